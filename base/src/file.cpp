@@ -1,0 +1,61 @@
+// Whole-file reading and atomic writing.
+#include "naru/base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "naru/base/unique_fd.h"
+
+namespace naru {
+
+Result<std::vector<std::byte>> read_file(const std::string& path, std::size_t bytes_max) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) {
+    const ErrorId id = errno == ENOENT || errno == ENOTDIR ? ErrorId::kFileNotFound : ErrorId::kFileUnreadable;
+    return fail(id, fmt::format("Cannot open {}: {}", path, std::strerror(errno)));
+  }
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return fail(ErrorId::kFileUnreadable, fmt::format("{} is not a regular file", path));
+  const auto size = static_cast<std::size_t>(info.st_size);
+  if (size > bytes_max) return fail(ErrorId::kFileUnreadable, fmt::format("{} has {} bytes; the limit is {}", path, size, bytes_max));
+  std::vector<std::byte> bytes(size);
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t got = ::read(fd.get(), bytes.data() + done, size - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(ErrorId::kFileUnreadable, fmt::format("Cannot read {}: {}", path, std::strerror(errno)));
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  bytes.resize(done);
+  return bytes;
+}
+
+Result<void> write_file(const std::string& path, std::span<const std::byte> bytes) {
+  const std::string temporary = fmt::format("{}.{}.tmp", path, ::getpid());
+  const auto give_up = [&](const char* what) {
+    const int code = errno;
+    ::unlink(temporary.c_str());
+    return fail(ErrorId::kFileUnwritable, fmt::format("Cannot {} {}: {}", what, path, std::strerror(code)));
+  };
+  UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!fd.valid()) return give_up("create");
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t put = ::write(fd.get(), bytes.data() + done, bytes.size() - done);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return give_up("write");
+    done += static_cast<std::size_t>(put);
+  }
+  fd.reset();
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return give_up("rename to");
+  return {};
+}
+
+}  // namespace naru
