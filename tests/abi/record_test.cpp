@@ -1,0 +1,46 @@
+// Goal: the described records encode to the bytes that the field lists promise, and back. Method: constants, compile-time where possible.
+#include <gtest/gtest.h>
+
+#include "naru/abi/chip.h"
+#include "naru/abi/stream.h"
+
+namespace naru::abi {
+namespace {
+
+static_assert(wire_size<CommandHeader>() == 8);
+static_assert(wire_size<StreamHeader>() == 24);
+static_assert(wire_size<Operand>() == 8);
+
+TEST(Record, EncodesLittleEndianInFieldOrder) {
+  const auto bytes = encode(CommandHeader{.opcode = Opcode::kConv, .engine = Engine::kMac, .size_words = 0x0102, .source = 0x03040506});
+  const std::array<std::byte, 8> expected = {std::byte{0x20}, std::byte{0}, std::byte{2}, std::byte{1}, std::byte{6}, std::byte{5}, std::byte{4}, std::byte{3}};
+  EXPECT_EQ(bytes, expected);
+}
+
+TEST(Record, DecodesWhatItEncoded) {
+  Conv conv;
+  conv.input = Operand::at(3, 0x123456789A);
+  conv.out_channels = 77;
+  conv.output_zero = -5;
+  Conv back;
+  EXPECT_EQ(decode(encode(conv), back), Decoded::kOk);
+  EXPECT_EQ(back, conv);
+  EXPECT_EQ(back.input.region(), 3U);
+  EXPECT_EQ(back.input.offset(), 0x123456789AU);
+}
+
+TEST(Record, RefusesReservedBytesThatAreNotZero) {
+  auto bytes = encode(Wait{.on = Engine::kMac, .reserved = {}, .count = 1});
+  bytes[2] = std::byte{1};
+  Wait wait;
+  EXPECT_EQ(decode(bytes, wait), Decoded::kReservedNotZero);
+}
+
+TEST(Record, RefusesTooFewBytes) {
+  const auto bytes = encode(Chip{});
+  Chip chip;
+  EXPECT_EQ(decode(std::span(bytes).first(bytes.size() - 1), chip), Decoded::kTooShort);
+}
+
+}  // namespace
+}  // namespace naru::abi
