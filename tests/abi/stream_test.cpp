@@ -36,7 +36,7 @@ TEST(Stream, NamesEveryFramingFault) {
   EXPECT_EQ(fault_with(4, 99), StreamFault::kVersion);
   EXPECT_EQ(fault_with(6, 99), StreamFault::kGeneration);
   EXPECT_EQ(fault_with(12, 17), StreamFault::kRegionCount);
-  EXPECT_EQ(fault_with(12, 16), StreamFault::kTruncated);
+  EXPECT_EQ(fault_with(12, 16), StreamFault::kReserved);
   EXPECT_EQ(fault_with(26, 1), StreamFault::kReserved);
   EXPECT_EQ(fault_with(40, 0x77), StreamFault::kOpcode);
   EXPECT_EQ(fault_with(42, 1), StreamFault::kSize);

@@ -1,0 +1,79 @@
+// The host's seam: how the driver hands transfers to a cable. Implementations: null, inproc, libusb; decorators later (faulty, recording).
+//
+// Contract, the same for all (tests/conformance proves it for each):
+// - submit() queues and returns at once. Completion is observed through poll(), on the caller's thread, exactly once per ticket, whether
+//   the transfer finished, failed or was cancelled. Transfers of one endpoint complete in the order submitted.
+// - The buffer belongs to the transport from submit() until the ticket's completion was polled; destroying the transport cancels what is in flight and
+//   returns only when the bus has let go of every buffer.
+// - Once a completion or call says kDeviceLost, every later call says the same; what was in flight completes as kDeviceLost.
+// - One thread at a time for everything but wake(), which is safe from any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "naru/base/clock.h"
+#include "naru/base/result.h"
+#include "naru/usb/function.h"
+
+namespace naru::driver {
+
+/// Names a transfer in flight; never reused within a transport. 0 is no ticket.
+enum class Ticket : std::uint64_t { kNone = 0 };
+
+enum class TransferKind : std::uint8_t { kControl, kBulkOut, kBulkIn, kInterruptIn, kClearHaltOut, kClearHaltIn, kReset };
+
+struct Transfer {
+  TransferKind kind = TransferKind::kControl;
+  usb::SetupPacket setup{};                  // kControl only; setup.length == buffer.size()
+  std::span<std::byte> buffer{};             // data stage or bulk data; IN sizes are multiples of the packet size (libusb trap T17)
+  bool ends_with_short_packet = false;       // kBulkOut: add a zero-length packet when the length is a multiple of the packet size
+  Duration timeout = std::chrono::seconds(5);  // on the transport's clock; 0 waits for ever
+};
+
+enum class TransferStatus : std::uint8_t { kOk, kStalled, kTimeout, kCancelled, kOverflow, kDeviceLost, kFailed, kHostMemory };
+[[nodiscard]] NARU_API std::string_view to_string(TransferStatus status) noexcept;
+
+struct TransferCompletion {
+  Ticket ticket = Ticket::kNone;
+  TransferStatus status = TransferStatus::kOk;
+  std::size_t bytes = 0;  // transferred, also for kTimeout and kCancelled (partial data happens: trap T16); 0 for kOverflow
+};
+
+struct TransportInfo {
+  std::string scheme;         // "mock", "usb", "node", "null"
+  std::string selector;       // what opens the same device again, e.g. "usb:NR0001"
+  std::string serial;
+  std::string bus_port;       // "1-4.2", empty where there is no bus
+  usb::Speed speed = usb::Speed::kHigh;
+  std::uint16_t bulk_packet_bytes = 512;
+  std::uint16_t vendor_id = 0, product_id = 0;
+  bool virtual_time = false;
+};
+
+class NARU_API Transport {
+ public:
+  virtual ~Transport() = default;
+
+  [[nodiscard]] virtual const TransportInfo& info() const noexcept = 0;
+  /// The clock that deadlines are kept on; virtual for inproc.
+  [[nodiscard]] virtual const Clock& clock() const noexcept = 0;
+
+  /// kInvalidArgument: no such endpoint, or an IN size that is no multiple of the packet size (nothing queued). kDeviceLost: the cable is out.
+  [[nodiscard]] virtual Result<Ticket> submit(const Transfer& transfer) = 0;
+  /// Asks for an early end; the completion still comes, and may say kOk (the race is lost sometimes: trap T7). Unknown tickets are ignored.
+  virtual void cancel(Ticket ticket) = 0;
+  /// Fills `completions` from the front; returns how many. Never blocks.
+  [[nodiscard]] virtual std::size_t poll(std::span<TransferCompletion> completions) = 0;
+  /// Returns when poll() would find something, after wake(), at `until` on clock(), or spuriously. A virtual clock jumps to the next event.
+  virtual void wait(TimePoint until) = 0;
+  /// Makes the current or next wait() return at once. Any thread.
+  virtual void wake() noexcept = 0;
+  /// Readable when wait() would return at once; -1 where there is none (inproc).
+  [[nodiscard]] virtual int pollable_descriptor() const noexcept = 0;
+};
+
+}  // namespace naru::driver
