@@ -21,10 +21,10 @@ struct Cost {
 };
 
 /// `source_memory`, `target_memory`: where a DMA's operands lie (ignored for others). END, WAIT, MARK cost nothing.
-[[nodiscard]] Cost cost_of(const Command& command, const Chip& chip, MemoryKind source_memory = MemoryKind::kSram,
+[[nodiscard]] NARU_API Cost cost_of(const Command& command, const Chip& chip, MemoryKind source_memory = MemoryKind::kSram,
                            MemoryKind target_memory = MemoryKind::kSram) noexcept;
 
 /// Multiply-accumulates that the command does for the model (padding lanes not counted); 0 for commands that are not on the MAC engine.
-[[nodiscard]] std::uint64_t macs_of(const CommandBody& body) noexcept;
+[[nodiscard]] NARU_API std::uint64_t macs_of(const CommandBody& body) noexcept;
 
 }  // namespace naru::abi

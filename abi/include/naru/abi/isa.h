@@ -393,7 +393,7 @@ template <typename T>
   return engine == Engine::kVector;
 }
 
-[[nodiscard]] std::string_view name_of(const CommandBody& body) noexcept;
-[[nodiscard]] bool is_counted(const CommandBody& body) noexcept;  // false for END, WAIT and MARK
+[[nodiscard]] NARU_API std::string_view name_of(const CommandBody& body) noexcept;
+[[nodiscard]] NARU_API bool is_counted(const CommandBody& body) noexcept;  // false for END, WAIT and MARK
 
 }  // namespace naru::abi

@@ -46,8 +46,8 @@ struct Stream {
   std::vector<Command> commands;  // END is the last one
 };
 
-[[nodiscard]] std::vector<std::byte> encode_stream(const Stream& stream);
-[[nodiscard]] std::size_t wire_size_of(const CommandBody& body) noexcept;  // header included
+[[nodiscard]] NARU_API std::vector<std::byte> encode_stream(const Stream& stream);
+[[nodiscard]] NARU_API std::size_t wire_size_of(const CommandBody& body) noexcept;  // header included
 
 enum class StreamFault : std::uint8_t {
   kNone, kTruncated, kMagic, kVersion, kGeneration, kRegionCount, kReserved, kOpcode, kSize, kCount, kEndMissing, kEndEarly
@@ -58,12 +58,12 @@ struct StreamDecoded {
   std::uint64_t offset = 0;    // byte offset of it in the stream
 };
 /// Framing only: lengths, known opcodes, reserved bytes, one END at the end. Ranges, rights and order are the verifier's and the device's.
-[[nodiscard]] StreamDecoded decode_stream(std::span<const std::byte> bytes, Stream& stream);
-[[nodiscard]] std::string_view name_of(StreamFault fault) noexcept;
+[[nodiscard]] NARU_API StreamDecoded decode_stream(std::span<const std::byte> bytes, Stream& stream);
+[[nodiscard]] NARU_API std::string_view name_of(StreamFault fault) noexcept;
 
 /// One line: "conv @mac  input=r0+1024 weights=r0+65536 ... ; operator 3".
-[[nodiscard]] std::string disassemble(const Command& command);
+[[nodiscard]] NARU_API std::string disassemble(const Command& command);
 /// The whole stream, one command a line with its index and its engine's count.
-[[nodiscard]] std::string disassemble(const Stream& stream);
+[[nodiscard]] NARU_API std::string disassemble(const Stream& stream);
 
 }  // namespace naru::abi

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "naru/abi/record.h"
+#include "naru/base/export.h"
 
 namespace naru::abi {
 
@@ -51,8 +52,8 @@ inline constexpr unsigned kEnginesMax = 2 + kDmaEnginesMax;
 [[nodiscard]] constexpr unsigned index_of(Engine engine) noexcept { return static_cast<unsigned>(engine); }
 [[nodiscard]] constexpr Engine dma_engine(unsigned index) noexcept { return static_cast<Engine>(2 + index); }
 [[nodiscard]] constexpr bool is_dma(Engine engine) noexcept { return index_of(engine) >= 2 && index_of(engine) < kEnginesMax; }
-[[nodiscard]] std::string_view name_of(Engine engine) noexcept;
-[[nodiscard]] std::string_view name_of(ElementType type) noexcept;
+[[nodiscard]] NARU_API std::string_view name_of(Engine engine) noexcept;
+[[nodiscard]] NARU_API std::string_view name_of(ElementType type) noexcept;
 
 /// A place: byte `offset` of the job's region number `region`. Eight bytes on the wire: offset in the low 48 bits, region in the high 16.
 struct Operand {

@@ -253,7 +253,7 @@ enum class Status : std::uint16_t {
   kOutOfMemory = 10, kBadStream = 11, kBadBinding = 12, kBadField = 13, kBudgetExceeded = 14, kCancelled = 15, kJobFault = 16, kNoCredit = 17, kBadContext = 18,
   kReset = 19, kFenceFailed = 20, kPayloadChecksum = 21,
 };
-[[nodiscard]] std::string_view name_of(Status status) noexcept;
+[[nodiscard]] NARU_API std::string_view name_of(Status status) noexcept;
 
 struct Reply {
   Status status = Status::kOk;
@@ -293,6 +293,6 @@ struct Event {
 };
 
 /// CRC-32C of a header (crc field zero) and its body: what MessageHeader::crc holds.
-[[nodiscard]] std::uint32_t message_crc(MessageHeader header, std::span<const std::byte> body) noexcept;
+[[nodiscard]] NARU_API std::uint32_t message_crc(MessageHeader header, std::span<const std::byte> body) noexcept;
 
 }  // namespace naru::abi
