@@ -1,0 +1,79 @@
+// Parsing, dispatch and reporting for all verbs.
+#include "app.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace naru::cli {
+
+App::App() {
+  root_.require_subcommand(0, 1);
+  root_.footer("Example: naru run models/digits/digits.tflite --input models/digits/samples/digit7.png --mean 0 --std 1\n"
+               "Exit codes: 0 done, 1 check failed, 2 usage, 3 no device or lost, 4 permission, 5 busy, 6 degraded, 7 could not run, 8 replace,\n"
+               "            9 version, 10 security, 11 bad input file, 12 timeout or cancelled, 13 protocol.  (docs/spec/errors.md)");
+}
+
+CLI::App* App::add_verb(const std::string& name, const std::string& description, const std::string& example, Common& common, std::function<int()> action) {
+  return add_verb(&root_, name, description, example, common, std::move(action));
+}
+
+CLI::App* App::add_verb(CLI::App* parent, const std::string& name, const std::string& description, const std::string& example, Common& common,
+                        std::function<int()> action) {
+  CLI::App* verb = parent->add_subcommand(name, description);
+  verb->add_flag("--json", common.json, "Print JSON (with schema_version and simulated) on stdout");
+  verb->add_flag("--verbose", common.verbose, "Add the chain of causes to errors");
+  verb->footer("Example: " + example);
+  verb->callback([this, action = std::move(action)] { action_ = action; });
+  return verb;
+}
+
+int App::run(int argc, char** argv) {
+  try {
+    root_.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    root_.exit(help);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "naru: {}.   [NARU-0102]\n  {}\n", error.what(), "See `naru --help` and the verb's --help.");
+    return exit_code(ErrorKind::kInvalidArgument);
+  }
+  if (!action_) {
+    fmt::print("{}", root_.help());
+    return exit_code(ErrorKind::kInvalidArgument);
+  }
+  return action_();
+}
+
+int report(const Error& error, const Common& common, std::string_view verb) {
+  std::fflush(stdout);
+  fmt::print(stderr, "naru: {}\n", error.to_string(common.verbose));
+  if (common.json) {
+    Json json = document(verb, false);
+    Json details = {{"id", error.id_text()}, {"name", error_row(error.id()).name}, {"kind", to_string(error.kind())}, {"message", error.message()}, {"remedy", error.remedy()}};
+    for (const std::string& line : error.context()) details["context"].push_back(line);
+    for (const Error::Value& value : error.values()) details["values"][value.name] = value.value;
+    json["error"] = details;
+    json["exit_code"] = exit_code(error.kind());
+    print(json);
+  }
+  return exit_code(error.kind());
+}
+
+Json document(std::string_view verb, bool simulated) { return {{"schema_version", kSchemaVersion}, {"verb", verb}, {"simulated", simulated}}; }
+
+void print(const Json& json) { fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace)); }
+
+void add_device_option(CLI::App* verb, std::string& selector) {
+  verb->add_option("--device", selector, "mock[:PROFILE], usb[:SERIAL|BUS-PORT] or node:PATH (default: $NARU_DEVICE)");
+}
+
+Result<Device> choose_device(const std::string& selector, bool fall_back_to_mock, const OpenOptions& options) {
+  Result<Device> device = open_device(selector, options);
+  const bool chosen = !selector.empty() || (std::getenv("NARU_DEVICE") != nullptr && *std::getenv("NARU_DEVICE") != '\0');
+  if (!device && !chosen && fall_back_to_mock && device.error().id() == ErrorId::kDeviceNotFound) return open_device("mock:edge", options);
+  return device;
+}
+
+}  // namespace naru::cli

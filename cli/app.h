@@ -1,0 +1,68 @@
+// What all verbs share: global flags, output as text or JSON, errors to exit codes, choosing a device.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "naru/naru.h"
+
+namespace naru::cli {
+
+using Json = nlohmann::ordered_json;
+
+inline constexpr int kSchemaVersion = 1;
+
+/// Flags that every verb has.
+struct Common {
+  bool json = false;
+  bool verbose = false;
+};
+
+/// Collects the verbs; run() parses and calls the chosen one. A verb returns its exit code.
+class App {
+ public:
+  App();
+  /// `example` ends the help page and works as pasted.
+  CLI::App* add_verb(const std::string& name, const std::string& description, const std::string& example, Common& common, std::function<int()> action);
+  /// The same below another verb ("mock serve").
+  CLI::App* add_verb(CLI::App* parent, const std::string& name, const std::string& description, const std::string& example, Common& common,
+                     std::function<int()> action);
+  CLI::App& root() { return root_; }
+  int run(int argc, char** argv);
+
+ private:
+  CLI::App root_{"Naru: run quantised models on an NPU, and find out what is wrong with it."};
+  std::function<int()> action_;
+};
+
+/// Prints the error on stderr (and, with --json, as JSON on stdout) and returns its exit code.
+int report(const Error& error, const Common& common, std::string_view verb);
+
+/// Starts a verb's JSON document: schema_version, verb, simulated.
+[[nodiscard]] Json document(std::string_view verb, bool simulated);
+void print(const Json& json);
+
+void add_device_option(CLI::App* verb, std::string& selector);
+
+/// The device of --device or NARU_DEVICE, else the one plugged in; `fall_back_to_mock`: else mock:edge.
+[[nodiscard]] Result<Device> choose_device(const std::string& selector, bool fall_back_to_mock, const OpenOptions& options = {});
+
+// One per verb file.
+void add_compile(App& app);
+void add_counters(App& app);
+void add_diag(App& app);
+void add_disasm(App& app);
+void add_info(App& app);
+void add_inspect(App& app);
+void add_list(App& app);
+void add_mock(App& app);
+void add_reset(App& app);
+void add_run(App& app);
+void add_verify(App& app);
+void add_version(App& app);
+
+}  // namespace naru::cli

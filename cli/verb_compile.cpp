@@ -1,0 +1,64 @@
+// naru compile: a model to a package.
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "text.h"
+
+namespace naru::cli {
+namespace {
+
+struct Options : Common {
+  std::string model, output;
+  CompileSettings settings;
+  bool explain = false;
+};
+
+int compile_model(const Options& options) {
+  const Result<Model> source = Model::load(options.model);
+  if (!source) return report(source.error(), options, "compile");
+  const auto start = std::chrono::steady_clock::now();
+  const Result<Model> package = compile(*source, options.settings);
+  if (!package) return report(package.error(), options, "compile");
+  const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - start;
+  const Result<void> saved = package->save(options.output);
+  if (!saved) return report(saved.error(), options, "compile");
+  const Result<ModelSummary> summary = summarize(*package, options.settings.profile);
+  if (!summary) return report(summary.error(), options, "compile");
+  if (options.json) {
+    Json json = document("compile", false);
+    json["package"] = options.output;
+    json["profile"] = summary->profile;
+    json["commands"] = summary->commands;
+    json["predicted_cycles"] = summary->predicted_cycles;
+    json["seconds"] = static_cast<double>(took.count()) / 1e9;
+    json["operators"] = Json::array();
+    for (const OperatorSummary& op : summary->operators)
+      json["operators"].push_back({{"index", op.index}, {"kind", op.kind}, {"name", op.name}, {"placement", op.placement}, {"reason", op.reason}, {"tiles", op.tiles},
+                                   {"commands", op.commands}, {"cycles", op.cycles}, {"dram_bytes", op.dram_bytes}, {"macs", op.macs}});
+    print(json);
+    return 0;
+  }
+  fmt::print("  {} for {}: {} operators, {} commands, {} cycles predicted, compiled in {}\n", options.output, summary->profile, summary->operators.size(),
+             with_commas(summary->commands), with_commas(summary->predicted_cycles), milliseconds(took));
+  if (options.explain) {
+    fmt::print("  {:>4} {:<18} {:<7} {:>6} {:>9} {:>12} {:>12}  {}\n", "OP", "KIND", "WHERE", "TILES", "COMMANDS", "CYCLES", "DRAM BYTES", "NOTE");
+    for (const OperatorSummary& op : summary->operators)
+      fmt::print("  {:>4} {:<18} {:<7} {:>6} {:>9} {:>12} {:>12}  {}\n", op.index, op.kind, op.placement, op.tiles, op.commands, with_commas(op.cycles), with_commas(op.dram_bytes), op.reason);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_compile(App& app) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* verb = app.add_verb("compile", "Compile a model to a package", "naru compile models/digits/digits.tflite -o /tmp/digits.naru --profile tiny --explain", *options,
+                                [options] { return compile_model(*options); });
+  verb->add_option("MODEL", options->model, "A .tflite model")->required();
+  verb->add_option("-o,--output", options->output, "The package to write")->required();
+  verb->add_option("--profile", options->settings.profile, "edge, tiny, or the path of a profile file (default: edge)");
+  verb->add_flag("--explain", options->explain, "Show what became of each operator");
+}
+
+}  // namespace naru::cli

@@ -1,0 +1,83 @@
+// naru mock serve | unplug | plug | status | plant: a mock device for other processes.
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "app.h"
+#include "naru/mock_server.h"
+
+namespace naru::cli {
+namespace {
+
+struct ServeFlags : Common {
+  mock::ServeOptions serve;
+  std::string time = "free";
+};
+
+int serve(const ServeFlags& flags) {
+  mock::ServeOptions options = flags.serve;
+  options.real_time = flags.time == "real";
+  options.on_ready = [&] {
+    if (flags.json) {
+      Json json = document("mock serve", true);
+      json["ready"] = options.path;
+      fmt::print("{}\n", json.dump());
+    } else {
+      fmt::print("ready {}\n", options.path);
+    }
+    std::fflush(stdout);
+  };
+  const Result<void> served = mock::serve(options);
+  return served ? 0 : report(served.error(), flags, "mock serve");
+}
+
+struct ControlFlags : Common {
+  std::string path, what;
+};
+
+int control(const ControlFlags& flags, const std::string& command) {
+  const Result<std::string> answer = mock::control(flags.path, command);
+  if (!answer) return report(answer.error(), flags, "mock");
+  if (flags.json) {
+    Json json = document("mock", true);
+    json["answer"] = *answer;
+    print(json);
+  } else {
+    fmt::print("  {}\n", *answer);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_mock(App& app) {
+  CLI::App* parent = app.root().add_subcommand("mock", "Serve a mock device to other processes, and break it");
+  parent->require_subcommand(1);
+  parent->footer("Example: naru mock serve --fuse /tmp/npu & naru run models/digits/digits.tflite --device node:/tmp/npu");
+
+  const auto flags = std::make_shared<ServeFlags>();
+  CLI::App* verb = app.add_verb(parent, "serve", "Serve a mock device as the node PATH, until SIGINT or SIGTERM", "naru mock serve --profile edge --fuse /tmp/npu", *flags,
+                                [flags] { return serve(*flags); });
+  verb->add_option("--fuse", flags->serve.path, "The node to serve; made if it is not there")->required();
+  verb->add_option("--profile", flags->serve.profile, "edge, tiny, or a profile file (default: edge)");
+  verb->add_option("--serial", flags->serve.serial, "The serial number it shows");
+  verb->add_option("--time", flags->time, "free: as fast as this host can; real: nothing before its modelled time (default: free)")->check(CLI::IsMember({"free", "real"}));
+
+  const auto add_control = [&](const std::string& name, const std::string& description) {
+    const auto control_flags = std::make_shared<ControlFlags>();
+    CLI::App* control_verb = app.add_verb(parent, name, description, fmt::format("naru mock {} /tmp/npu", name), *control_flags,
+                                          [control_flags, name] { return control(*control_flags, name); });
+    control_verb->add_option("PATH", control_flags->path, "The node that `naru mock serve` serves")->required();
+  };
+  add_control("unplug", "Pull the cable of a served mock");
+  add_control("plug", "Put it in again");
+  add_control("status", "What a served mock is doing");
+
+  const auto plant_flags = std::make_shared<ControlFlags>();
+  CLI::App* plant = app.add_verb(parent, "plant", "Plant a fault into a served mock", "naru mock plant /tmp/npu kernel_error", *plant_flags,
+                                 [plant_flags] { return control(*plant_flags, "plant " + plant_flags->what); });
+  plant->add_option("PATH", plant_flags->path, "The node that `naru mock serve` serves")->required();
+  plant->add_option("FAULT", plant_flags->what, "kernel_error, \"sram_bit N\", link, or clear")->required();
+}
+
+}  // namespace naru::cli

@@ -1,0 +1,43 @@
+// naru reset: puts a device back to a known state.
+#include <fmt/format.h>
+
+#include <map>
+
+#include "app.h"
+
+namespace naru::cli {
+namespace {
+
+struct Options : Common {
+  std::string device;
+  ResetLevel level = ResetLevel::kSoft;
+};
+
+int reset(const Options& options) {
+  Result<Device> device = choose_device(options.device, false);
+  if (!device) return report(device.error(), options, "reset");
+  const Result<void> done = device->reset(options.level);
+  if (!done) return report(done.error(), options, "reset");
+  if (options.json) {
+    Json json = document("reset", device->info().simulated);
+    json["device"] = device->info().selector;
+    json["done"] = true;
+    print(json);
+  } else {
+    fmt::print("  {} was reset{}\n", device->info().selector, device->info().simulated ? " (simulated)" : "");
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_reset(App& app) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* verb = app.add_verb("reset", "Put a device back to a known state", "naru reset --device mock --level soft", *options, [options] { return reset(*options); });
+  add_device_option(verb, options->device);
+  const std::map<std::string, ResetLevel> levels = {{"engine", ResetLevel::kEngine}, {"soft", ResetLevel::kSoft}, {"port", ResetLevel::kPort}};
+  verb->add_option("--level", options->level, "engine: the running job only; soft: all contexts; port: the USB port (default: soft)")
+      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case));
+}
+
+}  // namespace naru::cli

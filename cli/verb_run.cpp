@@ -1,0 +1,280 @@
+// naru run: a model on a device, with inputs from files; prints results, times and, when asked, comparisons and counters.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "image.h"
+#include "naru/base/file.h"
+#include "text.h"
+
+namespace naru::cli {
+namespace {
+
+using std::chrono::nanoseconds;
+
+struct Options : Common {
+  std::string model, device, output_dir, labels;
+  std::vector<std::string> inputs;
+  std::vector<std::int32_t> tensors;
+  std::size_t steps = 1, repeat = 1;
+  Normalization normalization;
+  double mean = 0, std = 1;
+  bool check = false, counters = false, draw = false;
+};
+
+/// Input bytes per step and input.
+using StepInputs = std::vector<std::vector<std::vector<std::byte>>>;
+
+struct RunResult {
+  std::vector<std::vector<std::byte>> outputs;                            // concatenated over steps
+  std::vector<std::pair<std::int32_t, std::vector<std::byte>>> tensors;   // likewise
+  std::vector<Timing> timings;
+  std::vector<CheckReport> checks;
+  std::vector<Class> top_classes;
+  std::string drawing;
+};
+
+Result<StepInputs> read_inputs(const Options& options, const Session& session) {
+  const std::vector<TensorInfo>& infos = session.inputs();
+  StepInputs steps(options.steps, std::vector<std::vector<std::byte>>(infos.size()));
+  if (options.inputs.empty()) {
+    // Nothing given: the code that means zero.
+    for (auto& step : steps)
+      for (std::size_t i = 0; i < infos.size(); ++i) {
+        step[i].resize(infos[i].bytes);
+        MutableTensorView view(infos[i], step[i]);
+        NARU_CHECK_OK(view.fill_from_float(std::vector<float>(infos[i].bytes / std::max<std::size_t>(1, size_of(infos[i].type)), 0.0F)));
+      }
+    return steps;
+  }
+  if (options.inputs.size() != infos.size())
+    return fail(ErrorId::kInvalidArgument, fmt::format("{} --input files for a model with {} inputs", options.inputs.size(), infos.size()));
+  for (std::size_t i = 0; i < infos.size(); ++i) {
+    const std::string& path = options.inputs[i];
+    NARU_TRY(std::vector<std::byte> bytes, read_file(path));
+    if (is_image(bytes)) {
+      NARU_TRY(bytes, image_to_tensor(bytes, infos[i], options.normalization, path));
+      for (auto& step : steps) step[i] = bytes;
+      continue;
+    }
+    if (bytes.size() != infos[i].bytes * options.steps)
+      return fail(ErrorId::kInputSize, fmt::format("{} has {} bytes; input \"{}\" ({}) takes {}{}", path, bytes.size(), infos[i].name, shape_text(infos[i]), infos[i].bytes,
+                                                   options.steps == 1 ? "" : fmt::format(" x {} steps", options.steps)));
+    for (std::size_t s = 0; s < options.steps; ++s)
+      steps[s][i].assign(bytes.begin() + static_cast<std::ptrdiff_t>(s * infos[i].bytes), bytes.begin() + static_cast<std::ptrdiff_t>((s + 1) * infos[i].bytes));
+  }
+  return steps;
+}
+
+void append(std::vector<std::byte>& target, std::span<const std::byte> bytes) { target.insert(target.end(), bytes.begin(), bytes.end()); }
+
+bool is_classifier(const TensorInfo& info) {
+  const std::size_t classes = info.shape.empty() ? 0 : static_cast<std::size_t>(info.shape.back());
+  return classes >= 2 && info.bytes == classes * size_of(info.type);
+}
+
+Result<RunResult> run_steps(const Options& options, Device& device, const Model& model, Session& session, const StepInputs& inputs) {
+  RunResult result;
+  result.outputs.resize(session.outputs().size());
+  for (std::int32_t tensor : options.tensors) result.tensors.push_back({tensor, {}});
+  for (std::size_t repetition = 0; repetition < options.repeat; ++repetition) {
+    const bool last = repetition + 1 == options.repeat;
+    NARU_CHECK_OK(session.reset_state());
+    for (const auto& step : inputs) {
+      for (std::size_t i = 0; i < step.size(); ++i) {
+        MutableTensorView view = session.input(i);
+        NARU_CHECK_OK(view.fill_from(std::span<const std::byte>(step[i])));
+      }
+      NARU_TRY(Outputs outputs, session.run());
+      result.timings.push_back(outputs.timing());
+      if (!last) continue;
+      for (std::size_t i = 0; i < outputs.size(); ++i) append(result.outputs[i], outputs.at(i).bytes());
+      for (auto& [tensor, bytes] : result.tensors) {
+        NARU_TRY(const TensorView view, outputs.tensor(tensor));
+        append(bytes, view.bytes());
+      }
+      if (outputs.size() > 0 && is_classifier(session.outputs()[0])) result.top_classes = top(outputs.at(0), 3);
+      if (options.check) {
+        NARU_TRY(CheckReport checked, check(device, model, step, outputs));
+        result.checks.push_back(std::move(checked));
+      }
+    }
+  }
+  if (options.draw && !inputs.empty() && !session.inputs().empty()) result.drawing = draw(TensorView(session.inputs()[0], inputs.back()[0]));
+  return result;
+}
+
+Result<std::vector<std::string>> read_labels(const std::string& path) {
+  std::vector<std::string> labels;
+  if (path.empty()) return labels;
+  NARU_TRY(const std::vector<std::byte> bytes, read_file(path));
+  std::string line;
+  for (std::byte byte : bytes) {
+    const char c = static_cast<char>(byte);
+    if (c == '\n') {
+      labels.push_back(line);
+      line.clear();
+    } else if (c != '\r') {
+      line += c;
+    }
+  }
+  if (!line.empty()) labels.push_back(line);
+  return labels;
+}
+
+Result<void> write_outputs(const Options& options, const RunResult& result) {
+  const std::string folder = options.output_dir.empty() ? "." : options.output_dir;
+  if (!options.output_dir.empty())
+    for (std::size_t i = 0; i < result.outputs.size(); ++i) NARU_CHECK_OK(write_file(fmt::format("{}/output{}.bin", folder, i), result.outputs[i]));
+  for (const auto& [tensor, bytes] : result.tensors) NARU_CHECK_OK(write_file(fmt::format("{}/tensor{}.bin", folder, tensor), bytes));
+  return {};
+}
+
+Timing median(std::vector<Timing> timings) {
+  std::sort(timings.begin(), timings.end(), [](const Timing& a, const Timing& b) { return a.wall < b.wall; });
+  return timings[timings.size() / 2];
+}
+
+std::string label_of(const std::vector<std::string>& labels, std::size_t index) {
+  return index < labels.size() ? labels[index] : fmt::format("class {}", index);
+}
+
+const CheckRow* first_difference(const CheckReport& report) {
+  for (const std::vector<CheckRow>* rows : {&report.operators, &report.outputs})
+    for (const CheckRow& row : *rows)
+      if (row.differing != 0) return &row;
+  return nullptr;
+}
+
+int checks_exit_code(const Options& options, const RunResult& result) {
+  for (const CheckReport& checked : result.checks) {
+    if (checked.equal) continue;
+    const CheckRow* row = first_difference(checked);
+    const Error error(ErrorId::kCheckDiffers,
+                      row == nullptr ? "The device's outputs differ from the reference"
+                      : row->operator_index >= 0
+                          ? fmt::format("Device and reference differ first at operator {} {} \"{}\" (tensor {}): {} of {} elements, {}", row->operator_index, row->kind, row->name, row->tensor, row->differing,
+                                        row->elements, row->first_difference)
+                          : fmt::format("Device and reference differ at output \"{}\" (tensor {}): {} of {} elements, {}", row->name, row->tensor, row->differing, row->elements, row->first_difference));
+    return report(error, Common{.json = false, .verbose = options.verbose}, "run");
+  }
+  return 0;
+}
+
+Json to_json(const Timing& timing, nanoseconds compile) {
+  const auto ms = [](nanoseconds time) { return static_cast<double>(time.count()) / 1e6; };
+  return {{"compile_wall_ms", ms(compile)}, {"device_cycles", timing.device_cycles}, {"modelled", {{"upload_ms", ms(timing.upload)}, {"device_ms", ms(timing.device)}, {"download_ms", ms(timing.download)}}},
+          {"wall", {{"upload_ms", ms(timing.wall_upload)}, {"device_ms", ms(timing.wall_device)}, {"download_ms", ms(timing.wall_download)}, {"host_ms", ms(timing.wall_host)}, {"total_ms", ms(timing.wall)}}}};
+}
+
+int print_json(const Options& options, Device& device, const Model& model, const Session& session, const RunResult& result, const std::vector<std::string>& labels) {
+  Json json = document("run", device.info().simulated);
+  json["device"] = device.info().selector;
+  json["model"] = model.name();
+  for (const TensorInfo& info : session.inputs()) json["inputs"].push_back(cli::to_json(info));
+  for (const TensorInfo& info : session.outputs()) json["outputs"].push_back(cli::to_json(info));
+  json["top"] = Json::array();
+  for (const Class& c : result.top_classes) json["top"].push_back({{"class", c.index}, {"label", label_of(labels, c.index)}, {"score", c.score}});
+  json["timing"] = to_json(median(result.timings), session.compile_time());
+  json["runs"] = result.timings.size();
+  if (options.check) {
+    json["check"] = {{"equal", std::all_of(result.checks.begin(), result.checks.end(), [](const CheckReport& c) { return c.equal; })}};
+    for (const CheckReport& checked : result.checks)
+      if (const CheckRow* row = first_difference(checked))
+        json["check"]["first_difference"] = {{"operator", row->operator_index}, {"kind", row->kind}, {"tensor", row->tensor}, {"differing", row->differing}, {"elements", row->elements}, {"detail", row->first_difference}};
+  }
+  if (options.counters) {
+    const Result<std::vector<CounterReading>> counters = device.counters();
+    if (!counters) return report(counters.error(), options, "run");
+    for (const CounterReading& counter : *counters) json["counters"][counter.name] = counter.value;
+  }
+  const int code = checks_exit_code(options, result);
+  json["exit_code"] = code;
+  print(json);
+  return code;
+}
+
+int print_text(const Options& options, Device& device, const Model& model, const Session& session, const RunResult& result, const std::vector<std::string>& labels) {
+  const DeviceInfo& info = device.info();
+  if (!result.drawing.empty()) fmt::print("{}", result.drawing);
+  fmt::print("  device   {}{}\n", info.selector, info.simulated ? " (simulated)" : "");
+  fmt::print("  model    {}", model.name());
+  if (const Result<ModelSummary> summary = summarize(session.package())) {
+    const auto on_host = std::count_if(summary->operators.begin(), summary->operators.end(), [](const OperatorSummary& op) { return op.placement == "host"; });
+    fmt::print("  {} operators, {}, {} MAC", summary->operators.size(), on_host == 0 ? "all on the NPU" : fmt::format("{} on the host", on_host), with_commas(summary->macs));
+  }
+  fmt::print("\n");
+  for (const TensorInfo& tensor : session.inputs()) fmt::print("  input    {}  {}{}\n", tensor.name, shape_text(tensor), options.inputs.empty() ? "  (no --input: zeros)" : "");
+  for (const TensorInfo& tensor : session.outputs()) fmt::print("  output   {}  {}\n", tensor.name, shape_text(tensor));
+  if (!result.top_classes.empty()) {
+    std::string line;
+    for (const Class& c : result.top_classes) line += fmt::format("{}{} {:.2f}", line.empty() ? "" : " · ", label_of(labels, c.index), c.score);
+    fmt::print("  result   {}\n", line);
+  }
+  const Timing timing = median(result.timings);
+  const char* modelled = info.simulated ? ", modelled" : "";
+  fmt::print("  time     upload {} · device {} ({} cycles) · download {}{}\n", milliseconds(timing.upload), milliseconds(timing.device), with_commas(timing.device_cycles), milliseconds(timing.download), modelled);
+  fmt::print("  wall     compile {} · upload {} · device {} · download {} · host steps {} · run {}{}\n", milliseconds(session.compile_time()), milliseconds(timing.wall_upload),
+             milliseconds(timing.wall_device), milliseconds(timing.wall_download), milliseconds(timing.wall_host), milliseconds(timing.wall),
+             result.timings.size() > 1 ? fmt::format(" (median of {})", result.timings.size()) : "");
+  if (!options.output_dir.empty())
+    for (std::size_t i = 0; i < result.outputs.size(); ++i) fmt::print("  wrote    {}/output{}.bin ({} bytes)\n", options.output_dir, i, result.outputs[i].size());
+  for (const auto& [tensor, bytes] : result.tensors) fmt::print("  wrote    {}/tensor{}.bin ({} bytes)\n", options.output_dir.empty() ? "." : options.output_dir, tensor, bytes.size());
+  if (options.counters) {
+    const Result<std::vector<CounterReading>> counters = device.counters();
+    if (!counters) return report(counters.error(), options, "run");
+    for (const CounterReading& counter : *counters)
+      if (counter.value != 0) fmt::print("  counter  {:<34} {:>18}\n", counter.name, with_commas(counter.value));
+  }
+  const int code = checks_exit_code(options, result);
+  if (options.check && code == 0) fmt::print("  check    the device's outputs equal the reference's, bit by bit, in {} inference{}\n", result.checks.size(), result.checks.size() == 1 ? "" : "s");
+  return code;
+}
+
+int run_model(Options& options, bool has_mean, bool has_std) {
+  if (has_mean) options.normalization.mean = options.mean;
+  if (has_std) options.normalization.std = options.std;
+  const Result<Model> model = Model::load(options.model);
+  if (!model) return report(model.error(), options, "run");
+  if (options.check && model->is_compiled())
+    return report(Error(ErrorId::kInvalidArgument, "--check needs the model, not a package: the reference runs the model").with_remedy("Give the .tflite file."), options, "run");
+  const Result<std::vector<std::string>> labels = read_labels(options.labels);
+  if (!labels) return report(labels.error(), options, "run");
+  Result<Device> device = choose_device(options.device, true);
+  if (!device) return report(device.error(), options, "run");
+  Result<Session> session = Session::create(*device, *model, {.keep_tensors = options.tensors});
+  if (!session) return report(session.error(), options, "run");
+  const Result<StepInputs> inputs = read_inputs(options, *session);
+  if (!inputs) return report(inputs.error(), options, "run");
+  const Result<RunResult> result = run_steps(options, *device, *model, *session, *inputs);
+  if (!result) return report(result.error(), options, "run");
+  const Result<void> written = write_outputs(options, *result);
+  if (!written) return report(written.error(), options, "run");
+  return options.json ? print_json(options, *device, *model, *session, *result, *labels) : print_text(options, *device, *model, *session, *result, *labels);
+}
+
+}  // namespace
+
+void add_run(App& app) {
+  const auto options = std::make_shared<Options>();
+  const auto mean_given = std::make_shared<CLI::Option*>(nullptr);
+  const auto std_given = std::make_shared<CLI::Option*>(nullptr);
+  CLI::App* verb = app.add_verb("run", "Run a model or package on a device (plugged in, else mock:edge)", "naru run models/digits/digits.tflite --input models/digits/samples/digit7.png --draw", *options,
+                                [options, mean_given, std_given] { return run_model(*options, (*mean_given)->count() > 0, (*std_given)->count() > 0); });
+  verb->add_option("MODEL", options->model, "A .tflite model or a package")->required();
+  add_device_option(verb, options->device);
+  verb->add_option("--input", options->inputs, "A raw little-endian tensor, or a PNG, BMP or PPM; once per model input, in order")->allow_extra_args(false);
+  verb->add_option("--output-dir", options->output_dir, "Write output0.bin, ... here");
+  verb->add_option("--steps", options->steps, "Inferences; each input file is this many equal slices")->check(CLI::Range(1, 1000000));
+  verb->add_option("--repeat", options->repeat, "Do it all this many times; times are medians")->check(CLI::Range(1, 1000000));
+  verb->add_option("--tensor", options->tensors, "Also write tensorINDEX.bin: a tensor of the model file, by number")->allow_extra_args(false);
+  verb->add_flag("--check", options->check, "Compare with the reference; name the first operator that differs");
+  verb->add_flag("--counters", options->counters, "Print the counters afterwards");
+  verb->add_option("--labels", options->labels, "Class names, one a line");
+  *mean_given = verb->add_option("--mean", options->mean, "For images: the real value is (pixel - M) / S");
+  *std_given = verb->add_option("--std", options->std, "For images: see --mean");
+  verb->add_flag("--draw", options->draw, "Draw an image-shaped input in the terminal");
+}
+
+}  // namespace naru::cli

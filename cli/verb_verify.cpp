@@ -1,0 +1,45 @@
+// naru verify: are a package's command streams safe for the chip?
+#include <fmt/format.h>
+
+#include "text.h"
+
+namespace naru::cli {
+namespace {
+
+struct Options : Common {
+  std::string model, profile;
+};
+
+int verify_model(const Options& options) {
+  const Result<Model> model = Model::load(options.model);
+  if (!model) return report(model.error(), options, "verify");
+  const Result<VerifySummary> summary = verify(*model, options.profile);
+  if (!summary) return report(summary.error(), options, "verify");
+  if (options.json) {
+    Json json = document("verify", false);
+    json["streams"] = Json::array();
+    for (const StreamSummary& stream : summary->streams) {
+      Json row = {{"step", stream.step}, {"commands", stream.commands}, {"waits", stream.waits}, {"worst_case_cycles", stream.worst_case_cycles}, {"bytes", stream.bytes}};
+      for (const auto& [name, count] : stream.per_command) row["per_command"][name] = count;
+      json["streams"].push_back(row);
+    }
+    print(json);
+    return 0;
+  }
+  for (const StreamSummary& stream : summary->streams)
+    fmt::print("  step {}: {} commands ({} waits), {} bytes, at most {} cycles: bounds, rights, alignment, waits and hazards are right\n", stream.step, with_commas(stream.commands),
+               with_commas(stream.waits), with_commas(stream.bytes), with_commas(stream.worst_case_cycles));
+  return 0;
+}
+
+}  // namespace
+
+void add_verify(App& app) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* verb = app.add_verb("verify", "Verify the command streams of a model or package", "naru verify models/digits/digits.tflite --profile tiny", *options,
+                                [options] { return verify_model(*options); });
+  verb->add_option("MODEL", options->model, "A .tflite model or a package")->required();
+  verb->add_option("--profile", options->profile, "For this chip (default: the package's own, or edge)");
+}
+
+}  // namespace naru::cli

@@ -1,0 +1,61 @@
+// Compiling and looking inside: sources to packages, reports, disassembly, verification. Needs no device.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "naru/model.h"
+
+namespace naru {
+
+struct CompileSettings {
+  std::string profile = "edge";            // a name or the path of a profile file
+  std::vector<std::int32_t> keep_tensors;  // tensor numbers of the model file that a run should be able to give
+  bool keep_all_tensors = false;
+  bool fuse = true;
+};
+
+/// A package for the chip of `settings.profile`. A model that is compiled already is returned as it is.
+[[nodiscard]] NARU_API Result<Model> compile(const Model& model, const CompileSettings& settings = {});
+
+struct OperatorSummary {
+  std::int32_t index = -1;        // operator number in the model file
+  std::string kind;               // "CONV_2D"
+  std::string name;
+  std::string placement;          // "npu", "host", "fused", "elided"
+  std::string reason;
+  std::uint32_t step = 0, tiles = 0, commands = 0;
+  std::uint64_t macs = 0, cycles = 0, dram_bytes = 0;
+  std::int32_t output_tensor = -1;
+};
+
+struct ModelSummary {
+  std::string name, description, profile;
+  std::vector<TensorInfo> inputs, outputs;
+  std::vector<OperatorSummary> operators;
+  std::uint64_t macs = 0;
+  double npu_mac_share = 0;       // 0 to 1
+  std::uint64_t commands = 0, steps = 0, host_steps = 0;
+  std::uint64_t predicted_cycles = 0, worst_case_cycles = 0;
+  std::uint64_t sram_peak_bytes = 0, sram_live_peak_bytes = 0, scratch_bytes = 0, constants_bytes = 0, dram_traffic_bytes = 0, compulsory_bytes = 0;
+  std::uint64_t clock_hz = 0;
+};
+/// Of a compiled model, or of a source compiled for `profile`.
+[[nodiscard]] NARU_API Result<ModelSummary> summarize(const Model& model, const std::string& profile = "edge");
+
+/// The command streams as text, one command a line; a source is compiled for `profile` first.
+[[nodiscard]] NARU_API Result<std::string> disassemble(const Model& model, const std::string& profile = "edge");
+
+struct StreamSummary {
+  std::uint32_t step = 0;
+  std::uint64_t commands = 0, waits = 0, worst_case_cycles = 0, bytes = 0;
+  std::vector<std::pair<std::string, std::uint64_t>> per_command;  // name, count
+};
+struct VerifySummary {
+  std::vector<StreamSummary> streams;
+};
+/// Verifies every stream of the package for its chip (or for `profile`). The first refusal is the error (06xx, kind kCheckFailed).
+[[nodiscard]] NARU_API Result<VerifySummary> verify(const Model& model, const std::string& profile = {});
+
+}  // namespace naru

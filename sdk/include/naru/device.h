@@ -1,0 +1,94 @@
+// An open device: who it is, how it feels, and how to open one by its selector.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "naru/base/result.h"
+
+namespace naru {
+
+/// One line of `naru list`.
+struct DeviceEntry {
+  std::string selector;   // what open_device() takes: "usb:NR0001", "mock:edge"
+  std::string state;      // "ready", "no-access", "busy", "rom", "always" (mock)
+  std::string serial;
+  std::string bus_port;
+  std::string link;       // "USB 3", "USB 2", empty
+  std::string remedy;     // what to do when it cannot be opened, else empty
+  bool simulated = false;
+};
+
+struct DeviceInfo {
+  std::string selector;
+  std::string serial;
+  std::string profile;
+  std::string firmware;            // "1.0.0"
+  std::string link;                // "USB 3", "USB 2"
+  std::string bus_port;
+  bool simulated = false;
+  bool virtual_time = false;       // modelled time only: nothing is waited for
+  std::uint16_t protocol = 0;
+  std::uint16_t isa_generation = 0;
+  std::uint64_t sram_bytes = 0, dram_bytes = 0, clock_hz = 0;
+  std::uint32_t macs_per_cycle = 0;
+};
+
+struct SensorReadings {
+  double temperature_celsius = 0;
+  double power_watts = 0;
+  double clock_mhz = 0;
+  double throttle_percent = 0;
+  std::uint64_t ecc_corrected = 0, ecc_uncorrected = 0;
+};
+
+/// A counter of the device or of the host's driver, by its documented name (docs/spec/wire.md).
+struct CounterReading {
+  std::string name;
+  std::uint64_t value = 0;
+};
+
+enum class ResetLevel : std::uint8_t { kEngine, kSoft, kPort };
+
+namespace detail {
+struct DeviceHandle;
+}
+
+/// A shared handle on one open device. Copies refer to the same one; the last copy or session closes it.
+/// Thread: one at a time, together with all its sessions. Blocking calls are bounded by their timeouts.
+class NARU_API Device {
+ public:
+  [[nodiscard]] const DeviceInfo& info() const noexcept;
+  [[nodiscard]] Result<SensorReadings> sensors();
+  /// Device counters, then the driver's own ("host.*").
+  [[nodiscard]] Result<std::vector<CounterReading>> counters();
+  /// The device's log, oldest first.
+  [[nodiscard]] Result<std::string> log();
+  /// Jobs that a reset ends complete with an error; sessions must be created again after kSoft and kPort.
+  [[nodiscard]] Result<void> reset(ResetLevel level);
+
+  /// For Naru's own layers.
+  explicit Device(std::shared_ptr<detail::DeviceHandle> handle) noexcept : handle_(std::move(handle)) {}
+  [[nodiscard]] const std::shared_ptr<detail::DeviceHandle>& handle() const noexcept { return handle_; }
+
+ private:
+  std::shared_ptr<detail::DeviceHandle> handle_;
+};
+
+struct OpenOptions {
+  bool payload_checksums = true;  // CRC-32C of payloads on the wire, besides that of headers
+};
+
+/// `selector`: mock[:PROFILE] (after naru::mock::enable()), usb[:SERIAL|BUS-PORT], node:PATH. Empty: $NARU_DEVICE, else the one device
+/// that is plugged in. Errors: kDeviceNotFound, kDeviceAmbiguous (lists them), kDevicePermission, kDeviceBusy, kNodeDead, kProtocolVersion, kSelector.
+[[nodiscard]] NARU_API Result<Device> open_device(const std::string& selector = {}, const OpenOptions& options = {});
+
+/// Everything that could be opened, with what stands in the way. Mock profiles are listed when naru::mock::enable() was called.
+[[nodiscard]] NARU_API Result<std::vector<DeviceEntry>> list_devices();
+
+}  // namespace naru

@@ -1,0 +1,136 @@
+// A session binds a model to a device: tensors in, tensors out; synchronous or asynchronous through the same object.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "naru/compile.h"
+#include "naru/device.h"
+#include "naru/model.h"
+#include "naru/tensor.h"
+
+namespace naru {
+
+namespace detail {
+struct SessionState;
+struct InferenceState;
+}  // namespace detail
+
+/// Where an inference's time went. Device and link figures are modelled when the device is simulated; wall figures are measured on this host.
+struct Timing {
+  std::uint64_t device_cycles = 0;             // dispatch to END, summed over the NPU jobs
+  std::chrono::nanoseconds device{0};          // those cycles at the chip's clock
+  std::chrono::nanoseconds upload{0}, download{0};  // on the transport's clock: modelled when it is virtual
+  std::chrono::nanoseconds wall{0};            // submit to done on this host's clock, host steps included
+  std::chrono::nanoseconds wall_upload{0}, wall_device{0}, wall_download{0}, wall_host{0};
+};
+
+struct RunOptions {
+  /// From submit to outputs on the host; expiry cancels the job and is kDeadline. 0: the session's default.
+  std::chrono::nanoseconds deadline{0};
+};
+
+/// Results of one inference. Owns its bytes; move only.
+class NARU_API Outputs {
+ public:
+  struct Data;
+  explicit Outputs(std::unique_ptr<Data> data) noexcept;
+  Outputs(Outputs&&) noexcept;
+  Outputs& operator=(Outputs&&) noexcept;
+  ~Outputs();
+
+  [[nodiscard]] std::size_t size() const noexcept;
+  /// index < size(); views live as long as this object.
+  [[nodiscard]] TensorView at(std::size_t index) const;
+  /// A tensor that SessionOptions kept, by its number in the model file; kNotFound-like kInvalidArgument when it was not kept.
+  [[nodiscard]] Result<TensorView> tensor(std::int32_t file_index) const;
+  [[nodiscard]] const Timing& timing() const noexcept;
+
+ private:
+  std::unique_ptr<Data> data_;
+};
+
+/// One submitted inference. Dropping it cancels. Thread: its session's.
+class NARU_API Inference {
+ public:
+  explicit Inference(std::shared_ptr<detail::InferenceState> state) noexcept;
+  Inference(Inference&&) noexcept;
+  Inference& operator=(Inference&&) noexcept;
+  ~Inference();
+
+  /// Lets work go on and says whether this inference has ended. Never blocks.
+  [[nodiscard]] bool poll();
+  /// Blocks until it ended, bounded by its deadline. Gives the outputs once; a second call is kWrongThreadOrState.
+  [[nodiscard]] Result<Outputs> wait();
+  /// Asks for an early end; wait() then says kJobCancelled, or gives outputs when the race was lost.
+  void cancel();
+  /// Called once with the result, from a later poll() or wait() of this session, never from inside this call. Takes the place of wait().
+  void then(std::function<void(Result<Outputs>)> callback);
+
+ private:
+  std::shared_ptr<detail::InferenceState> state_;
+};
+
+struct SessionOptions {
+  std::vector<std::int32_t> keep_tensors;    // see CompileSettings
+  bool keep_all_tensors = false;
+  bool fuse = true;
+  std::uint32_t depth = 4;                   // inferences in flight, 1 to 64; one more waits for a place in submit()
+  std::chrono::nanoseconds default_deadline = std::chrono::seconds(10);
+};
+
+/// Thread: one at a time, together with its device. Keeps device and model alive.
+class NARU_API Session {
+ public:
+  /// Compiles a source for this very chip, checks a package's requirements, verifies its streams, uploads constants.
+  /// Errors: 02xx, 04xx, 05xx, 06xx, and those of the device.
+  [[nodiscard]] static Result<Session> create(const Device& device, const Model& model, const SessionOptions& options = {});
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  ~Session();
+
+  [[nodiscard]] const std::vector<TensorInfo>& inputs() const noexcept;
+  [[nodiscard]] const std::vector<TensorInfo>& outputs() const noexcept;
+  /// To fill before run() or submit(); index < inputs().size(). Its bytes are copied at submit and keep their values.
+  [[nodiscard]] MutableTensorView input(std::size_t index);
+
+  [[nodiscard]] Result<Outputs> run(const RunOptions& options = {});
+  [[nodiscard]] Result<Inference> submit(const RunOptions& options = {});
+
+  /// State (variables, recurrent cells) back to its first values.
+  [[nodiscard]] Result<void> reset_state();
+
+  /// The package that runs, for summarize() and disassemble().
+  [[nodiscard]] const Model& package() const noexcept;
+  /// How long compiling took in create(), measured; 0 for a package.
+  [[nodiscard]] std::chrono::nanoseconds compile_time() const noexcept;
+
+ private:
+  explicit Session(std::unique_ptr<detail::SessionState> state) noexcept;
+  std::unique_ptr<detail::SessionState> state_;
+};
+
+/// One operator's comparison of device and reference.
+struct CheckRow {
+  std::int32_t operator_index = -1;
+  std::string kind, name;
+  std::int32_t tensor = -1;
+  std::size_t elements = 0, differing = 0;
+  std::string first_difference;  // "element 17: device 3, reference 4"
+};
+struct CheckReport {
+  bool equal = true;             // the shipped package's outputs
+  std::vector<CheckRow> outputs;
+  /// When the outputs differ: every operator of the same model compiled without fusion, in order, up to the first that differs.
+  std::vector<CheckRow> operators;
+};
+/// Judges `outputs` of the session for its current inputs against the reference; needs the source model. Recompiles without fusion only to find the first
+/// operator that differs.
+[[nodiscard]] NARU_API Result<CheckReport> check(const Device& device, const Model& source, std::span<const std::vector<std::byte>> inputs, const Outputs& outputs);
+
+}  // namespace naru
