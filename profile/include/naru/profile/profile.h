@@ -37,6 +37,8 @@ struct Profile {
 [[nodiscard]] NARU_API Result<Profile> load(std::string_view name_or_path);
 /// Parses the text of a profile; `origin` is used in errors.
 [[nodiscard]] NARU_API Result<Profile> parse(std::string_view text, std::string_view origin);
+/// The ranges that parse() demands, for a profile made or changed in code. kProfileInvalid names the key.
+[[nodiscard]] NARU_API Result<void> check(const Profile& profile);
 /// Names of the embedded profiles.
 [[nodiscard]] NARU_API std::vector<std::string> names();
 
