@@ -1,0 +1,32 @@
+// The steps of the importer: tensors first, then operators, whose options may lie in constant tensors.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "graph/graph.h"
+#include "import/tflite/schema.h"
+#include "import/verify.h"
+#include "naru/base/result.h"
+
+namespace naru::sdk {
+
+struct TfliteFile {
+  const tflite::Model* model = nullptr;
+  const tflite::SubGraph* subgraph = nullptr;
+  std::shared_ptr<const std::vector<std::byte>> bytes;
+};
+
+/// Text from a file, made safe to print: valid UTF-8, no control characters, at most 1024 bytes.
+[[nodiscard]] std::string clean_text(std::string_view text);
+[[nodiscard]] std::string clean_text(const flatbuffers::String* text);
+
+/// Fills graph.tensors. Checks buffers and what the graph cannot hold (sparsity, custom quantisation, 64-bit zero points); leaves meaning to verify_graph.
+[[nodiscard]] Result<void> read_tensors(const TfliteFile& file, graph::Graph& graph, const GraphLimits& limits);
+/// Refuses the first operator that Naru does not know, by name: what a model's owner needs to hear before anything else.
+[[nodiscard]] Result<void> check_operators_known(const TfliteFile& file);
+/// Fills graph.operators, resolving axes, paddings, permutations and shapes from constant operands.
+[[nodiscard]] Result<void> read_operators(const TfliteFile& file, graph::Graph& graph);
+
+}  // namespace naru::sdk

@@ -1,0 +1,352 @@
+// Operators and their options. Each kind has one row that says which option table it takes and how that is read; what the options must
+// satisfy against the operands is operator_rules.cpp's.
+#include <algorithm>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "import/refusal.h"
+#include "import/tflite/read.h"
+
+namespace naru::sdk {
+namespace {
+
+using graph::Graph;
+using graph::Operator;
+using graph::OperatorKind;
+using graph::Shape;
+using graph::Tensor;
+
+constexpr std::int32_t kOperatorVersionMax = 32;
+
+/// What a reader of options needs: the file's operator, ours, and the graph whose constants may hold more.
+struct Source {
+  const tflite::Operator& file;
+  const Operator& op;
+  const Graph& graph;
+};
+
+tl::unexpected<Error> missing_options(const Operator& op) { return refuse(ErrorId::kModelOptions, place_of(op, "builtin_options"), "are missing"); }
+
+Result<graph::Activation> read_activation(const Operator& op, tflite::ActivationFunctionType activation) {
+  switch (activation) {
+    case tflite::ActivationFunctionType_NONE: return graph::Activation::kNone;
+    case tflite::ActivationFunctionType_RELU: return graph::Activation::kRelu;
+    case tflite::ActivationFunctionType_RELU_N1_TO_1: return graph::Activation::kReluN1To1;
+    case tflite::ActivationFunctionType_RELU6: return graph::Activation::kRelu6;
+    case tflite::ActivationFunctionType_TANH:
+    case tflite::ActivationFunctionType_SIGN_BIT:
+      return refuse(ErrorId::kModelOperatorUnsupported, place_of(op, "fused_activation_function"),
+                    fmt::format("is {}, which is not supported", tflite::EnumNameActivationFunctionType(activation)));
+  }
+  return refuse(ErrorId::kModelOptions, place_of(op, "fused_activation_function"), fmt::format("is {}, which does not exist", static_cast<int>(activation)));
+}
+
+Result<graph::Padding> read_padding(const Operator& op, tflite::Padding padding) {
+  if (padding == tflite::Padding_SAME) return graph::Padding::kSame;
+  if (padding == tflite::Padding_VALID) return graph::Padding::kValid;
+  return refuse(ErrorId::kModelOptions, place_of(op, "padding"), fmt::format("is {}, which does not exist", static_cast<int>(padding)));
+}
+
+/// The values of a constant i32 or i64 operand that is a parameter rather than data.
+Result<std::vector<std::int64_t>> read_parameter(const Source& source, std::size_t operand, std::string_view field) {
+  const graph::TensorId id = source.op.input(operand);
+  if (id == graph::kAbsent) return refuse(ErrorId::kModelOptions, place_of(source.op, field), "are missing");
+  const Tensor& tensor = source.graph.tensor(id);
+  const Place place = place_of(source.op, tensor, field);
+  const bool wide = tensor.type == abi::ElementType::kI64;
+  if (!wide && tensor.type != abi::ElementType::kI32) return refuse(ErrorId::kModelTypeUnsupported, place, fmt::format("is {}; must be i32 or i64", abi::name_of(tensor.type)));
+  if (!tensor.is_constant()) return refuse(ErrorId::kModelOperatorUnsupported, place, "is computed at run time; must be a constant");
+  const auto count = graph::checked_element_count(tensor.shape);
+  if (!count || *count != tensor.constant.size() / (wide ? 8 : 4) || tensor.constant.size() % (wide ? 8 : 4) != 0)
+    return refuse(ErrorId::kModelConstant, place, fmt::format("has {} bytes, which {} of {} does not", tensor.constant.size(), graph::to_string(tensor.shape), abi::name_of(tensor.type)));
+  std::vector<std::int64_t> values;
+  if (wide)
+    for (std::int64_t value : graph::constant_values<std::int64_t>(tensor)) values.push_back(value);
+  else
+    for (std::int32_t value : graph::constant_values<std::int32_t>(tensor)) values.push_back(value);
+  return values;
+}
+
+/// A dimension number of the first operand, where negative ones count from the end.
+Result<std::int32_t> read_axis(const Source& source, std::int64_t axis, std::string_view field) {
+  const auto rank = static_cast<std::int64_t>(source.graph.tensor(source.op.inputs[0]).shape.size());
+  if (axis < -rank || axis >= rank) return refuse(ErrorId::kModelOptions, place_of(source.op, field), fmt::format("is {}; the input has {} dimensions", axis, rank));
+  return static_cast<std::int32_t>(axis < 0 ? axis + rank : axis);
+}
+
+Result<std::int32_t> read_size(const Source& source, std::int64_t value, std::string_view field) {
+  if (value < 0 || value > std::numeric_limits<std::int32_t>::max())
+    return refuse(ErrorId::kModelOptions, place_of(source.op, field), fmt::format("has {}; must be between 0 and 2^31 - 1", value));
+  return static_cast<std::int32_t>(value);
+}
+
+Result<graph::Options> read_conv(const Source& source) {
+  const auto* from = source.file.builtin_options_as_Conv2DOptions();
+  if (from == nullptr) return missing_options(source.op);
+  graph::ConvOptions options;
+  options.stride_h = from->stride_h();
+  options.stride_w = from->stride_w();
+  options.dilation_h = from->dilation_h_factor();
+  options.dilation_w = from->dilation_w_factor();
+  NARU_TRY(options.padding, read_padding(source.op, from->padding()));
+  NARU_TRY(options.activation, read_activation(source.op, from->fused_activation_function()));
+  return options;
+}
+
+Result<graph::Options> read_depthwise(const Source& source) {
+  const auto* from = source.file.builtin_options_as_DepthwiseConv2DOptions();
+  if (from == nullptr) return missing_options(source.op);
+  graph::ConvOptions options;
+  options.stride_h = from->stride_h();
+  options.stride_w = from->stride_w();
+  options.dilation_h = from->dilation_h_factor();
+  options.dilation_w = from->dilation_w_factor();
+  options.depth_multiplier = from->depth_multiplier();
+  NARU_TRY(options.padding, read_padding(source.op, from->padding()));
+  NARU_TRY(options.activation, read_activation(source.op, from->fused_activation_function()));
+  // Files may leave the multiplier out, as the shapes imply it.
+  const graph::TensorId input = source.op.input(0);
+  const graph::TensorId filter = source.op.input(1);
+  if (options.depth_multiplier == 0 && input != graph::kAbsent && filter != graph::kAbsent) {
+    const Shape& in = source.graph.tensor(input).shape;
+    const Shape& weights = source.graph.tensor(filter).shape;
+    if (in.size() == 4 && weights.size() == 4 && in[3] > 0) options.depth_multiplier = weights[3] / in[3];
+  }
+  return options;
+}
+
+Result<graph::Options> read_fully_connected(const Source& source) {
+  graph::FullyConnectedOptions options;
+  const auto* from = source.file.builtin_options_as_FullyConnectedOptions();
+  if (from == nullptr) return options;
+  if (from->weights_format() != tflite::FullyConnectedOptionsWeightsFormat_DEFAULT)
+    return refuse(ErrorId::kModelOperatorUnsupported, place_of(source.op, "weights_format"), fmt::format("is {}; must be DEFAULT", static_cast<int>(from->weights_format())));
+  options.keep_dims = from->keep_num_dims();
+  NARU_TRY(options.activation, read_activation(source.op, from->fused_activation_function()));
+  return options;
+}
+
+Result<graph::Options> read_pool(const Source& source) {
+  const auto* from = source.file.builtin_options_as_Pool2DOptions();
+  if (from == nullptr) return missing_options(source.op);
+  graph::PoolOptions options;
+  options.stride_h = from->stride_h();
+  options.stride_w = from->stride_w();
+  options.filter_h = from->filter_height();
+  options.filter_w = from->filter_width();
+  NARU_TRY(options.padding, read_padding(source.op, from->padding()));
+  NARU_TRY(options.activation, read_activation(source.op, from->fused_activation_function()));
+  return options;
+}
+
+template <typename FileOptions>
+Result<graph::Options> read_elementwise(const Source& source) {
+  graph::ElementwiseOptions options;
+  if (const auto* from = source.file.template builtin_options_as<FileOptions>()) {
+    NARU_TRY(options.activation, read_activation(source.op, from->fused_activation_function()));
+  }
+  return options;
+}
+
+Result<graph::Options> read_pad(const Source& source) {
+  NARU_TRY(const std::vector<std::int64_t> values, read_parameter(source, 1, "paddings"));
+  const Shape& shape = source.graph.tensor(source.op.inputs[1]).shape;
+  if (shape.size() != 2 || shape[1] != 2)
+    return refuse(ErrorId::kModelShape, place_of(source.op, source.graph.tensor(source.op.inputs[1]), "paddings"), fmt::format("are {}; must be [dimensions, 2]", graph::to_string(shape)));
+  graph::PadOptions options;
+  for (std::size_t i = 0; i + 1 < values.size(); i += 2) {
+    NARU_TRY(const std::int32_t before, read_size(source, values[i], "paddings"));
+    NARU_TRY(const std::int32_t after, read_size(source, values[i + 1], "paddings"));
+    options.before.push_back(before);
+    options.after.push_back(after);
+  }
+  return options;
+}
+
+Result<graph::Options> read_mean(const Source& source) {
+  NARU_TRY(const std::vector<std::int64_t> values, read_parameter(source, 1, "axis"));
+  graph::ReduceOptions options;
+  for (std::int64_t value : values) {
+    NARU_TRY(const std::int32_t axis, read_axis(source, value, "axis"));
+    options.axes.push_back(axis);
+  }
+  std::sort(options.axes.begin(), options.axes.end());
+  options.axes.erase(std::unique(options.axes.begin(), options.axes.end()), options.axes.end());
+  if (const auto* from = source.file.builtin_options_as_ReducerOptions()) options.keep_dims = from->keep_dims();
+  return options;
+}
+
+/// The shape may be an operand, an option, or only the output's; where it is given, it must be the output's, -1 standing for one dimension.
+Result<graph::Options> read_reshape(const Source& source) {
+  std::vector<std::int64_t> wanted;
+  const auto* from = source.file.builtin_options_as_ReshapeOptions();
+  if (source.op.input(1) != graph::kAbsent) {
+    NARU_TRY(wanted, read_parameter(source, 1, "new_shape"));
+  } else if (from != nullptr && from->new_shape() != nullptr) {
+    wanted.assign(from->new_shape()->begin(), from->new_shape()->end());
+  } else {
+    return missing_options(source.op);
+  }
+  const Tensor& output = source.graph.tensor(source.op.outputs[0]);
+  bool fits = wanted.size() == output.shape.size() && std::count(wanted.begin(), wanted.end(), -1) <= 1;
+  for (std::size_t i = 0; fits && i < wanted.size(); ++i) fits = wanted[i] == -1 || wanted[i] == output.shape[i];
+  if (!fits)
+    return refuse(ErrorId::kModelShape, place_of(source.op, output, "new_shape"), fmt::format("does not stand for the output's {}", graph::to_string(output.shape)));
+  return graph::ReshapeOptions{};
+}
+
+Result<graph::Options> read_softmax(const Source& source) {
+  const auto* from = source.file.builtin_options_as_SoftmaxOptions();
+  if (from == nullptr) return missing_options(source.op);
+  return graph::SoftmaxOptions{from->beta()};
+}
+
+Result<graph::Options> read_concatenation(const Source& source) {
+  const auto* from = source.file.builtin_options_as_ConcatenationOptions();
+  if (from == nullptr) return missing_options(source.op);
+  graph::ConcatenationOptions options;
+  NARU_TRY(options.axis, read_axis(source, from->axis(), "axis"));
+  NARU_TRY(options.activation, read_activation(source.op, from->fused_activation_function()));
+  return options;
+}
+
+Result<graph::Options> read_transpose(const Source& source) {
+  NARU_TRY(const std::vector<std::int64_t> values, read_parameter(source, 1, "permutation"));
+  graph::TransposeOptions options;
+  for (std::int64_t value : values) {
+    NARU_TRY(const std::int32_t axis, read_axis(source, value, "permutation"));
+    options.permutation.push_back(axis);
+  }
+  return options;
+}
+
+Result<graph::Options> read_none(const Source&) { return graph::Options{}; }
+
+struct Row {
+  tflite::BuiltinOperator code;
+  OperatorKind kind;
+  tflite::BuiltinOptions options;  // a file's options are of this kind, or left out
+  Result<graph::Options> (*read)(const Source&);
+};
+
+constexpr Row kRows[] = {
+    {tflite::BuiltinOperator_CONV_2D, OperatorKind::kConv2d, tflite::BuiltinOptions_Conv2DOptions, read_conv},
+    {tflite::BuiltinOperator_DEPTHWISE_CONV_2D, OperatorKind::kDepthwiseConv2d, tflite::BuiltinOptions_DepthwiseConv2DOptions, read_depthwise},
+    {tflite::BuiltinOperator_FULLY_CONNECTED, OperatorKind::kFullyConnected, tflite::BuiltinOptions_FullyConnectedOptions, read_fully_connected},
+    {tflite::BuiltinOperator_AVERAGE_POOL_2D, OperatorKind::kAveragePool2d, tflite::BuiltinOptions_Pool2DOptions, read_pool},
+    {tflite::BuiltinOperator_MAX_POOL_2D, OperatorKind::kMaxPool2d, tflite::BuiltinOptions_Pool2DOptions, read_pool},
+    {tflite::BuiltinOperator_ADD, OperatorKind::kAdd, tflite::BuiltinOptions_AddOptions, read_elementwise<tflite::AddOptions>},
+    {tflite::BuiltinOperator_MUL, OperatorKind::kMul, tflite::BuiltinOptions_MulOptions, read_elementwise<tflite::MulOptions>},
+    {tflite::BuiltinOperator_PAD, OperatorKind::kPad, tflite::BuiltinOptions_PadOptions, read_pad},
+    {tflite::BuiltinOperator_MEAN, OperatorKind::kMean, tflite::BuiltinOptions_ReducerOptions, read_mean},
+    {tflite::BuiltinOperator_RESHAPE, OperatorKind::kReshape, tflite::BuiltinOptions_ReshapeOptions, read_reshape},
+    {tflite::BuiltinOperator_SOFTMAX, OperatorKind::kSoftmax, tflite::BuiltinOptions_SoftmaxOptions, read_softmax},
+    {tflite::BuiltinOperator_RELU, OperatorKind::kRelu, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_RELU6, OperatorKind::kRelu6, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_CONCATENATION, OperatorKind::kConcatenation, tflite::BuiltinOptions_ConcatenationOptions, read_concatenation},
+    {tflite::BuiltinOperator_TRANSPOSE, OperatorKind::kTranspose, tflite::BuiltinOptions_TransposeOptions, read_transpose},
+    {tflite::BuiltinOperator_QUANTIZE, OperatorKind::kQuantize, tflite::BuiltinOptions_QuantizeOptions, read_none},
+    {tflite::BuiltinOperator_DEQUANTIZE, OperatorKind::kDequantize, tflite::BuiltinOptions_DequantizeOptions, read_none},
+};
+
+/// Files older than builtin_code have only the first field; newer ones fill both up to 127.
+int builtin_code_of(const tflite::OperatorCode& code) noexcept {
+  return std::max(static_cast<int>(code.deprecated_builtin_code()), static_cast<int>(code.builtin_code()));
+}
+
+const Row* row_of(int code) noexcept {
+  for (const Row& row : kRows)
+    if (row.code == code) return &row;
+  return nullptr;
+}
+
+/// "LOGISTIC", "CUSTOM \"Name\"", "builtin 300".
+std::string kind_of(const tflite::OperatorCode& code) {
+  const int number = builtin_code_of(code);
+  if (number == tflite::BuiltinOperator_CUSTOM) return fmt::format("CUSTOM \"{}\"", clean_text(code.custom_code()));
+  const char* name = tflite::EnumNameBuiltinOperator(static_cast<tflite::BuiltinOperator>(number));
+  return *name == '\0' ? fmt::format("builtin {}", number) : std::string(name);
+}
+
+Result<const Row*> row_for(const TfliteFile& file, std::int32_t index) {
+  const tflite::Operator& op = *file.subgraph->operators()->Get(static_cast<flatbuffers::uoffset_t>(index));
+  const auto* codes = file.model->operator_codes();
+  const std::uint32_t count = codes == nullptr ? 0 : codes->size();
+  if (op.opcode_index() >= count)
+    return refuse(ErrorId::kModelStructure, {.operator_index = index, .field = "opcode_index"}, fmt::format("is {}; the model has {} operator codes", op.opcode_index(), count));
+  const tflite::OperatorCode& code = *codes->Get(op.opcode_index());
+  const Row* row = row_of(builtin_code_of(code));
+  if (row == nullptr) {
+    const std::string kind = kind_of(code);
+    return refuse(ErrorId::kModelOperatorUnknown, {.operator_index = index, .operator_kind = kind}, fmt::format("is not supported (operator code {})", builtin_code_of(code)));
+  }
+  if (code.version() < 1 || code.version() > kOperatorVersionMax)
+    return refuse(ErrorId::kModelOperatorUnsupported, {.operator_index = index, .operator_kind = graph::name_of(row->kind), .field = "version"},
+                  fmt::format("is {}; must be 1 to {}", code.version(), kOperatorVersionMax));
+  return row;
+}
+
+std::vector<graph::TensorId> ids_of(const flatbuffers::Vector<std::int32_t>* ids) {
+  return ids == nullptr ? std::vector<graph::TensorId>() : std::vector<graph::TensorId>(ids->begin(), ids->end());
+}
+
+/// Options are read with the help of operands, so operands must be tensors first; verify_graph asks more.
+Result<void> check_operands(const Graph& graph, const Operator& op) {
+  const auto count = static_cast<std::int64_t>(graph.tensors.size());
+  for (graph::TensorId id : op.inputs)
+    if (id < graph::kAbsent || id >= count) return refuse(ErrorId::kModelTensorIndex, place_of(op, "inputs"), fmt::format("names tensor {}; the model has {}", id, count));
+  for (graph::TensorId id : op.outputs)
+    if (id < 0 || id >= count) return refuse(ErrorId::kModelTensorIndex, place_of(op, "outputs"), fmt::format("names tensor {}; the model has {}", id, count));
+  if (op.input(0) == graph::kAbsent) return refuse(ErrorId::kModelTensorIndex, place_of(op, "inputs"), "operand 0 is left out, but is not optional");
+  if (op.outputs.empty()) return refuse(ErrorId::kModelOptions, place_of(op, "outputs"), "has 0; must have 1");
+  return {};
+}
+
+Result<void> check_option_kind(const tflite::Operator& file, const Operator& op, const Row& row) {
+  const tflite::BuiltinOptions type = file.builtin_options_type();
+  if (type == tflite::BuiltinOptions_NONE) return {};
+  const char* name = tflite::EnumNameBuiltinOptions(type);
+  if (type != row.options)
+    return refuse(ErrorId::kModelOptions, place_of(op, "builtin_options"),
+                  fmt::format("are {} (kind {}); this operator takes {}", *name == '\0' ? "unknown" : name, static_cast<int>(type), tflite::EnumNameBuiltinOptions(row.options)));
+  if (file.builtin_options() == nullptr) return refuse(ErrorId::kModelOptions, place_of(op, "builtin_options"), fmt::format("say that they are {}, but are not there", name));
+  return {};
+}
+
+}  // namespace
+
+Result<void> check_operators_known(const TfliteFile& file) {
+  const auto* operators = file.subgraph->operators();
+  const std::size_t count = operators == nullptr ? 0 : operators->size();
+  for (std::size_t i = 0; i < count; ++i) {
+    NARU_TRY([[maybe_unused]] const Row* row, row_for(file, static_cast<std::int32_t>(i)));
+  }
+  return {};
+}
+
+Result<void> read_operators(const TfliteFile& file, Graph& graph) {
+  const auto* operators = file.subgraph->operators();
+  const std::size_t count = operators == nullptr ? 0 : operators->size();
+  graph.operators.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const tflite::Operator& source = *operators->Get(static_cast<flatbuffers::uoffset_t>(i));
+    NARU_TRY(const Row* row, row_for(file, static_cast<std::int32_t>(i)));
+    Operator op;
+    op.kind = row->kind;
+    op.file_index = static_cast<std::int32_t>(i);
+    op.inputs = ids_of(source.inputs());
+    op.outputs = ids_of(source.outputs());
+    NARU_CHECK_OK(check_operands(graph, op));
+    op.name = graph.tensor(op.outputs[0]).name;
+    NARU_CHECK_OK(check_option_kind(source, op, *row));
+    if (source.mutating_variable_inputs() != nullptr)
+      for (std::uint8_t mutating : *source.mutating_variable_inputs())
+        if (mutating != 0) return refuse(ErrorId::kModelOperatorUnsupported, place_of(op, "mutating_variable_inputs"), "are set; this operator has no state");
+    NARU_TRY(op.options, row->read(Source{source, op, graph}));
+    graph.operators.push_back(std::move(op));
+  }
+  return {};
+}
+
+}  // namespace naru::sdk

@@ -1,0 +1,109 @@
+// Tensors and the buffers behind them. The FlatBuffers verifier has seen every table; indices and sizes inside them are checked here.
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "import/refusal.h"
+#include "import/tflite/read.h"
+#include "naru/base/bytes.h"
+
+namespace naru::sdk {
+namespace {
+
+using abi::ElementType;
+
+ElementType element_type_of(tflite::TensorType type) noexcept {
+  switch (type) {
+    case tflite::TensorType_INT8: return ElementType::kI8;
+    case tflite::TensorType_UINT8: return ElementType::kU8;
+    case tflite::TensorType_INT16: return ElementType::kI16;
+    case tflite::TensorType_INT32: return ElementType::kI32;
+    case tflite::TensorType_FLOAT32: return ElementType::kF32;
+    case tflite::TensorType_INT64: return ElementType::kI64;
+    case tflite::TensorType_BOOL: return ElementType::kBool;
+    default: return ElementType::kNone;
+  }
+}
+
+bool has_codes(ElementType type) noexcept {
+  return type == ElementType::kI8 || type == ElementType::kU8 || type == ElementType::kI16 || type == ElementType::kI32;
+}
+
+/// The bytes of a buffer: inside the FlatBuffer, or in the file behind it when `offset` is over 1. Empty for a tensor that is computed.
+Result<std::span<const std::byte>> buffer_bytes(const TfliteFile& file, const graph::Tensor& tensor, std::uint32_t index) {
+  const auto* buffers = file.model->buffers();
+  const std::uint32_t count = buffers == nullptr ? 0 : buffers->size();
+  if (index >= count) {
+    // Buffer 0 stands for "no data" even where a file has no buffers.
+    if (index == 0) return std::span<const std::byte>();
+    return refuse(ErrorId::kModelBufferIndex, place_of(tensor, "buffer"), fmt::format("is {}; the model has {} buffers", index, count));
+  }
+  const tflite::Buffer& buffer = *buffers->Get(index);
+  if (buffer.offset() > 1) {
+    const auto end = checked_add(buffer.offset(), buffer.size());
+    if (!end || *end > file.bytes->size())
+      return refuse(ErrorId::kModelBufferIndex, place_of(tensor, "buffer.offset"),
+                    fmt::format("is {} with {} bytes; the file has {}", buffer.offset(), buffer.size(), file.bytes->size()));
+    return std::span(*file.bytes).subspan(buffer.offset(), buffer.size());
+  }
+  if (buffer.data() == nullptr) return std::span<const std::byte>();
+  return std::as_bytes(std::span(buffer.data()->data(), buffer.data()->size()));
+}
+
+Result<std::optional<graph::Quantization>> read_quantization(const tflite::Tensor& source, const graph::Tensor& tensor) {
+  const tflite::QuantizationParameters* parameters = source.quantization();
+  if (parameters == nullptr) return std::nullopt;
+  if (parameters->details_kind() != 0)
+    return refuse(ErrorId::kModelQuantization, place_of(tensor, "quantization.details"), "is of a custom kind; only scale and zero point are known");
+  const std::size_t scales = parameters->scale() == nullptr ? 0 : parameters->scale()->size();
+  const std::size_t zero_points = parameters->zero_point() == nullptr ? 0 : parameters->zero_point()->size();
+  // Converters note observed ranges, and scales of tensors without codes: neither is a quantisation.
+  if ((scales == 0 && zero_points == 0) || !has_codes(tensor.type)) return std::nullopt;
+
+  graph::Quantization quantization;
+  quantization.axis = parameters->quantized_dimension();
+  for (std::size_t i = 0; i < scales; ++i) quantization.scales.push_back(parameters->scale()->Get(static_cast<flatbuffers::uoffset_t>(i)));
+  for (std::size_t i = 0; i < zero_points; ++i) {
+    const std::int64_t zero_point = parameters->zero_point()->Get(static_cast<flatbuffers::uoffset_t>(i));
+    if (zero_point < std::numeric_limits<std::int32_t>::min() || zero_point > std::numeric_limits<std::int32_t>::max())
+      return refuse(ErrorId::kModelQuantization, place_of(tensor, "quantization.zero_point"), fmt::format("is {}", zero_point));
+    quantization.zero_points.push_back(static_cast<std::int32_t>(zero_point));
+  }
+  return quantization;
+}
+
+Result<graph::Tensor> read_tensor(const TfliteFile& file, graph::Graph& graph, std::int32_t index) {
+  const tflite::Tensor& source = *file.subgraph->tensors()->Get(static_cast<flatbuffers::uoffset_t>(index));
+  graph::Tensor tensor;
+  tensor.file_index = index;
+  tensor.name = clean_text(source.name());
+  tensor.type = element_type_of(source.type());
+  tensor.is_variable = source.is_variable();
+  if (source.shape() != nullptr) tensor.shape.assign(source.shape()->begin(), source.shape()->end());
+  if (source.sparsity() != nullptr) return refuse(ErrorId::kModelTypeUnsupported, place_of(tensor, "sparsity"), "is set; sparse tensors are not supported");
+  if (source.type() == tflite::TensorType_STRING) return refuse(ErrorId::kModelTypeUnsupported, place_of(tensor, "type"), "is STRING, which is not supported");
+  NARU_TRY(tensor.quantization, read_quantization(source, tensor));
+  NARU_TRY(tensor.constant, buffer_bytes(file, tensor, source.buffer()));
+  if (tensor.is_variable && tensor.is_constant()) return refuse(ErrorId::kModelConstant, place_of(tensor, "buffer"), "has data, but the tensor is a variable");
+
+  const std::uint32_t alignment = abi::element_bytes(tensor.type);
+  if (alignment > 1 && reinterpret_cast<std::uintptr_t>(tensor.constant.data()) % alignment != 0)
+    tensor.constant = graph.keep({tensor.constant.begin(), tensor.constant.end()});
+  return tensor;
+}
+
+}  // namespace
+
+Result<void> read_tensors(const TfliteFile& file, graph::Graph& graph, const GraphLimits& limits) {
+  const auto* tensors = file.subgraph->tensors();
+  const std::size_t count = tensors == nullptr ? 0 : tensors->size();
+  if (count > limits.tensors_max) return refuse(ErrorId::kModelLimit, {.field = "tensors"}, fmt::format("has {}; the limit is {}", count, limits.tensors_max));
+  graph.tensors.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    NARU_TRY(graph::Tensor tensor, read_tensor(file, graph, static_cast<std::int32_t>(i)));
+    graph.tensors.push_back(std::move(tensor));
+  }
+  return {};
+}
+
+}  // namespace naru::sdk

@@ -1,0 +1,10 @@
+// The generated reader of TFLite files. The one place that includes FlatBuffers, whose asserts must not end the process:
+// every file has passed its verifier before an accessor is called.
+#pragma once
+
+#ifdef FLATBUFFERS_ASSERT
+#error "Include import/tflite/schema.h before any FlatBuffers header"
+#endif
+#define FLATBUFFERS_ASSERT(condition) static_cast<void>(0)
+
+#include "tflite_generated.h"

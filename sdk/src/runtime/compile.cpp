@@ -1,0 +1,143 @@
+// Compiling, summaries, disassembly and verification for users: thin over compiler, package and verify.
+#include "naru/compile.h"
+
+#include <fmt/format.h>
+
+#include "compiler/compiler.h"
+#include "naru/profile/profile.h"
+#include "naru/verify/verify.h"
+#include "runtime/handles.h"
+
+namespace naru {
+namespace {
+
+using sdk::package::NpuJob;
+using sdk::package::Package;
+using sdk::package::Placement;
+
+std::string_view name_of(Placement placement) {
+  switch (placement) {
+    case Placement::kNpu: return "npu";
+    case Placement::kHost: return "host";
+    case Placement::kFused: return "fused";
+    case Placement::kElided: return "elided";
+  }
+  return "npu";
+}
+
+Result<abi::Stream> decode(const NpuJob& job, std::size_t step) {
+  abi::Stream stream;
+  const abi::StreamDecoded decoded = abi::decode_stream(job.stream, stream);
+  if (decoded.fault != abi::StreamFault::kNone)
+    return fail(ErrorId::kStreamTruncated, fmt::format("The stream of step {} is damaged: {} at command {}", step, abi::name_of(decoded.fault), decoded.command));
+  return stream;
+}
+
+/// `model` itself when it is compiled, else compiled for `profile`.
+Result<Model> compiled(const Model& model, const std::string& profile) {
+  if (model.is_compiled()) return model;
+  return compile(model, {.profile = profile.empty() ? "edge" : profile, .keep_tensors = {}});
+}
+
+}  // namespace
+
+Result<Model> compile(const Model& model, const CompileSettings& settings) {
+  return sdk::runtime::guarded([&]() -> Result<Model> {
+    if (model.is_compiled()) return model;
+    NARU_TRY(const profile::Profile chip_profile, profile::load(settings.profile));
+    Result<Package> package = sdk::compiler::compile(*model.handle()->graph, chip_profile.chip,
+                                                     {.profile = chip_profile.name, .fuse = settings.fuse, .keep_tensors = settings.keep_tensors, .keep_all_tensors = settings.keep_all_tensors});
+    if (!package) return fail(std::move(package).error().while_doing(fmt::format("compiling {} for {}", model.name(), chip_profile.name)));
+    package->model_sha256 = model.handle()->content_sha256;
+    return sdk::runtime::make_model(model.name(), std::move(*package), model.handle()->content_sha256);
+  });
+}
+
+Result<ModelSummary> summarize(const Model& model, const std::string& profile) {
+  return sdk::runtime::guarded([&]() -> Result<ModelSummary> {
+    NARU_TRY(const Model package_model, compiled(model, profile));
+    const Package& package = *package_model.handle()->package;
+    ModelSummary summary{.name = model.name(), .description = package.description, .profile = package.advice.profile, .inputs = model.inputs(), .outputs = model.outputs(), .operators = {}};
+    std::uint64_t npu_macs = 0;
+    for (const sdk::package::OperatorReport& op : package.operators) {
+      summary.operators.push_back({.index = op.file_index, .kind = std::string(sdk::graph::name_of(op.kind)), .name = op.name, .placement = std::string(name_of(op.placement)), .reason = op.reason,
+                                   .step = op.step, .tiles = op.tiles, .commands = op.commands, .macs = op.macs, .cycles = op.cycles, .dram_bytes = op.dram_bytes,
+                                   .output_tensor = op.output_file_index});
+      summary.macs += op.macs;
+      if (op.placement != Placement::kHost) npu_macs += op.macs;
+    }
+    summary.npu_mac_share = summary.macs == 0 ? 1.0 : static_cast<double>(npu_macs) / static_cast<double>(summary.macs);
+    summary.steps = package.steps.size();
+    for (std::size_t i = 0; i < package.steps.size(); ++i) {
+      const auto* job = std::get_if<NpuJob>(&package.steps[i]);
+      if (job == nullptr) {
+        ++summary.host_steps;
+        continue;
+      }
+      NARU_TRY(const abi::Stream stream, decode(*job, i));
+      summary.commands += stream.commands.size();
+      summary.predicted_cycles += job->predicted_cycles;
+      summary.worst_case_cycles += job->worst_case_cycles;
+    }
+    summary.sram_peak_bytes = package.memory.sram_peak_bytes;
+    summary.sram_live_peak_bytes = package.memory.sram_live_peak_bytes;
+    summary.scratch_bytes = package.memory.scratch_bytes;
+    summary.constants_bytes = package.memory.constants_bytes;
+    summary.dram_traffic_bytes = package.memory.dram_traffic_bytes;
+    summary.compulsory_bytes = package.memory.compulsory_bytes;
+    summary.clock_hz = package.advice.chip.clock_hz();
+    return summary;
+  });
+}
+
+Result<std::string> disassemble(const Model& model, const std::string& profile) {
+  return sdk::runtime::guarded([&]() -> Result<std::string> {
+    NARU_TRY(const Model package_model, compiled(model, profile));
+    const Package& package = *package_model.handle()->package;
+    std::string text;
+    for (std::size_t i = 0; i < package.steps.size(); ++i) {
+      if (const auto* host = std::get_if<sdk::package::HostStep>(&package.steps[i])) {
+        text += fmt::format("step {}: host {}\n", i, sdk::graph::describe(host->op));
+        continue;
+      }
+      const NpuJob& job = std::get<NpuJob>(package.steps[i]);
+      NARU_TRY(const abi::Stream stream, decode(job, i));
+      text += fmt::format("step {}: job, {} bytes\n{}", i, job.stream.size(), abi::disassemble(stream));
+    }
+    return text;
+  });
+}
+
+Result<VerifySummary> verify(const Model& model, const std::string& profile) {
+  return sdk::runtime::guarded([&]() -> Result<VerifySummary> {
+    NARU_TRY(const Model package_model, compiled(model, profile));
+    const Package& package = *package_model.handle()->package;
+    abi::Chip chip = package.advice.chip;
+    if (!profile.empty()) {
+      NARU_TRY(const profile::Profile chip_profile, profile::load(profile));
+      chip = chip_profile.chip;
+    }
+    VerifySummary summary;
+    for (std::size_t i = 0; i < package.steps.size(); ++i) {
+      const auto* job = std::get_if<NpuJob>(&package.steps[i]);
+      if (job == nullptr) continue;
+      NARU_TRY(const abi::Stream stream, decode(*job, i));
+      Result<verify::Report> report = verify::verify_stream(stream, chip);
+      if (!report) return fail(std::move(report).error().with_kind(ErrorKind::kCheckFailed).while_doing(fmt::format("verifying step {} of {}", i, model.name())));
+      StreamSummary row{.step = static_cast<std::uint32_t>(i), .commands = stream.commands.size(), .worst_case_cycles = report->cycles_worst, .bytes = job->stream.size(), .per_command = {}};
+      std::array<std::uint64_t, std::variant_size_v<abi::CommandBody>> counts{};
+      std::array<std::string_view, std::variant_size_v<abi::CommandBody>> names{};
+      for (const abi::Command& command : stream.commands) {
+        ++counts[command.body.index()];
+        names[command.body.index()] = abi::name_of(command.body);
+        if (std::holds_alternative<abi::Wait>(command.body)) ++row.waits;
+      }
+      for (std::size_t k = 0; k < counts.size(); ++k)
+        if (counts[k] != 0) row.per_command.emplace_back(std::string(names[k]), counts[k]);
+      summary.streams.push_back(std::move(row));
+    }
+    return summary;
+  });
+}
+
+}  // namespace naru

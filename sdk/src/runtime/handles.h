@@ -1,0 +1,52 @@
+// What the public handles point to: the runtime's own view of models and devices.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "naru/device.h"
+#include "naru/driver/device.h"
+#include "naru/model.h"
+#include "package/package.h"
+
+namespace naru::detail {
+
+/// Exactly one of graph and package is set.
+struct ModelHandle {
+  std::string name;
+  std::optional<sdk::graph::Graph> graph;
+  std::optional<sdk::package::Package> package;
+  std::array<std::byte, 32> content_sha256{};
+  std::vector<TensorInfo> inputs, outputs;
+};
+
+struct DeviceHandle {
+  std::unique_ptr<driver::Device> device;
+  DeviceInfo info;
+};
+
+}  // namespace naru::detail
+
+namespace naru::sdk::runtime {
+
+[[nodiscard]] DataType to_data_type(abi::ElementType type) noexcept;
+[[nodiscard]] TensorInfo to_info(const graph::Tensor& tensor);
+[[nodiscard]] TensorInfo to_info(const package::Tensor& tensor);
+[[nodiscard]] Model make_model(std::string name, package::Package package, const std::array<std::byte, 32>& content_sha256);
+
+/// Runs `body` and turns what it throws into an error: exceptions do not cross a public entry point.
+template <typename Body>
+auto guarded(Body&& body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorId::kHostOutOfMemory, "This host has no memory left for it");
+  } catch (const std::exception& error) {
+    return fail(ErrorId::kInternal, std::string("Unexpected exception: ") + error.what());
+  }
+}
+
+}  // namespace naru::sdk::runtime
