@@ -55,7 +55,7 @@ class NARU_API Outputs {
   std::unique_ptr<Data> data_;
 };
 
-/// One submitted inference. Dropping it cancels. Thread: its session's.
+/// One submitted inference. Dropping it cancels (a callback given to then() is not called any more). Thread: its session's.
 class NARU_API Inference {
  public:
   explicit Inference(std::shared_ptr<detail::InferenceState> state) noexcept;
@@ -82,6 +82,9 @@ struct SessionOptions {
   bool fuse = true;
   std::uint32_t depth = 4;                   // inferences in flight, 1 to 64; one more waits for a place in submit()
   std::chrono::nanoseconds default_deadline = std::chrono::seconds(10);
+  /// Upload, job and download one after the other, so that Timing can tell them apart. Without it a small inference is one transfer out and one in,
+  /// and Timing knows the device's cycles and the whole only.
+  bool split_timing = false;
 };
 
 /// Thread: one at a time, together with its device. Keeps device and model alive.
@@ -111,8 +114,8 @@ class NARU_API Session {
   [[nodiscard]] std::chrono::nanoseconds compile_time() const noexcept;
 
  private:
-  explicit Session(std::unique_ptr<detail::SessionState> state) noexcept;
-  std::unique_ptr<detail::SessionState> state_;
+  explicit Session(std::shared_ptr<detail::SessionState> state) noexcept;
+  std::shared_ptr<detail::SessionState> state_;
 };
 
 /// One operator's comparison of device and reference.

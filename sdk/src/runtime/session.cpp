@@ -1,0 +1,164 @@
+// Sessions, inferences and outputs: the public face of the runtime.
+#include "naru/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/compiler.h"
+#include "runtime/session_state.h"
+
+namespace naru {
+
+using detail::InferenceState;
+using detail::Phase;
+using detail::SessionState;
+
+// ---- Outputs ----
+
+Outputs::Outputs(std::unique_ptr<Data> data) noexcept : data_(std::move(data)) {}
+Outputs::Outputs(Outputs&&) noexcept = default;
+Outputs& Outputs::operator=(Outputs&&) noexcept = default;
+Outputs::~Outputs() = default;
+std::size_t Outputs::size() const noexcept { return data_->output_count; }
+TensorView Outputs::at(std::size_t index) const { return {data_->infos[index], data_->bytes[index]}; }
+const Timing& Outputs::timing() const noexcept { return data_->timing; }
+
+Result<TensorView> Outputs::tensor(std::int32_t file_index) const {
+  for (std::size_t i = 0; i < data_->infos.size(); ++i)
+    if (data_->infos[i].file_index == file_index) return TensorView(data_->infos[i], data_->bytes[i]);
+  return fail(Error(ErrorId::kInvalidArgument, fmt::format("Tensor {} was not kept", file_index)).with_remedy("Name it in SessionOptions::keep_tensors (naru run --tensor)."));
+}
+
+// ---- Inference ----
+
+Inference::Inference(std::shared_ptr<InferenceState> state) noexcept : state_(std::move(state)) {}
+Inference::Inference(Inference&&) noexcept = default;
+Inference& Inference::operator=(Inference&& other) noexcept {
+  if (this != &other) {
+    if (state_) sdk::runtime::abandon(*state_);
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+Inference::~Inference() {
+  if (state_) sdk::runtime::abandon(*state_);
+}
+
+bool Inference::poll() {
+  sdk::runtime::drive(*state_->session);
+  return state_->phase == Phase::kEnded;
+}
+
+Result<Outputs> Inference::wait() {
+  return sdk::runtime::guarded([&]() -> Result<Outputs> {
+    SessionState& session = *state_->session;
+    while (!poll()) {
+      // A deadline bounds this: the driver's for a job, the inference's for everything else.
+      const TimePoint until = state_->job ? kForever : state_->deadline;
+      session.device->device->wait(until);
+    }
+    if (state_->result_taken) return fail(ErrorId::kWrongThreadOrState, "The inference's result was taken already");
+    state_->result_taken = true;
+    return std::move(*state_->result);
+  });
+}
+
+void Inference::cancel() {
+  state_->cancel_requested = true;
+  if (state_->job) state_->job->cancel();
+}
+
+void Inference::then(std::function<void(Result<Outputs>)> callback) {
+  state_->callback = std::move(callback);
+  // Ended already: drive() has to meet it once more.
+  auto& active = state_->session->active;
+  if (state_->phase == Phase::kEnded && std::find(active.begin(), active.end(), state_) == active.end()) active.push_back(state_);
+}
+
+// ---- Session ----
+
+Session::Session(std::shared_ptr<SessionState> state) noexcept : state_(std::move(state)) {}
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+Session::~Session() = default;
+
+Result<Session> Session::create(const Device& device, const Model& model, const SessionOptions& options) {
+  return sdk::runtime::guarded([&]() -> Result<Session> {
+    if (options.depth < 1 || options.depth > 64) return fail(ErrorId::kInvalidArgument, fmt::format("SessionOptions::depth is {}; it must be 1 to 64", options.depth));
+    Model compiled = model;
+    std::chrono::nanoseconds compile_time{0};
+    if (!model.is_compiled()) {
+      const auto start = std::chrono::steady_clock::now();
+      Result<sdk::package::Package> package =
+          sdk::compiler::compile(*model.handle()->graph, device.handle()->device->chip(),
+                                 {.profile = device.info().profile, .fuse = options.fuse, .keep_tensors = options.keep_tensors, .keep_all_tensors = options.keep_all_tensors});
+      if (!package) return fail(std::move(package).error().while_doing(fmt::format("compiling {} for {}", model.name(), device.info().selector)));
+      package->model_sha256 = model.handle()->content_sha256;
+      compiled = sdk::runtime::make_model(model.name(), std::move(*package), model.handle()->content_sha256);
+      compile_time = std::chrono::steady_clock::now() - start;
+    }
+    auto state = std::make_shared<SessionState>(model, std::move(compiled));
+    state->device = device.handle();
+    state->options = options;
+    state->compile_time = compile_time;
+    state->inputs = state->compiled.inputs();
+    state->outputs = state->compiled.outputs();
+    for (const TensorInfo& info : state->inputs) state->input_bytes.emplace_back(info.bytes);
+    NARU_CHECK_OK_WHILE(sdk::runtime::prepare(*state), fmt::format("preparing {} on {}", model.name(), device.info().selector));
+    return Session(std::move(state));
+  });
+}
+
+const std::vector<TensorInfo>& Session::inputs() const noexcept { return state_->inputs; }
+const std::vector<TensorInfo>& Session::outputs() const noexcept { return state_->outputs; }
+MutableTensorView Session::input(std::size_t index) { return {state_->inputs[index], state_->input_bytes[index]}; }
+const Model& Session::package() const noexcept { return state_->compiled; }
+std::chrono::nanoseconds Session::compile_time() const noexcept { return state_->compile_time; }
+
+Result<Inference> Session::submit(const RunOptions& options) {
+  return sdk::runtime::guarded([&]() -> Result<Inference> {
+    driver::Device& device = *state_->device->device;
+    const std::chrono::nanoseconds allowed = options.deadline.count() > 0 ? options.deadline : state_->options.default_deadline;
+    const TimePoint now = device.now();
+    const TimePoint deadline = allowed >= kForever - now ? kForever : now + allowed;
+    const auto free_slot = [&] { return std::find_if(state_->slots.begin(), state_->slots.end(), [](const detail::Slot& slot) { return !slot.busy; }); };
+    auto slot = free_slot();
+    while (slot == state_->slots.end()) {
+      sdk::runtime::drive(*state_);
+      slot = free_slot();
+      if (slot != state_->slots.end()) break;
+      if (device.now() >= deadline) return fail(ErrorId::kDeadline, fmt::format("All {} places of the session stayed taken until the deadline", state_->slots.size()));
+      device.wait(deadline);
+    }
+    slot->busy = true;
+    for (std::size_t i = 0; i < state_->inputs.size(); ++i) {
+      std::vector<std::byte>& host = slot->host[state_->package().inputs[i]];
+      std::copy(state_->input_bytes[i].begin(), state_->input_bytes[i].end(), host.begin());
+    }
+    auto inference = std::make_shared<InferenceState>();
+    inference->session = state_;
+    inference->slot = static_cast<std::size_t>(slot - state_->slots.begin());
+    inference->deadline = deadline;
+    inference->phase_started = now;
+    inference->wall_started = inference->wall_phase_started = std::chrono::steady_clock::now();
+    state_->active.push_back(inference);
+    sdk::runtime::drive(*state_);
+    return Inference(std::move(inference));
+  });
+}
+
+Result<Outputs> Session::run(const RunOptions& options) {
+  NARU_TRY(Inference inference, submit(options));
+  return inference.wait();
+}
+
+Result<void> Session::reset_state() {
+  if (state_->states.empty()) return {};
+  return sdk::runtime::guarded([&]() -> Result<void> {
+    const std::vector<std::byte> zeros(state_->package().state_bytes);
+    return state_->device->device->write(state_->states[0], 0, zeros);
+  });
+}
+
+}  // namespace naru

@@ -1,0 +1,263 @@
+// How an inference goes from step to step, without blocking: upload, job, download; host steps in between.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "host/host.h"
+#include "runtime/session_state.h"
+
+namespace naru::sdk::runtime {
+namespace {
+
+using detail::InferenceState;
+using detail::Phase;
+using detail::SessionState;
+using detail::Slot;
+using package::Binding;
+using package::HostStep;
+using package::NpuJob;
+using package::Package;
+using package::RegionSource;
+using SteadyTime = std::chrono::steady_clock;
+
+/// Moves to `phase` and books the time of the one that ends, on the device's clock and on this host's.
+void enter(InferenceState& inference, Phase phase) {
+  const TimePoint now = inference.session->device->device->now();
+  const auto wall = SteadyTime::now();
+  const auto modelled_took = now - inference.phase_started;
+  const auto wall_took = wall - inference.wall_phase_started;
+  switch (inference.phase) {
+    case Phase::kUploading:
+      inference.timing.upload += modelled_took;
+      inference.timing.wall_upload += wall_took;
+      break;
+    case Phase::kRunning: inference.timing.wall_device += wall_took; break;
+    case Phase::kDownloading:
+      inference.timing.download += modelled_took;
+      inference.timing.wall_download += wall_took;
+      break;
+    case Phase::kQueued:
+    case Phase::kEnded: break;
+  }
+  inference.phase = phase;
+  inference.phase_started = now;
+  inference.wall_phase_started = wall;
+}
+
+void end(InferenceState& inference, Result<Outputs> result) {
+  enter(inference, Phase::kEnded);
+  inference.operations.clear();
+  inference.job.reset();
+  inference.session->slots[inference.slot].busy = false;
+  inference.result = std::move(result);
+}
+
+Result<Outputs> collect(InferenceState& inference) {
+  SessionState& session = *inference.session;
+  Slot& slot = session.slots[inference.slot];
+  auto data = std::make_unique<Outputs::Data>();
+  const Package& package = session.package();
+  data->output_count = package.outputs.size();
+  for (const auto* list : {&package.outputs, &package.kept})
+    for (std::uint32_t tensor : *list) {
+      data->infos.push_back(to_info(package.tensors[tensor]));
+      data->bytes.push_back(slot.host[tensor]);
+    }
+  const std::uint64_t clock_hz = session.device->device->chip().clock_hz();
+  if (clock_hz > 0)
+    inference.timing.device = std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<unsigned __int128>(inference.timing.device_cycles) * 1'000'000'000 / clock_hz));
+  inference.timing.wall = SteadyTime::now() - inference.wall_started;
+  data->timing = inference.timing;
+  return Outputs(std::move(data));
+}
+
+Result<void> run_host_step(InferenceState& inference, const HostStep& step) {
+  const auto start = SteadyTime::now();
+  Slot& slot = inference.session->slots[inference.slot];
+  std::vector<std::span<const std::byte>> inputs;
+  std::vector<std::span<std::byte>> outputs;
+  for (graph::TensorId operand : step.op.inputs) {
+    if (operand < 0) {
+      inputs.emplace_back();
+      continue;
+    }
+    const std::int32_t tensor = step.tensors[static_cast<std::size_t>(operand)];
+    inputs.push_back(tensor >= 0 ? std::span<const std::byte>(slot.host[static_cast<std::size_t>(tensor)]) : step.constants[static_cast<std::size_t>(operand)].constant);
+  }
+  for (graph::TensorId operand : step.op.outputs) outputs.emplace_back(slot.host[static_cast<std::size_t>(step.tensors[static_cast<std::size_t>(operand)])]);
+  NARU_CHECK_OK_WHILE(host::execute(step.op, step.constants, inputs, outputs), fmt::format("running {} on the host", graph::describe(step.op)));
+  inference.timing.wall_host += SteadyTime::now() - start;
+  return {};
+}
+
+Result<void> submit_job(InferenceState& inference) {
+  SessionState& session = *inference.session;
+  Slot& slot = session.slots[inference.slot];
+  const NpuJob& job = std::get<NpuJob>(session.package().steps[inference.step]);
+  const detail::StepPlan& plan = session.plans[inference.step];
+  std::vector<driver::Binding> bindings;
+  bindings.reserve(job.bindings.size());
+  for (const Binding& binding : job.bindings) {
+    const driver::Buffer* buffer = nullptr;
+    switch (binding.source) {
+      case RegionSource::kSram: break;
+      case RegionSource::kConstants: buffer = &session.constants; break;
+      case RegionSource::kScratch: buffer = slot.scratch.valid() ? &slot.scratch : &session.slots[0].scratch; break;
+      case RegionSource::kStateRead: buffer = &session.states[0]; break;
+      case RegionSource::kStateWrite: buffer = &session.states[1]; break;
+      case RegionSource::kTensor: buffer = &slot.tensors[binding.tensor]; break;
+    }
+    bindings.push_back({.buffer = buffer, .offset = binding.offset, .bytes = binding.bytes, .rights = binding.rights});
+  }
+  std::vector<driver::JobWrite> writes;
+  std::vector<driver::JobRead> reads;
+  if (!session.options.split_timing) {
+    for (std::uint32_t tensor : plan.uploads) writes.push_back({.buffer = &slot.tensors[tensor], .offset = 0, .bytes = slot.host[tensor]});
+    for (std::uint32_t tensor : plan.downloads) reads.push_back({.buffer = &slot.tensors[tensor], .offset = 0, .bytes = slot.host[tensor]});
+  }
+  const Duration left = inference.deadline == kForever ? Duration(0) : std::max<Duration>(Duration(1), inference.deadline - session.device->device->now());
+  NARU_TRY(inference.job, session.queue.submit({.stream = &session.streams[inference.step], .bindings = bindings, .writes = writes, .reads = reads,
+                                                .cycle_budget = job.worst_case_cycles, .deadline = left}));
+  return {};
+}
+
+/// Ends of all operations of the phase: nothing while one is unfinished.
+std::optional<Result<void>> operations_ended(InferenceState& inference) {
+  for (const driver::Operation& operation : inference.operations)
+    if (!operation.done()) return std::nullopt;
+  Result<void> ended;
+  for (const driver::Operation& operation : inference.operations)
+    if (Result<void> result = operation.result(); !result && ended) ended = std::move(result);
+  inference.operations.clear();
+  return ended;
+}
+
+Result<void> begin_uploads(InferenceState& inference) {
+  SessionState& session = *inference.session;
+  Slot& slot = session.slots[inference.slot];
+  if (!session.options.split_timing) return {};
+  for (std::uint32_t tensor : session.plans[inference.step].uploads) {
+    NARU_TRY(driver::Operation operation, session.device->device->begin_write(slot.tensors[tensor], 0, slot.host[tensor]));
+    inference.operations.push_back(std::move(operation));
+  }
+  return {};
+}
+
+Result<void> begin_downloads(InferenceState& inference) {
+  SessionState& session = *inference.session;
+  Slot& slot = session.slots[inference.slot];
+  if (!session.options.split_timing) return {};
+  for (std::uint32_t tensor : session.plans[inference.step].downloads) {
+    NARU_TRY(driver::Operation operation, session.device->device->begin_read(slot.tensors[tensor], 0, slot.host[tensor]));
+    inference.operations.push_back(std::move(operation));
+  }
+  return {};
+}
+
+/// One move of the state machine. True: look again; false: something must happen first.
+Result<bool> advance(InferenceState& inference) {
+  SessionState& session = *inference.session;
+  switch (inference.phase) {
+    case Phase::kQueued: {
+      // Steps that are the host's are run here, up to the next job or the end.
+      const auto& steps = session.package().steps;
+      while (inference.step < steps.size()) {
+        const auto* host = std::get_if<HostStep>(&steps[inference.step]);
+        if (host == nullptr) break;
+        NARU_CHECK_OK(run_host_step(inference, *host));
+        ++inference.step;
+      }
+      if (inference.step == steps.size()) {
+        if (!session.states.empty()) std::swap(session.states[0], session.states[1]);
+        end(inference, collect(inference));
+        return false;
+      }
+      enter(inference, Phase::kUploading);
+      NARU_CHECK_OK(begin_uploads(inference));
+      return true;
+    }
+    case Phase::kUploading: {
+      std::optional<Result<void>> ended = operations_ended(inference);
+      if (!ended) return false;
+      if (!*ended) return fail(std::move(*ended).error().while_doing("uploading inputs"));
+      enter(inference, Phase::kRunning);
+      NARU_CHECK_OK(submit_job(inference));
+      return true;
+    }
+    case Phase::kRunning: {
+      if (!inference.job->done()) return false;
+      NARU_TRY(const driver::JobResult result, inference.job->result());
+      inference.job.reset();
+      inference.timing.device_cycles += result.cycles;
+      enter(inference, Phase::kDownloading);
+      NARU_CHECK_OK(begin_downloads(inference));
+      return true;
+    }
+    case Phase::kDownloading: {
+      std::optional<Result<void>> ended = operations_ended(inference);
+      if (!ended) return false;
+      if (!*ended) return fail(std::move(*ended).error().while_doing("downloading outputs"));
+      ++inference.step;
+      enter(inference, Phase::kQueued);
+      return true;
+    }
+    case Phase::kEnded: return false;
+  }
+  return false;
+}
+
+void advance_all(InferenceState& inference) {
+  if (inference.phase == Phase::kEnded) return;
+  if (inference.cancel_requested && (inference.phase != Phase::kRunning || !inference.job)) {
+    end(inference, fail(ErrorId::kJobCancelled, "The inference was cancelled"));
+    return;
+  }
+  if (inference.session->device->device->now() >= inference.deadline && !(inference.job && inference.phase == Phase::kRunning)) {
+    // A running job keeps its own deadline in the driver, which knows whether the device still moves.
+    end(inference, fail(ErrorId::kDeadline, "The inference did not end before its deadline"));
+    return;
+  }
+  while (true) {
+    Result<bool> moved = guarded([&] { return advance(inference); });
+    if (!moved) {
+      end(inference, fail(std::move(moved).error().while_doing(fmt::format("running step {} of {}", inference.step, inference.session->compiled.name()))));
+      return;
+    }
+    if (!*moved) return;
+  }
+}
+
+}  // namespace
+
+void drive(SessionState& session) {
+  session.device->device->poll();
+  for (std::size_t i = 0; i < session.active.size(); ++i) {
+    const std::shared_ptr<InferenceState> inference = session.active[i];
+    advance_all(*inference);
+  }
+  // Callbacks may submit again: they run when the walk over `active` is over.
+  std::vector<std::shared_ptr<InferenceState>> ended;
+  for (auto it = session.active.begin(); it != session.active.end();) {
+    if ((*it)->phase != Phase::kEnded) {
+      ++it;
+      continue;
+    }
+    ended.push_back(*it);
+    it = session.active.erase(it);
+  }
+  for (const auto& inference : ended)
+    if (inference->callback && !inference->result_taken) {
+      inference->result_taken = true;
+      const auto callback = std::move(inference->callback);
+      callback(std::move(*inference->result));
+    }
+}
+
+void abandon(InferenceState& inference) {
+  inference.callback = nullptr;
+  if (inference.phase != Phase::kEnded) end(inference, fail(ErrorId::kJobCancelled, "The inference was dropped"));
+  auto& active = inference.session->active;
+  std::erase_if(active, [&](const auto& other) { return other.get() == &inference; });
+}
+
+}  // namespace naru::sdk::runtime

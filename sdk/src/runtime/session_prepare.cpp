@@ -1,0 +1,118 @@
+// What a session sets up once: buffers, constants, streams, and the plan of what each step exchanges with the host.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "package/codec.h"
+#include "runtime/session_state.h"
+
+namespace naru::sdk::runtime {
+namespace {
+
+using package::Binding;
+using package::HostStep;
+using package::NpuJob;
+using package::Package;
+using package::RegionSource;
+
+/// Where the newest contents of each tensor are as the steps go by; from that, what must move when.
+void plan_steps(detail::SessionState& session, std::vector<bool>& on_device, std::vector<bool>& on_host) {
+  const Package& package = session.package();
+  const std::size_t count = package.tensors.size();
+  std::vector<bool> host_newer(count, false);
+  std::vector<std::size_t> last_host_use(count, 0);  // step + 1
+  for (std::uint32_t tensor : package.inputs) {
+    host_newer[tensor] = true;
+    on_host[tensor] = true;
+  }
+  const std::size_t end = package.steps.size();
+  for (const auto* list : {&package.outputs, &package.kept})
+    for (std::uint32_t tensor : *list) {
+      last_host_use[tensor] = end + 1;
+      on_host[tensor] = true;
+    }
+  for (std::size_t i = 0; i < end; ++i)
+    if (const auto* host = std::get_if<HostStep>(&package.steps[i]))
+      for (graph::TensorId operand : host->op.inputs)
+        if (operand >= 0 && host->tensors[static_cast<std::size_t>(operand)] >= 0) {
+          const auto tensor = static_cast<std::size_t>(host->tensors[static_cast<std::size_t>(operand)]);
+          last_host_use[tensor] = std::max(last_host_use[tensor], i + 1);
+          on_host[tensor] = true;
+        }
+  session.plans.resize(end);
+  for (std::size_t i = 0; i < end; ++i) {
+    detail::StepPlan& plan = session.plans[i];
+    if (const auto* job = std::get_if<NpuJob>(&package.steps[i])) {
+      for (const Binding& binding : job->bindings) {
+        if (binding.source != RegionSource::kTensor) continue;
+        on_device[binding.tensor] = true;
+        if (abi::includes(binding.rights, abi::Rights::kWrite)) {
+          host_newer[binding.tensor] = false;
+          if (last_host_use[binding.tensor] > i + 1) plan.downloads.push_back(binding.tensor);
+        } else if (host_newer[binding.tensor]) {
+          plan.uploads.push_back(binding.tensor);
+          host_newer[binding.tensor] = false;
+        }
+      }
+      continue;
+    }
+    const HostStep& host = std::get<HostStep>(package.steps[i]);
+    for (graph::TensorId operand : host.op.outputs)
+      if (operand >= 0 && host.tensors[static_cast<std::size_t>(operand)] >= 0) {
+        const auto tensor = static_cast<std::size_t>(host.tensors[static_cast<std::size_t>(operand)]);
+        host_newer[tensor] = true;
+        on_host[tensor] = true;
+      }
+  }
+}
+
+}  // namespace
+
+Result<void> prepare(detail::SessionState& session) {
+  driver::Device& device = *session.device->device;
+  const Package& package = session.package();
+  NARU_CHECK_OK(package::check_requirements(package, device.chip()));
+
+  if (!package.constants.empty()) {
+    NARU_TRY(session.constants, device.create_buffer(package.constants.size()));
+    NARU_CHECK_OK_WHILE(device.write(session.constants, 0, package.constants), fmt::format("uploading {} bytes of constants", package.constants.size()));
+  }
+  if (package.state_bytes > 0)
+    for (int i = 0; i < 2; ++i) {
+      NARU_TRY(driver::Buffer state, device.create_buffer(package.state_bytes));
+      session.states.push_back(std::move(state));
+    }
+  session.streams.resize(package.steps.size());
+  std::size_t jobs = 0;
+  for (std::size_t i = 0; i < package.steps.size(); ++i)
+    if (const auto* job = std::get_if<NpuJob>(&package.steps[i])) {
+      Result<driver::Stream> stream = device.load_stream(job->stream);
+      if (!stream) return fail(std::move(stream).error().while_doing(fmt::format("loading the command stream of step {}", i)));
+      session.streams[i] = std::move(*stream);
+      ++jobs;
+    }
+  NARU_TRY(session.queue, device.queue(0));
+
+  std::vector<bool> on_device(package.tensors.size(), false), on_host(package.tensors.size(), false);
+  plan_steps(session, on_device, on_host);
+  // Scratch lives across the jobs of one inference only: with a single job all inferences may share it, because jobs run one at a time.
+  const bool share_scratch = jobs <= 1;
+  session.slots.resize(package.state_bytes > 0 ? 1 : session.options.depth);
+  for (std::size_t s = 0; s < session.slots.size(); ++s) {
+    detail::Slot& slot = session.slots[s];
+    slot.tensors.resize(package.tensors.size());
+    slot.host.resize(package.tensors.size());
+    for (std::size_t t = 0; t < package.tensors.size(); ++t) {
+      if (on_device[t]) {
+        NARU_TRY(slot.tensors[t], device.create_buffer(package.tensors[t].bytes));
+      }
+      if (on_host[t]) slot.host[t].resize(package.tensors[t].bytes);
+    }
+    if (package.scratch_bytes > 0 && (s == 0 || !share_scratch)) {
+      NARU_TRY(slot.scratch, device.create_buffer(package.scratch_bytes));
+    }
+  }
+  return {};
+}
+
+}  // namespace naru::sdk::runtime

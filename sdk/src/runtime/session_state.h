@@ -1,0 +1,92 @@
+// A session's inside: what it holds on the device, the slots that inferences run in, and how an inference goes from step to step.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "naru/session.h"
+#include "runtime/handles.h"
+
+namespace naru {
+
+struct Outputs::Data {
+  std::vector<TensorInfo> infos;                              // outputs first, kept tensors after them
+  std::vector<std::vector<std::byte>> bytes;
+  std::size_t output_count = 0;
+  Timing timing;
+};
+
+namespace detail {
+
+/// What one inference needs of device and host memory; reused by the next one.
+struct Slot {
+  std::vector<driver::Buffer> tensors;               // by Package::tensors; empty for those that only the host sees
+  std::vector<std::vector<std::byte>> host;          // by Package::tensors; empty for those that only the device sees
+  driver::Buffer scratch;
+  bool busy = false;
+};
+
+/// What a step exchanges with the host.
+struct StepPlan {
+  std::vector<std::uint32_t> uploads;    // tensors that the host has newer
+  std::vector<std::uint32_t> downloads;  // tensors that the host needs later
+};
+
+enum class Phase : std::uint8_t { kQueued, kUploading, kRunning, kDownloading, kEnded };
+
+struct InferenceState {
+  std::shared_ptr<SessionState> session;
+  std::size_t slot = 0;
+  std::size_t step = 0;
+  Phase phase = Phase::kQueued;
+  std::vector<driver::Operation> operations;
+  std::optional<driver::Job> job;
+  TimePoint deadline = kForever;
+  bool cancel_requested = false;
+  Timing timing;
+  TimePoint phase_started{0};                              // device's clock
+  std::chrono::steady_clock::time_point wall_started, wall_phase_started;
+  std::optional<Result<Outputs>> result;
+  bool result_taken = false;
+  std::function<void(Result<Outputs>)> callback;
+};
+
+struct SessionState {
+  std::shared_ptr<DeviceHandle> device;
+  Model model;       // as given
+  Model compiled;    // what runs
+  SessionOptions options;
+  std::chrono::nanoseconds compile_time{0};
+  std::vector<TensorInfo> inputs, outputs;
+  std::vector<std::vector<std::byte>> input_bytes;
+
+  driver::Buffer constants;
+  std::vector<driver::Buffer> states;                // read, write; swapped after each inference
+  std::vector<driver::Stream> streams;               // by step; empty for host steps
+  std::vector<StepPlan> plans;                       // by step
+  std::vector<Slot> slots;
+  driver::Queue queue;
+  std::deque<std::shared_ptr<InferenceState>> active;
+
+  SessionState(Model source, Model package) : model(std::move(source)), compiled(std::move(package)) {}
+
+  [[nodiscard]] const sdk::package::Package& package() const { return *compiled.handle()->package; }
+};
+
+}  // namespace detail
+
+namespace sdk::runtime {
+
+/// Loads constants and streams, makes slots. Part of Session::create().
+[[nodiscard]] Result<void> prepare(detail::SessionState& session);
+/// Lets every active inference go on as far as it can without blocking, then calls the callbacks of those that ended.
+void drive(detail::SessionState& session);
+/// Ends it early, now: what it has in flight is cancelled and let go.
+void abandon(detail::InferenceState& inference);
+
+}  // namespace sdk::runtime
+
+}  // namespace naru
