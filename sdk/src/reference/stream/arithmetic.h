@@ -10,7 +10,7 @@ namespace naru::sdk::reference {
 /// The low 32 bits, as two's complement: sums and products of 32 bits wrap.
 [[nodiscard]] constexpr std::int32_t wrap32(std::int64_t value) noexcept { return static_cast<std::int32_t>(static_cast<std::uint32_t>(static_cast<std::uint64_t>(value))); }
 
-/// a * b / 2^31, rounded half away from zero as SRDHM does: trunc((ab + (ab >= 0 ? 2^30 : 1 - 2^30)) / 2^31), saturated.
+/// SRDHM of a and b: trunc((ab + (ab >= 0 ? 2^30 : 1 - 2^30)) / 2^31), saturated.
 [[nodiscard]] constexpr std::int32_t doubling_high_product(std::int32_t a, std::int32_t b) noexcept {
   constexpr std::int32_t kLowest = std::numeric_limits<std::int32_t>::min();
   if (a == kLowest && b == kLowest) return std::numeric_limits<std::int32_t>::max();
