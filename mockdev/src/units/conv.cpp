@@ -1,0 +1,236 @@
+// Convolution and matrix product: cuts a command into bands of output pixels, groups of channel blocks and register tiles, and drives the kernels.
+// Bands are independent of one another: with one scratch each, threads can take them (later).
+#include "units/conv.h"
+
+#include "units/staging.h"
+#include "units/wide.h"
+
+namespace naru::mockdev {
+namespace {
+
+class ConvRun {
+ public:
+  ConvRun(const abi::Conv& record, const ConvPointers& at, const Context& context) noexcept
+      : record_(record),
+        at_(at),
+        kernels_(context.kernels),
+        scratch_(context.scratch),
+        window_(Window::of(record)),
+        groups_(ceil_div<std::uint64_t>(record.in_channels, kGroup)),
+        pixel_bytes_(groups_ * kGroup * (context.kernels.conv_staging == Staging::kU8 ? 1 : 2)),
+        blocks_(abi::weight_blocks(record.out_channels)),
+        block_bytes_(abi::dense_block_bytes(window_.taps(), record.in_channels)),
+        offset_by_128_(context.kernels.conv_staging == Staging::kU8 && record.input_type == abi::ElementType::kI8) {}
+
+  void execute() noexcept {
+    const bool taps_adjoin = window_.kernel_cols == 1 || window_.dilation_cols == 1;
+    const std::uint64_t segments = taps_adjoin ? window_.kernel_rows : window_.taps();
+    const BandPlan plan(window_, pixel_bytes_, kTilePixelsMax);
+    if (!plan.fits() || segments > kSegmentsMax) {
+      gather();
+      return;
+    }
+    for (std::uint64_t row = 0; row < window_.out_rows; row += plan.rows())
+      for (std::uint64_t col = 0; col < window_.out_cols; col += plan.cols())
+        band(plan, row, col, std::min(plan.rows(), window_.out_rows - row), std::min(plan.cols(), window_.out_cols - col), taps_adjoin);
+  }
+
+ private:
+  /// The usual way: the band's input is staged once as a rectangle.
+  void band(const BandPlan& plan, std::uint64_t first_row, std::uint64_t first_col, std::uint64_t rows, std::uint64_t cols, bool taps_adjoin) noexcept {
+    const std::uint64_t staged_cols = plan.staged_cols(cols);
+    for (std::uint64_t i = 0; i < plan.staged_rows(rows); ++i) {
+      const std::size_t source = (first_row * window_.stride_rows + i * plan.source_row_step()) * window_.row_stride +
+                                 first_col * window_.stride_cols * window_.pixel_stride;
+      stage({.source = at_.input + source,
+             .target = scratch_.staged + i * staged_cols * pixel_bytes_,
+             .pixels = staged_cols,
+             .source_stride = plan.source_col_step() * window_.pixel_stride,
+             .channels = record_.in_channels,
+             .padded = groups_ * kGroup},
+            record_.input_type, kernels_.conv_staging);
+    }
+    ConvTile tile;
+    tile.segment_offset = scratch_.offsets;
+    tile.segment_count = 0;
+    for (std::uint64_t y = 0; y < window_.kernel_rows; ++y)
+      for (std::uint64_t x = 0; x < (taps_adjoin ? 1 : window_.kernel_cols); ++x)
+        scratch_.offsets[tile.segment_count++] = static_cast<std::uint32_t>(plan.tap_offset(y, x, cols));
+    tile.segment_groups = static_cast<std::uint32_t>(groups_ * (taps_adjoin ? window_.kernel_cols : 1));
+    tile.block_bytes = block_bytes_;
+    tile.sums = scratch_.sums;
+
+    const std::uint64_t pixels = rows * cols;
+    for (std::uint64_t block = 0; block < blocks_;) {
+      std::uint32_t pixels_max = 0;
+      kernels_.conv_shape(pixels, blocks_ - block, pixels_max, tile.blocks);
+      const std::uint64_t step = even_share(pixels, pixels_max);
+      prepare_terms(block, tile.blocks);
+      tile.weights = block_weights(block);
+      std::uint64_t row = 0, col = 0;
+      for (std::uint64_t pixel = 0; pixel < pixels; pixel += step) {
+        tile.pixels = static_cast<std::uint32_t>(std::min(step, pixels - pixel));
+        TileOutput output = tile_output(block, tile);
+        for (std::uint32_t m = 0; m < tile.pixels; ++m) {
+          tile.pixel[m] = scratch_.staged + plan.window_offset(row, col, cols);
+          place(output, m, first_row + row, first_col + col, block);
+          if (++col == cols) col = 0, ++row;
+        }
+        kernels_.conv(tile);
+        if (record_.weight_zero != 0) subtract_weight_zero(tile, output);
+        kernels_.finish(output);
+      }
+      block += tile.blocks;
+    }
+  }
+
+  /// For windows too large or too sparse for a rectangle: a few pixels at a time, tap by tap, the reduction cut to what scratch holds.
+  void gather() noexcept {
+    const std::uint64_t pixels = window_.out_rows * window_.out_cols;
+    const std::uint64_t all_groups = window_.taps() * groups_;
+    const std::size_t group_bytes = pixel_bytes_ / groups_;
+    scratch_.offsets[0] = 0;
+    ConvTile tile;
+    tile.segment_offset = scratch_.offsets;
+    tile.segment_count = 1;
+    tile.block_bytes = block_bytes_;
+    tile.sums = scratch_.sums;
+    for (std::uint64_t block = 0; block < blocks_;) {
+      std::uint32_t pixels_max = 0;
+      kernels_.conv_shape(pixels, blocks_ - block, pixels_max, tile.blocks);
+      prepare_terms(block, tile.blocks);
+      const std::uint64_t groups_max = kStagedBytes / group_bytes / pixels_max;
+      for (std::uint64_t pixel = 0; pixel < pixels; pixel += pixels_max) {
+        tile.pixels = static_cast<std::uint32_t>(std::min<std::uint64_t>(pixels_max, pixels - pixel));
+        TileOutput output = tile_output(block, tile);
+        for (std::uint32_t m = 0; m < tile.pixels; ++m) place(output, m, (pixel + m) / window_.out_cols, (pixel + m) % window_.out_cols, block);
+        for (std::uint64_t group = 0; group < all_groups; group += groups_max) {
+          tile.segment_groups = static_cast<std::uint32_t>(std::min(groups_max, all_groups - group));
+          for (std::uint32_t m = 0; m < tile.pixels; ++m) {
+            std::byte* target = scratch_.staged + m * tile.segment_groups * group_bytes;
+            tile.pixel[m] = target;
+            gather_window(pixel + m, group, tile.segment_groups, group_bytes, target);
+          }
+          tile.weights = block_weights(block) + group * kBlock * kGroup;
+          tile.accumulate = group != 0;
+          kernels_.conv(tile);
+          if (record_.weight_zero != 0) subtract_weight_zero(tile, output);
+        }
+        kernels_.finish(output);
+      }
+      block += tile.blocks;
+    }
+  }
+
+  void gather_window(std::uint64_t pixel, std::uint64_t first_group, std::uint64_t count, std::size_t group_bytes, std::byte* target) const noexcept {
+    for (std::uint64_t group = first_group; group < first_group + count;) {
+      const std::uint64_t tap = group / groups_, in_tap = group % groups_;
+      const std::uint64_t run = std::min(groups_ - in_tap, first_group + count - group);
+      const std::uint64_t channel = in_tap * kGroup;
+      stage({.source = at_.input + window_.source_offset(pixel / window_.out_cols, pixel % window_.out_cols, tap) + channel,
+             .target = target,
+             .pixels = 1,
+             .source_stride = 0,
+             .channels = std::min<std::uint64_t>(record_.in_channels - channel, run * kGroup),
+             .padded = run * kGroup},
+            record_.input_type, kernels_.conv_staging);
+      target += run * group_bytes;
+      group += run;
+    }
+  }
+
+  [[nodiscard]] static std::uint64_t even_share(std::uint64_t count, std::uint64_t share_max) noexcept {
+    return ceil_div(count, ceil_div(count, share_max));
+  }
+
+  [[nodiscard]] const std::byte* block_at(std::uint64_t block) const noexcept { return at_.weights + block * block_bytes_; }
+  [[nodiscard]] const std::byte* block_weights(std::uint64_t block) const noexcept { return block_at(block) + abi::kWeightDataOffset; }
+
+  void prepare_terms(std::uint64_t first_block, std::uint32_t count) noexcept {
+    ChannelTerms& terms = scratch_.terms;
+    terms.plain = true;
+    for (std::uint32_t n = 0; n < count; ++n) {
+      const std::byte* block = block_at(first_block + n);
+      load_terms(block, record_.start == abi::Start::kRecords, n, terms);
+      if (offset_by_128_) {
+        alignas(64) std::int32_t excess[kBlock] = {};
+        kernels_.weight_sums(block_weights(first_block + n), window_.taps() * groups_, excess);
+        for (std::uint32_t c = 0; c < kBlock; ++c) terms.start[n * kBlock + c] = wrap_sub(terms.start[n * kBlock + c], excess[c]);
+      }
+    }
+  }
+
+  [[nodiscard]] TileOutput tile_output(std::uint64_t block, const ConvTile& tile) const noexcept {
+    TileOutput output;
+    output.pixels = tile.pixels;
+    output.channels = static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{tile.blocks} * kBlock, record_.out_channels - block * kBlock));
+    output.sums = scratch_.sums;
+    output.terms = &scratch_.terms;
+    output.type = record_.output_type;
+    output.zero = record_.output_zero;
+    output.lowest = record_.activation_min;
+    output.highest = record_.activation_max;
+    return output;
+  }
+
+  void place(TileOutput& output, std::uint32_t m, std::uint64_t row, std::uint64_t col, std::uint64_t block) const noexcept {
+    const std::uint64_t channel = block * kBlock;
+    output.output[m] = at_.output + row * record_.output_row_stride + col * record_.output_pixel_stride + channel * abi::element_bytes(record_.output_type);
+    if (record_.start == abi::Start::kPartial)
+      output.partial[m] = at_.partial + row * record_.partial_row_stride + col * record_.partial_pixel_stride + channel * sizeof(std::int32_t);
+  }
+
+  /// Adds -weight_zero * (sum of the window's inputs) to each pixel of the tile.
+  void subtract_weight_zero(const ConvTile& tile, TileOutput& output) const noexcept {
+    const std::size_t count = std::size_t{tile.segment_groups} * kGroup;
+    for (std::uint32_t m = 0; m < tile.pixels; ++m) {
+      std::uint32_t sum = 0;
+      for (std::uint32_t s = 0; s < tile.segment_count; ++s) {
+        const std::byte* run = tile.pixel[m] + tile.segment_offset[s];
+        if (kernels_.conv_staging == Staging::kU8) {
+          for (std::size_t i = 0; i < count; ++i) sum += static_cast<std::uint8_t>(run[i]);
+        } else {
+          for (std::size_t i = 0; i < count; ++i) sum += static_cast<std::uint32_t>(std::int32_t{load<std::int16_t>(run + 2 * i)});
+        }
+      }
+      if (offset_by_128_) sum -= static_cast<std::uint32_t>(128 * count * tile.segment_count);
+      output.pixel_start[m] = wrap_sub(output.pixel_start[m], wrap_mul(record_.weight_zero, static_cast<std::int32_t>(sum)));
+    }
+  }
+
+  const abi::Conv& record_;
+  const ConvPointers& at_;
+  const KernelTable& kernels_;
+  Scratch& scratch_;
+  Window window_;
+  std::uint64_t groups_;     // of four input channels, per tap
+  std::size_t pixel_bytes_;  // of one staged pixel
+  std::uint64_t blocks_;
+  std::size_t block_bytes_;
+  bool offset_by_128_;
+};
+
+}  // namespace
+
+void load_terms(const std::byte* block, bool with_start, std::uint32_t n, ChannelTerms& terms) noexcept {
+  for (std::uint32_t c = 0; c < kBlock; ++c) {
+    const std::uint32_t at = n * kBlock + c;
+    const Shift shift = split_shift(load<std::int8_t>(block + abi::kWeightShiftOffset + c));
+    terms.start[at] = with_start ? static_cast<std::int32_t>(load<std::int64_t>(block + abi::kWeightStartOffset + 8 * c)) : 0;
+    terms.multiplier[at] = load<std::int32_t>(block + abi::kWeightMultiplierOffset + 4 * c);
+    terms.left[at] = shift.left;
+    terms.right[at] = shift.right;
+    terms.mask[at] = static_cast<std::int32_t>((std::uint32_t{1} << shift.right) - 1);
+    terms.plain = terms.plain && shift.left == 0 && terms.multiplier[at] != std::numeric_limits<std::int32_t>::min();
+  }
+}
+
+void execute_conv(const abi::Conv& record, const ConvPointers& at, const Context& context) noexcept {
+  if (record.input_type == abi::ElementType::kI16) {
+    execute_conv_wide(record, at);
+    return;
+  }
+  ConvRun(record, at, context).execute();
+}
+
+}  // namespace naru::mockdev

@@ -1,0 +1,127 @@
+// What differs from one instruction set to another: a table of tile kernels per path. conv.cpp and depthwise.cpp cut commands into tiles, stage
+// their input, and call these; nothing here knows a record.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "naru/abi/types.h"
+#include "naru/abi/weights.h"
+#include "units/fixed_point.h"
+
+namespace naru::mockdev {
+
+inline constexpr std::uint32_t kBlock = abi::kWeightBlockChannels;
+inline constexpr std::uint32_t kGroup = abi::kWeightInputGroup;
+inline constexpr std::uint32_t kTilePixelsMax = 12;
+inline constexpr std::uint32_t kTileChannelsMax = 4 * kBlock;
+inline constexpr std::uint32_t kDepthwisePixelsMax = 6;
+inline constexpr std::uint32_t kDepthwiseChannels = 2 * kBlock;
+/// Taps (or segments of contiguous taps) that one call of a kernel takes; commands with more are cut.
+inline constexpr std::uint32_t kSegmentsMax = 1024;
+/// Elements of the vector units' 32-bit working rows.
+inline constexpr std::uint32_t kRowElements = 1024;
+
+/// One register tile of a convolution. The window of every pixel is `segment_count` runs of `segment_groups` groups of four staged inputs;
+/// the weights of the runs follow one another.
+/// sums[pixel][channel] = (+= when accumulate) sum over groups of staged input * weight.
+struct ConvTile {
+  const std::byte* pixel[kTilePixelsMax] = {};  // first staged byte of the pixel's window
+  const std::uint32_t* segment_offset = nullptr;  // bytes from pixel[]
+  std::uint32_t segment_count = 0;
+  std::uint32_t segment_groups = 0;
+  const std::byte* weights = nullptr;  // of the first block, at the first segment
+  std::size_t block_bytes = 0;         // from one block's weights to the next block's
+  std::uint32_t pixels = 0;            // at most the kernel's
+  std::uint32_t blocks = 0;            // at most the kernel's for this number of pixels
+  bool accumulate = false;
+  std::int32_t* sums = nullptr;  // 64-byte aligned, rows of kTileChannelsMax
+};
+
+/// One register tile of a depthwise convolution: 32 channels of some pixels. Inputs and weights are staged as 16-bit values; an odd last tap is
+/// paired with a tap of zero weights. sums[pixel][channel] = (+= when accumulate) sum over taps.
+struct DepthwiseTile {
+  const std::byte* pixel[kDepthwisePixelsMax] = {};
+  const std::uint32_t* tap_offset = nullptr;  // bytes from pixel[]; 2 * tap_pairs of them
+  std::uint32_t tap_pairs = 0;
+  const std::int16_t* weights = nullptr;  // [2 * tap_pairs][kDepthwiseChannels], 64-byte aligned
+  std::uint32_t pixels = 0;
+  bool accumulate = false;
+  std::int32_t* sums = nullptr;  // 64-byte aligned, rows of kTileChannelsMax
+};
+
+/// What becomes of the sums of up to kTileChannelsMax channels. Arrays are padded to whole blocks with zeros.
+struct alignas(64) ChannelTerms {
+  std::int32_t start[kTileChannelsMax];  // added to every sum of the channel
+  std::int32_t multiplier[kTileChannelsMax];
+  std::int32_t left[kTileChannelsMax];
+  std::int32_t right[kTileChannelsMax];
+  std::int32_t mask[kTileChannelsMax];  // 2^right - 1
+  bool plain = false;                   // no left shift and no multiplier of INT32_MIN: the short way is exact
+};
+
+/// output[pixel][channel] = i32 ? a : clamp(requant(a) + zero),  a = sums + start + pixel_start (+ partial)
+struct TileOutput {
+  std::uint32_t pixels = 0, channels = 0;
+  const std::int32_t* sums = nullptr;  // rows of kTileChannelsMax
+  const ChannelTerms* terms = nullptr;
+  std::int32_t pixel_start[kTilePixelsMax] = {};
+  const std::byte* partial[kTilePixelsMax] = {};  // all null when not used
+  std::byte* output[kTilePixelsMax] = {};
+  abi::ElementType type = abi::ElementType::kI8;
+  std::int32_t zero = 0, lowest = 0, highest = 0;
+};
+
+/// The bounds that stand before the zero point is added, so that the sum cannot wrap.
+struct Bounds {
+  std::int32_t lowest, highest;
+};
+[[nodiscard]] inline Bounds bounds_before_zero(const TileOutput& tile) noexcept {
+  const auto saturate = [](std::int64_t value) { return static_cast<std::int32_t>(std::clamp<std::int64_t>(value, INT32_MIN, INT32_MAX)); };
+  return {saturate(std::int64_t{tile.lowest} - tile.zero), saturate(std::int64_t{tile.highest} - tile.zero)};
+}
+
+enum class Staging : std::uint8_t {
+  kU8,   // one byte per input; signed inputs as x ^ 0x80, so that every product has 128 * weight too much
+  kI16,  // two bytes per input, as it is
+};
+
+struct KernelTable {
+  Staging conv_staging;
+  /// Widest tile for a row of `pixels` output pixels and `blocks` blocks of channels.
+  void (*conv_shape)(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept;
+  void (*conv)(const ConvTile& tile) noexcept;
+  /// sums[channel] += 128 * the sum of one block's weights, `groups` groups of them.
+  void (*weight_sums)(const std::byte* weights, std::size_t groups, std::int32_t* sums) noexcept;
+  void (*depthwise)(const DepthwiseTile& tile) noexcept;
+  void (*finish)(const TileOutput& tile) noexcept;
+  /// values[i] = requant(values[i]); in place.
+  void (*requantize)(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;
+};
+
+// One function per path and file; the tables are put together in units.cpp.
+namespace portable {
+void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept;
+void conv(const ConvTile& tile) noexcept;
+void weight_sums(const std::byte* weights, std::size_t groups, std::int32_t* sums) noexcept;
+void depthwise(const DepthwiseTile& tile) noexcept;
+void finish(const TileOutput& tile) noexcept;
+void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;
+}  // namespace portable
+namespace highway {
+void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept;
+void conv(const ConvTile& tile) noexcept;
+void depthwise(const DepthwiseTile& tile) noexcept;
+void finish(const TileOutput& tile) noexcept;
+void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;
+}  // namespace highway
+namespace vnni {
+void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept;
+void conv(const ConvTile& tile) noexcept;
+void weight_sums(const std::byte* weights, std::size_t groups, std::int32_t* sums) noexcept;
+void depthwise(const DepthwiseTile& tile) noexcept;
+void finish(const TileOutput& tile) noexcept;
+void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;
+}  // namespace vnni
+
+}  // namespace naru::mockdev

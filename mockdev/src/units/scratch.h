@@ -1,0 +1,29 @@
+// The working memory of one Units object (and, later, of each compute thread): everything is of fixed size, so that no command allocates.
+#pragma once
+
+#include "units/kernels.h"
+
+namespace naru::mockdev {
+
+/// Staged inputs of one band; fits the second-level cache with room for the weights.
+inline constexpr std::size_t kStagedBytes = 192 * 1024;
+/// Vector kernels may load past the last staged pixel's last element, inside this.
+inline constexpr std::size_t kStagedSlack = 256;
+
+struct Scratch {
+  alignas(64) std::int32_t sums[kTilePixelsMax * kTileChannelsMax];
+  alignas(64) ChannelTerms terms;
+  alignas(64) std::uint32_t offsets[kSegmentsMax];
+  alignas(64) std::int16_t tap_weights[kSegmentsMax * kDepthwiseChannels];
+  alignas(64) std::byte staged[kStagedBytes + kStagedSlack];
+  alignas(64) std::int32_t row_a[kRowElements];
+  alignas(64) std::int32_t row_b[kRowElements];
+};
+
+// One function per command that needs kernels or scratch; units.cpp dispatches.
+struct Context {
+  const KernelTable& kernels;
+  Scratch& scratch;
+};
+
+}  // namespace naru::mockdev

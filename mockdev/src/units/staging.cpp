@@ -1,0 +1,89 @@
+// Band planning and the copy loops into scratch.
+#include "units/staging.h"
+
+#include "units/scratch.h"
+
+namespace naru::mockdev {
+
+BandPlan::BandPlan(const Window& window, std::size_t pixel_bytes, std::uint64_t pixels_min) noexcept
+    : window_(window),
+      pixel_bytes_(pixel_bytes),
+      row_step_(window.kernel_rows == 1 ? 1 : window.stride_rows),
+      col_step_(window.kernel_cols == 1 ? 1 : window.stride_cols) {
+  // Counts are 32 bits, steps and kernels 16, so that none of the products below leaves 64 bits once a dimension is known to fit.
+  const std::uint64_t pixels_max = kStagedBytes / pixel_bytes;
+  const std::uint64_t row_extent = staged_rows(1);
+  if (row_extent > pixels_max) return;
+  const std::uint64_t cols_max = pixels_max / row_extent;
+  const std::uint64_t col_extent = staged_cols(1);
+  if (col_extent > cols_max) return;
+  const std::uint64_t cols = std::min(window.out_cols, col_step_ == 0 ? window.out_cols : (cols_max - col_extent) / col_step_ + 1);
+  if (cols < std::min(window.out_cols, pixels_min)) return;
+  const std::uint64_t used = cols * window.taps();
+  if (row_extent * staged_cols(cols) / 8 > used) return;
+  cols_ = cols;
+  rows_ = std::min(window.out_rows, row_step_ == 0 ? window.out_rows : (pixels_max / staged_cols(cols) - row_extent) / row_step_ + 1);
+}
+
+namespace {
+
+template <typename Source, typename Target>
+inline Target staged_value(Source value) noexcept {
+  if constexpr (sizeof(Target) == 2) {
+    return static_cast<Target>(value);
+  } else if constexpr (std::is_signed_v<Source>) {
+    return static_cast<Target>(static_cast<std::uint8_t>(value) ^ 0x80U);
+  } else {
+    return static_cast<Target>(value);
+  }
+}
+
+template <typename Source, typename Target>
+void stage_as(const StageRun& run) noexcept {
+  const auto zero = staged_value<Source, Target>(Source{0});
+  const auto* source = reinterpret_cast<const Source*>(run.source);
+  auto* target = reinterpret_cast<Target*>(run.target);
+  if (run.channel_multiplier != 1) {
+    for (std::size_t p = 0; p < run.pixels; ++p, source += run.source_stride, target += run.padded) {
+      for (std::size_t c = 0; c < run.channels; ++c) target[c] = staged_value<Source, Target>(source[(run.first + c) / run.channel_multiplier]);
+      for (std::size_t c = run.channels; c < run.padded; ++c) target[c] = zero;
+    }
+    return;
+  }
+  if (run.channels == run.padded && run.source_stride == run.channels) {
+    const std::size_t count = run.pixels * run.channels;
+    for (std::size_t i = 0; i < count; ++i) target[i] = staged_value<Source, Target>(source[i]);
+    return;
+  }
+  if (run.channels == run.padded && run.channels == kDepthwiseChannels) {
+    for (std::size_t p = 0; p < run.pixels; ++p, source += run.source_stride, target += kDepthwiseChannels)
+      for (std::size_t c = 0; c < kDepthwiseChannels; ++c) target[c] = staged_value<Source, Target>(source[c]);
+    return;
+  }
+  if (run.channels == 3 && run.padded == 4) {  // the first layer of every image network
+    for (std::size_t p = 0; p < run.pixels; ++p, source += run.source_stride, target += 4) {
+      target[0] = staged_value<Source, Target>(source[0]);
+      target[1] = staged_value<Source, Target>(source[1]);
+      target[2] = staged_value<Source, Target>(source[2]);
+      target[3] = zero;
+    }
+    return;
+  }
+  for (std::size_t p = 0; p < run.pixels; ++p, source += run.source_stride, target += run.padded) {
+    for (std::size_t c = 0; c < run.channels; ++c) target[c] = staged_value<Source, Target>(source[c]);
+    for (std::size_t c = run.channels; c < run.padded; ++c) target[c] = zero;
+  }
+}
+
+}  // namespace
+
+void stage(const StageRun& run, abi::ElementType type, Staging staging) noexcept {
+  const bool is_signed = type == abi::ElementType::kI8;
+  if (staging == Staging::kU8) {
+    is_signed ? stage_as<std::int8_t, std::uint8_t>(run) : stage_as<std::uint8_t, std::uint8_t>(run);
+  } else {
+    is_signed ? stage_as<std::int8_t, std::int16_t>(run) : stage_as<std::uint8_t, std::int16_t>(run);
+  }
+}
+
+}  // namespace naru::mockdev

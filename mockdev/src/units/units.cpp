@@ -1,0 +1,89 @@
+// The choice of kernels, and the dispatch of commands to the files that compute them.
+#include "units/units.h"
+
+#include <fmt/format.h>
+
+#include "units/conv.h"
+#include "units/scratch.h"
+#include "units/vector.h"
+
+namespace naru::mockdev {
+namespace {
+
+constexpr KernelTable kPortableKernels = {Staging::kI16,       portable::conv_shape, portable::conv,      portable::weight_sums,
+                                          portable::depthwise, portable::finish,     portable::requantize};
+// Staged as 16 bits, so nobody asks for 128 * sums of weights.
+constexpr KernelTable kHighwayKernels = {Staging::kI16,      highway::conv_shape, highway::conv, portable::weight_sums, highway::depthwise,
+                                         highway::finish,    highway::requantize};
+constexpr KernelTable kVnniKernels = {Staging::kU8, vnni::conv_shape, vnni::conv, vnni::weight_sums, vnni::depthwise, vnni::finish, vnni::requantize};
+
+constexpr KernelPath kBestFirst[] = {KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable};
+
+const KernelTable& kernels_of(KernelPath path) noexcept {
+  switch (path) {
+    case KernelPath::kVnni: return kVnniKernels;
+    case KernelPath::kAvx2: return kHighwayKernels;
+    case KernelPath::kPortable: break;
+  }
+  return kPortableKernels;
+}
+
+}  // namespace
+
+std::string_view name_of(KernelPath path) noexcept {
+  switch (path) {
+    case KernelPath::kVnni: return "vnni";
+    case KernelPath::kAvx2: return "avx2";
+    case KernelPath::kPortable: break;
+  }
+  return "portable";
+}
+
+bool is_supported(KernelPath path) noexcept {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  switch (path) {
+    case KernelPath::kVnni:
+      return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+    case KernelPath::kAvx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    case KernelPath::kPortable: break;
+  }
+  return true;
+#else
+  return path == KernelPath::kPortable;
+#endif
+}
+
+Result<KernelPath> choose_kernel_path(const char* requested) {
+  const std::string_view name = requested == nullptr ? "" : requested;
+  std::string supported;
+  for (const KernelPath path : kBestFirst) {
+    if (!is_supported(path)) continue;
+    if (name.empty() || name == name_of(path)) return path;
+    supported += fmt::format("{}{}", supported.empty() ? "" : ", ", name_of(path));
+  }
+  const bool known = std::any_of(std::begin(kBestFirst), std::end(kBestFirst), [&](KernelPath path) { return name == name_of(path); });
+  return fail(Error(ErrorId::kInvalidArgument, known ? fmt::format("This CPU cannot execute the kernels \"{}\"", name)
+                                                     : fmt::format("There are no kernels named \"{}\"", name))
+                  .with_remedy(fmt::format("Leave NARU_KERNELS unset for the best ones, or set it to one of: {}.", supported)));
+}
+
+Units::Units(KernelPath path) : path_(path), kernels_(&kernels_of(path)), scratch_(std::make_unique<Scratch>()) {}
+Units::~Units() = default;
+Units::Units(Units&&) noexcept = default;
+Units& Units::operator=(Units&&) noexcept = default;
+
+void Units::execute(const abi::Conv& record, const ConvPointers& at) noexcept { execute_conv(record, at, {*kernels_, *scratch_}); }
+void Units::execute(const abi::Depthwise& record, const DepthwisePointers& at) noexcept { execute_depthwise(record, at, {*kernels_, *scratch_}); }
+void Units::execute(const abi::Elementwise& record, const ElementwisePointers& at) noexcept { execute_elementwise(record, at, {*kernels_, *scratch_}); }
+void Units::execute(const abi::Requantize& record, const UnaryPointers& at) noexcept { execute_requantize(record, at, {*kernels_, *scratch_}); }
+void Units::execute(const abi::Table& record, const TablePointers& at) noexcept { execute_table(record, at); }
+void Units::execute(const abi::Pool& record, const UnaryPointers& at) noexcept { execute_pool(record, at, {*kernels_, *scratch_}); }
+void Units::execute(const abi::Reduce& record, const UnaryPointers& at) noexcept { execute_reduce(record, at, {*kernels_, *scratch_}); }
+void Units::execute(const abi::Softmax& record, const UnaryPointers& at) noexcept { execute_softmax(record, at); }
+void Units::execute(const abi::Move& record, const UnaryPointers& at) noexcept { execute_move(record, at); }
+void Units::execute(const abi::Fill& record, const FillPointers& at) noexcept { execute_fill(record, at); }
+void Units::execute(const abi::Dma& record, const DmaPointers& at) noexcept { execute_dma(record, at); }
+
+}  // namespace naru::mockdev

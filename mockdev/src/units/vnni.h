@@ -1,0 +1,10 @@
+// What the AVX512-VNNI files share: the target attribute of their functions. Include only from *_vnni.cpp.
+#pragma once
+
+#include "units/unroll.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define NARU_TARGET_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
+#define NARU_VNNI_INLINE __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"), always_inline)) inline
+#endif

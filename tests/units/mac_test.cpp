@@ -1,0 +1,383 @@
+// Goal: convolution and depthwise give the bytes of their loop nests on every path. Method: grids of shapes against naive.h, operands ending at unmapped
+// memory, bytes between the outputs checked for being left alone; and all-extreme operands at the reductions where other libraries are wrong.
+#include <gtest/gtest.h>
+#include <hwy/targets.h>
+
+#include "naive.h"
+
+namespace naru::mockdev::test {
+namespace {
+
+using Random = std::mt19937;
+
+struct Range {
+  std::int32_t lowest, highest;
+};
+Range range_of(ElementType type) {
+  switch (type) {
+    case ElementType::kI8: return {-128, 127};
+    case ElementType::kU8: return {0, 255};
+    default: return {-32768, 32767};
+  }
+}
+
+std::int32_t between(Random& random, std::int32_t low, std::int32_t high) { return std::uniform_int_distribution<std::int32_t>(low, high)(random); }
+
+struct Shape {
+  std::uint32_t out_rows, out_cols, in_channels, out_channels;
+  std::uint16_t kernel_rows, kernel_cols, stride_rows, stride_cols, dilation_rows, dilation_cols;
+};
+std::ostream& operator<<(std::ostream& out, const Shape& s) {
+  return out << s.out_rows << "x" << s.out_cols << " in " << s.in_channels << " out " << s.out_channels << " kernel " << s.kernel_rows << "x" << s.kernel_cols
+             << " stride " << s.stride_rows << "x" << s.stride_cols << " dilation " << s.dilation_rows << "x" << s.dilation_cols;
+}
+
+Weights random_weights(Random& random, std::uint32_t channels, std::uint32_t taps, std::uint32_t inputs, bool wide) {
+  Weights w{channels, taps, inputs, {}, {}, {}, {}};
+  for (std::uint64_t i = 0; i < std::uint64_t{channels} * taps * inputs; ++i) w.values.push_back(static_cast<std::int8_t>(random()));
+  const int bits = 10 + std::bit_width(taps * inputs);
+  for (std::uint32_t c = 0; c < channels; ++c) {
+    w.start.push_back(between(random, -100000, 100000));
+    w.multiplier.push_back(between(random, 1 << 30, INT32_MAX));
+    w.shift.push_back(static_cast<std::int8_t>(wide ? between(random, -bits, 0) : between(random, -bits, 2)));
+  }
+  return w;
+}
+
+/// Fields that Conv and Depthwise share; strides a little larger than dense when `gaps`.
+template <typename Record>
+void set_window(Record& r, const Shape& s, std::uint32_t in_channels, std::uint32_t out_channels, bool gaps) {
+  const std::uint32_t in_cols = (s.out_cols - 1) * s.stride_cols + (s.kernel_cols - 1) * s.dilation_cols + 1;
+  const std::uint32_t in_bytes = abi::element_bytes(r.input_type), out_bytes = abi::element_bytes(r.output_type);
+  r.out_rows = s.out_rows, r.out_cols = s.out_cols;
+  r.kernel_rows = s.kernel_rows, r.kernel_cols = s.kernel_cols;
+  r.stride_rows = s.stride_rows, r.stride_cols = s.stride_cols;
+  r.dilation_rows = s.dilation_rows, r.dilation_cols = s.dilation_cols;
+  r.input_pixel_stride = (in_channels + (gaps ? 3 : 0)) * in_bytes;
+  r.input_row_stride = in_cols * r.input_pixel_stride + (gaps ? 5 * in_bytes : 0);
+  r.output_pixel_stride = (out_channels + (gaps ? 2 : 0)) * out_bytes;
+  r.output_row_stride = s.out_cols * r.output_pixel_stride + (gaps ? 7 * out_bytes : 0);
+  if (r.output_type != ElementType::kI32) {
+    const Range range = range_of(r.output_type);
+    r.output_zero = range.lowest + 3;
+    r.activation_min = range.lowest + 1;
+    r.activation_max = range.highest - 2;
+  }
+}
+template <typename Record>
+std::size_t input_bytes(const Record& r, std::uint32_t in_channels) {
+  return std::size_t{(r.out_rows - 1) * r.stride_rows + (r.kernel_rows - 1U) * r.dilation_rows} * r.input_row_stride +
+         std::size_t{(r.out_cols - 1) * r.stride_cols + (r.kernel_cols - 1U) * r.dilation_cols} * r.input_pixel_stride +
+         in_channels * abi::element_bytes(r.input_type);
+}
+template <typename Record>
+std::size_t output_bytes(const Record& r, std::uint32_t out_channels) {
+  return std::size_t{r.out_rows - 1} * r.output_row_stride + std::size_t{r.out_cols - 1} * r.output_pixel_stride +
+         out_channels * abi::element_bytes(r.output_type);
+}
+
+struct ConvCase {
+  abi::Conv record;
+  Weights weights;
+  std::unique_ptr<Guarded> input, packed, partial;
+};
+
+ConvCase make_conv(Random& random, const Shape& s, ElementType input, ElementType output, std::int32_t weight_zero, bool partial, bool gaps) {
+  ConvCase c;
+  abi::Conv& r = c.record;
+  r.input_type = input, r.output_type = output, r.weight_zero = weight_zero;
+  r.in_channels = s.in_channels, r.out_channels = s.out_channels;
+  set_window(r, s, s.in_channels, s.out_channels, gaps);
+  c.weights = random_weights(random, s.out_channels, std::uint32_t{s.kernel_rows} * s.kernel_cols, s.in_channels, input == ElementType::kI16);
+  c.input = std::make_unique<Guarded>(input_bytes(r, s.in_channels), abi::element_bytes(input));
+  c.input->randomize(random);
+  c.packed = std::make_unique<Guarded>(abi::dense_block_bytes(c.weights.taps, s.in_channels) * abi::weight_blocks(s.out_channels));
+  c.weights.pack_dense(c.packed->data());
+  if (partial) {
+    r.start = abi::Start::kPartial;
+    r.partial_pixel_stride = 4 * s.out_channels + (gaps ? 4 : 0);
+    r.partial_row_stride = r.partial_pixel_stride * s.out_cols + (gaps ? 8 : 0);
+    c.partial = std::make_unique<Guarded>((s.out_rows - 1) * std::size_t{r.partial_row_stride} + (s.out_cols - 1) * std::size_t{r.partial_pixel_stride} +
+                                          4 * s.out_channels);
+    c.partial->randomize(random);
+  }
+  return c;
+}
+
+void expect_exact(const ConvCase& c, const std::string& what) {
+  const std::size_t size = output_bytes(c.record, c.record.out_channels);
+  std::vector<std::byte> expected(size, std::byte{0xA5});
+  const std::byte* partial = c.partial ? c.partial->data() : nullptr;
+  naive(c.record, c.input->data(), c.weights, expected.data(), partial);
+  for (const KernelPath path : supported_paths()) {
+    Units units(path);
+    const Guarded output(size);
+    output.fill(std::byte{0xA5});
+    units.execute(c.record, ConvPointers{c.input->data(), c.packed->data(), output.data(), partial});
+    EXPECT_TRUE(output.copy() == expected) << name_of(path) << " " << what;
+  }
+}
+
+std::string described(const Shape& shape) {
+  std::ostringstream out;
+  out << shape;
+  return out.str();
+}
+
+const std::vector<Shape> kConvShapes = {
+    {1, 1, 1, 1, 1, 1, 1, 1, 1, 1},     {1, 1, 3, 17, 1, 1, 1, 1, 1, 1},    {1, 1, 1024, 40, 1, 1, 1, 1, 1, 1},  {1, 7, 64, 64, 1, 1, 1, 1, 1, 1},
+    {3, 5, 5, 9, 1, 1, 2, 3, 1, 1},     {5, 4, 3, 8, 3, 3, 1, 1, 1, 1},     {6, 7, 4, 33, 3, 3, 2, 2, 1, 1},     {2, 3, 7, 48, 3, 2, 3, 1, 1, 1},
+    {4, 9, 16, 15, 1, 5, 1, 2, 1, 1},   {5, 5, 6, 31, 3, 3, 1, 1, 2, 2},    {3, 13, 13, 49, 5, 1, 1, 1, 2, 1},   {1, 1, 10, 16, 7, 7, 1, 1, 1, 1},
+    {7, 7, 33, 65, 1, 1, 1, 1, 1, 1},   {1, 29, 12, 80, 1, 1, 1, 1, 1, 1},  {2, 2, 3, 64, 7, 7, 2, 2, 1, 1},     {13, 1, 2, 20, 2, 1, 3, 3, 3, 2},
+    {1, 6, 8, 96, 2, 2, 1, 1, 1, 2},    {10, 11, 1, 5, 3, 3, 3, 3, 1, 1},   {1, 5, 20, 112, 1, 1, 1, 1, 1, 1},   {3, 3, 9, 7, 2, 4, 2, 1, 4, 3},
+};
+
+TEST(Conv, GivesTheLoopNestsBytesOnEveryPathAndType) {
+  Random random(1);
+  for (const Shape& shape : kConvShapes) {
+    for (const ElementType input : {ElementType::kI8, ElementType::kU8, ElementType::kI16}) {
+      for (const ElementType output : {ElementType::kI8, ElementType::kU8, ElementType::kI16, ElementType::kI32}) {
+        const bool gaps = random() % 2 != 0, partial = random() % 3 == 0;
+        const std::int32_t weight_zero = random() % 3 == 0 ? between(random, -128, 127) : 0;
+        const ConvCase c = make_conv(random, shape, input, output, weight_zero, partial, gaps);
+        expect_exact(c, described(shape) + " input " + std::string(abi::name_of(input)) + " output " + std::string(abi::name_of(output)) + " weight_zero " +
+                            std::to_string(weight_zero) + (partial ? " partial" : "") + (gaps ? " gaps" : ""));
+      }
+    }
+  }
+}
+
+TEST(Conv, SurvivesRandomShapes) {
+  Random random(2);
+  for (int i = 0; i < 150; ++i) {
+    const auto pick = [&](int low, int high) { return static_cast<std::uint16_t>(between(random, low, high)); };
+    const Shape shape = {pick(1, 9), pick(1, 15), pick(1, 40), pick(1, 90), pick(1, 4), pick(1, 4), pick(1, 3), pick(1, 3), pick(1, 2), pick(1, 2)};
+    const ElementType types[] = {ElementType::kI8, ElementType::kU8};
+    const ElementType outputs[] = {ElementType::kI8, ElementType::kU8, ElementType::kI16, ElementType::kI32};
+    const ConvCase c =
+        make_conv(random, shape, types[random() % 2], outputs[random() % 4], random() % 2 != 0 ? between(random, -128, 127) : 0, random() % 2 != 0, random() % 2 != 0);
+    expect_exact(c, described(shape));
+  }
+}
+
+TEST(Conv, CutsBandsWhereScratchIsFull) {
+  Random random(3);
+  for (const Shape& shape : {Shape{40, 50, 96, 20, 3, 3, 1, 1, 1, 1}, Shape{2, 3000, 64, 8, 1, 1, 1, 1, 1, 1}, Shape{3, 400, 160, 5, 3, 3, 2, 2, 1, 1}})
+    expect_exact(make_conv(random, shape, ElementType::kI8, ElementType::kI8, 0, false, false), described(shape));
+}
+
+TEST(Conv, GathersWindowsTooLargeOrTooSparseToStage) {
+  Random random(4);
+  for (const Shape& shape : {Shape{2, 2, 7, 3, 5, 5, 1, 1, 60, 50}, Shape{1, 3, 50000, 2, 1, 1, 1, 1, 1, 1}, Shape{3, 2, 5, 18, 40, 40, 3, 2, 1, 7},
+                             Shape{2, 3, 3, 20, 2, 2, 90, 70, 1, 1}, Shape{1, 2, 6000, 17, 2, 3, 1, 1, 1, 1}}) {
+    for (const ElementType input : {ElementType::kI8, ElementType::kU8})
+      expect_exact(make_conv(random, shape, input, ElementType::kI8, shape.in_channels < 10 ? -7 : 0, false, false), described(shape));
+  }
+}
+
+TEST(Conv, ReadsOneByteAgainWithStridesOfZero) {
+  Random random(5);
+  const Shape shape = {3, 4, 8, 19, 3, 3, 1, 1, 1, 1};
+  ConvCase c = make_conv(random, shape, ElementType::kI8, ElementType::kI8, 0, false, false);
+  c.record.input_row_stride = c.record.input_pixel_stride = 0;
+  c.input = std::make_unique<Guarded>(8);
+  c.input->randomize(random);
+  expect_exact(c, "strides of zero");
+}
+
+// oneDNN is wrong here once sums pass 2^24, and every 16-bit saturating path is wrong at once (reference/toolchain.md).
+TEST(Conv, IsExactOnAllExtremeOperands) {
+  Random random(6);
+  for (const std::uint32_t length : {1151U, 2049U, 4609U}) {
+    for (const ElementType input : {ElementType::kI8, ElementType::kU8}) {
+      const Range range = range_of(input);
+      for (int pattern = 0; pattern < 5; ++pattern) {
+        ConvCase c = make_conv(random, {1, 13, length, 35, 1, 1, 1, 1, 1, 1}, input, ElementType::kI32, 0, false, false);
+        for (std::size_t i = 0; i < c.input->size(); ++i) {
+          const bool high = pattern == 0 || pattern == 2 || (pattern == 4 && random() % 2 != 0);
+          c.input->data()[i] = static_cast<std::byte>(high ? range.highest : range.lowest);
+        }
+        for (std::int8_t& weight : c.weights.values) weight = pattern == 0 || pattern == 1 || (pattern == 4 && random() % 2 != 0) ? 127 : -128;
+        c.weights.pack_dense(c.packed->data());
+        expect_exact(c, "K " + std::to_string(length) + " pattern " + std::to_string(pattern) + " " + std::string(abi::name_of(input)));
+        c.record.output_type = ElementType::kI8;
+        c.record.output_row_stride = c.record.output_pixel_stride = 0;
+        c.record.output_pixel_stride = c.record.out_channels;
+        c.record.activation_min = -128, c.record.activation_max = 127;
+        expect_exact(c, "requantised, K " + std::to_string(length) + " pattern " + std::to_string(pattern));
+      }
+    }
+  }
+}
+
+TEST(Conv, WrapsItsSumsInThirtyTwoBits) {
+  Random random(7);
+  ConvCase c = make_conv(random, {1, 5, 100, 20, 1, 1, 1, 1, 1, 1}, ElementType::kU8, ElementType::kI32, 0, false, false);
+  for (std::int64_t& start : c.weights.start) start = random() % 2 != 0 ? INT64_MAX - 5 : INT32_MAX;
+  c.weights.pack_dense(c.packed->data());
+  expect_exact(c, "start values at the end of the range");
+  c.record.weight_zero = INT32_MIN + 1;
+  expect_exact(c, "a weight zero point at the end of the range");
+}
+
+TEST(Conv, RequantisesWithExtremeMultipliersShiftsAndZeroPoints) {
+  Random random(8);
+  const std::int32_t multipliers[] = {0, 1, -1, INT32_MAX, INT32_MIN, INT32_MIN + 1, 1 << 30, -(1 << 30)};
+  const std::int8_t shifts[] = {-128, -32, -31, -30, -1, 0, 1, 7, 15, 30, 31, 127};
+  for (const ElementType output : {ElementType::kI8, ElementType::kU8, ElementType::kI16}) {
+    const Range range = range_of(output);
+    for (const std::int32_t zero : {range.lowest, range.highest}) {
+      ConvCase c = make_conv(random, {1, 3, 4, 96, 1, 1, 1, 1, 1, 1}, ElementType::kI8, output, 0, false, false);
+      c.record.output_zero = zero, c.record.activation_min = range.lowest, c.record.activation_max = range.highest;
+      for (std::uint32_t i = 0; i < 96; ++i) {
+        c.weights.multiplier[i] = multipliers[i % 8];
+        c.weights.shift[i] = shifts[i / 8];
+        c.weights.start[i] = random() % 2 != 0 ? INT32_MIN : static_cast<std::int32_t>(random());
+        if (c.weights.start[i] == INT32_MIN)
+          for (int k = 0; k < 4; ++k) c.weights.values[i * 4 + k] = 0;
+      }
+      c.weights.pack_dense(c.packed->data());
+      expect_exact(c, "extremes to " + std::string(abi::name_of(output)));
+    }
+  }
+}
+
+TEST(Conv, DoesNotTrustTheStoredSumOfWeightsNorThePadding) {
+  Random random(9);
+  ConvCase c = make_conv(random, {2, 3, 5, 9, 3, 3, 1, 1, 1, 1}, ElementType::kI8, ElementType::kI8, 0, false, false);
+  const std::size_t groups = 2, taps = 9;
+  for (std::uint32_t lane = 0; lane < 16; ++lane) put(c.packed->data() + 192 + 4 * lane, ElementType::kI32, static_cast<std::int32_t>(random()));
+  for (std::size_t tap = 0; tap < taps; ++tap)
+    for (std::uint32_t lane = 0; lane < 16; ++lane)
+      for (std::uint32_t i = 5; i < 8; ++i) c.packed->data()[320 + ((tap * groups + 1) * 16 + lane) * 4 + i % 4] = static_cast<std::byte>(random());
+  expect_exact(c, "made-up sums and padding");
+}
+
+TEST(Conv, SeesWeightsChangeBetweenTwoIdenticalCommands) {
+  Random random(10);
+  ConvCase c = make_conv(random, {1, 4, 16, 16, 1, 1, 1, 1, 1, 1}, ElementType::kI8, ElementType::kI32, 0, false, false);
+  for (const KernelPath path : supported_paths()) {
+    Units units(path);
+    const Guarded before(4 * 16 * 4), after(4 * 16 * 4);
+    units.execute(c.record, ConvPointers{c.input->data(), c.packed->data(), before.data(), nullptr});
+    const std::byte kept = c.packed->data()[320 + 5];
+    c.packed->data()[320 + 5] ^= std::byte{0x11};  // input 1 of channel 1
+    units.execute(c.record, ConvPointers{c.input->data(), c.packed->data(), after.data(), nullptr});
+    const std::int64_t change = static_cast<std::int8_t>(kept ^ std::byte{0x11}) - static_cast<std::int8_t>(kept);
+    for (int pixel = 0; pixel < 4; ++pixel) {
+      const std::int64_t x = get(c.input->data() + pixel * 16 + 1, ElementType::kI8);
+      for (int channel = 0; channel < 16; ++channel) {
+        const std::size_t at = (pixel * 16 + channel) * 4;
+        EXPECT_EQ(get(after.data() + at, ElementType::kI32) - get(before.data() + at, ElementType::kI32), channel == 1 ? x * change : 0) << name_of(path);
+      }
+    }
+    c.packed->data()[320 + 5] = kept;
+  }
+}
+
+struct DepthwiseCase {
+  abi::Depthwise record;
+  Weights weights;
+  std::unique_ptr<Guarded> input, packed;
+};
+
+DepthwiseCase make_depthwise(Random& random, const Shape& s, std::uint32_t multiplier, ElementType input, ElementType output, std::int32_t weight_zero, bool gaps) {
+  DepthwiseCase c;
+  abi::Depthwise& r = c.record;
+  r.input_type = input, r.output_type = output, r.weight_zero = weight_zero;
+  r.channels = s.in_channels * multiplier, r.channel_multiplier = multiplier;
+  set_window(r, s, s.in_channels, r.channels, gaps);
+  c.weights = random_weights(random, r.channels, std::uint32_t{s.kernel_rows} * s.kernel_cols, 1, input == ElementType::kI16);
+  c.input = std::make_unique<Guarded>(input_bytes(r, s.in_channels), abi::element_bytes(input));
+  c.input->randomize(random);
+  c.packed = std::make_unique<Guarded>(abi::depthwise_block_bytes(c.weights.taps) * abi::weight_blocks(r.channels));
+  c.weights.pack_depthwise(c.packed->data());
+  return c;
+}
+
+void expect_exact(const DepthwiseCase& c, const std::string& what) {
+  const std::size_t size = output_bytes(c.record, c.record.channels);
+  std::vector<std::byte> expected(size, std::byte{0xA5});
+  naive(c.record, c.input->data(), c.weights, expected.data());
+  for (const KernelPath path : supported_paths()) {
+    Units units(path);
+    const Guarded output(size);
+    output.fill(std::byte{0xA5});
+    units.execute(c.record, DepthwisePointers{c.input->data(), c.packed->data(), output.data()});
+    EXPECT_TRUE(output.copy() == expected) << name_of(path) << " " << what;
+  }
+}
+
+TEST(Depthwise, GivesTheLoopNestsBytesOnEveryPathAndType) {
+  Random random(11);
+  const std::vector<Shape> shapes = {
+      {1, 1, 1, 0, 1, 1, 1, 1, 1, 1},  {1, 1, 33, 0, 3, 3, 1, 1, 1, 1}, {7, 9, 32, 0, 3, 3, 1, 1, 1, 1}, {5, 6, 17, 0, 3, 3, 2, 2, 1, 1},
+      {3, 4, 65, 0, 5, 5, 1, 1, 1, 1}, {4, 3, 8, 0, 2, 3, 3, 2, 2, 1},  {2, 13, 48, 0, 1, 4, 1, 1, 1, 3}, {6, 1, 100, 0, 4, 1, 1, 3, 2, 2},
+      {1, 8, 3, 0, 10, 8, 1, 1, 1, 1}, {1, 1, 64, 0, 7, 7, 1, 1, 1, 1}, {1, 25, 5, 0, 1, 1, 2, 2, 1, 1},
+  };
+  for (const Shape& shape : shapes) {
+    for (const std::uint32_t multiplier : {1U, 2U, 3U, 8U}) {
+      for (const ElementType input : {ElementType::kI8, ElementType::kU8, ElementType::kI16}) {
+        const ElementType outputs[] = {ElementType::kI8, ElementType::kU8, ElementType::kI16, ElementType::kI32};
+        const ElementType output = outputs[random() % 4];
+        const std::int32_t weight_zero = random() % 2 != 0 ? between(random, -128, 127) : 0;
+        expect_exact(make_depthwise(random, shape, multiplier, input, output, weight_zero, random() % 2 != 0),
+                     described(shape) + " multiplier " + std::to_string(multiplier) + " input " + std::string(abi::name_of(input)) + " output " +
+                         std::string(abi::name_of(output)) + " weight_zero " + std::to_string(weight_zero));
+      }
+    }
+  }
+}
+
+TEST(Depthwise, CutsBandsAndGathersWhereScratchIsFull) {
+  Random random(12);
+  for (const Shape& shape : {Shape{30, 120, 33, 0, 3, 3, 1, 1, 1, 1}, Shape{2, 2, 3, 0, 5, 5, 1, 1, 70, 60}, Shape{2, 3, 2, 0, 45, 45, 1, 1, 1, 1},
+                             Shape{1, 5000, 5, 0, 1, 3, 1, 1, 1, 1}, Shape{2, 7, 35, 0, 33, 32, 1, 1, 1, 1}})
+    expect_exact(make_depthwise(random, shape, 1, ElementType::kI8, ElementType::kI8, 0, false), described(shape));
+}
+
+TEST(Depthwise, IsExactOnExtremeOperandsAndZeroPoints) {
+  Random random(13);
+  for (const ElementType input : {ElementType::kI8, ElementType::kU8}) {
+    const Range range = range_of(input);
+    for (const std::int32_t weight_zero : {0, -128, 127, 128, -129, 70000, INT32_MIN}) {
+      for (int pattern = 0; pattern < 4; ++pattern) {
+        DepthwiseCase c = make_depthwise(random, {2, 7, 40, 0, 9, 9, 1, 1, 1, 1}, 1, input, ElementType::kI32, weight_zero, false);
+        c.input->fill(static_cast<std::byte>(pattern % 2 != 0 ? range.highest : range.lowest));
+        for (std::int8_t& weight : c.weights.values) weight = pattern / 2 != 0 ? 127 : -128;
+        c.weights.pack_depthwise(c.packed->data());
+        expect_exact(c, "extremes, weight_zero " + std::to_string(weight_zero) + " pattern " + std::to_string(pattern));
+      }
+    }
+  }
+}
+
+/// The AVX2 path runs as AVX-512BW where it can; this holds it to AVX2.
+class WithoutAvx512 : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!is_supported(KernelPath::kAvx2)) GTEST_SKIP() << "no AVX2";
+    hwy::SetSupportedTargetsForTest(HWY_AVX2);
+    hwy::GetChosenTarget().DeInit();
+  }
+  void TearDown() override {
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().DeInit();
+  }
+};
+
+TEST_F(WithoutAvx512, ConvAndDepthwiseAreExactOnPlainAvx2) {
+  Random random(14);
+  for (const Shape& shape : kConvShapes) {
+    for (const ElementType input : {ElementType::kI8, ElementType::kU8}) {
+      const ElementType outputs[] = {ElementType::kI8, ElementType::kU8, ElementType::kI16, ElementType::kI32};
+      const ElementType output = outputs[random() % 4];
+      const ConvCase c = make_conv(random, shape, input, output, random() % 2 != 0 ? 5 : 0, random() % 2 != 0, true);
+      expect_exact(c, described(shape));
+      expect_exact(make_depthwise(random, shape, 1 + random() % 2, input, output, 0, false), described(shape));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace naru::mockdev::test
