@@ -1,0 +1,521 @@
+// Asynchronous transfers over libusb. What the numbers T1..T24 of the known traps ask for is marked where it is done.
+#include "transport/libusb/transport.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "naru/base/bytes.h"
+#include "naru/base/log.h"
+
+namespace naru::driver::libusb {
+namespace {
+
+// T21: usbfs' memory is one pool for the whole machine. A transfer that finds none is cut down to this before it waits.
+constexpr std::size_t kPieceMin = 16 * 1024;
+// One libusb transfer is never longer: half of usbfs' default pool.
+constexpr std::size_t kPieceMax = 8 * 1024 * 1024;
+constexpr Duration kMemoryBackOff = std::chrono::milliseconds(5);
+// A transfer without a timeout gives up on memory after this.
+constexpr Duration kMemoryPatienceMax = std::chrono::seconds(5);
+// How long a destructor or a reset waits for cancelled transfers. Closing the descriptor then ends them in the kernel, and nobody reaps them.
+constexpr Duration kDrainMax = std::chrono::seconds(2);
+
+TransferStatus to_transfer_status(const Slot& slot) noexcept {
+  switch (slot.raw->status) {
+    case LIBUSB_TRANSFER_COMPLETED: return TransferStatus::kOk;
+    case LIBUSB_TRANSFER_TIMED_OUT: return TransferStatus::kTimeout;
+    // T6: a timeout may surface as a cancellation that nobody asked for.
+    case LIBUSB_TRANSFER_CANCELLED: return slot.cancel_requested ? TransferStatus::kCancelled : TransferStatus::kTimeout;
+    case LIBUSB_TRANSFER_STALL: return TransferStatus::kStalled;
+    case LIBUSB_TRANSFER_NO_DEVICE: return TransferStatus::kDeviceLost;
+    case LIBUSB_TRANSFER_OVERFLOW: return TransferStatus::kOverflow;
+    case LIBUSB_TRANSFER_ERROR: break;
+  }
+  return TransferStatus::kFailed;
+}
+
+bool is_bulk(TransferKind kind) noexcept { return kind == TransferKind::kBulkOut || kind == TransferKind::kBulkIn; }
+bool is_blocking(TransferKind kind) noexcept { return kind == TransferKind::kClearHaltOut || kind == TransferKind::kClearHaltIn || kind == TransferKind::kReset; }
+
+timespec to_timespec(Duration duration) noexcept {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
+  return {.tv_sec = static_cast<time_t>(seconds.count()), .tv_nsec = static_cast<long>((duration - seconds).count())};
+}
+
+}  // namespace
+
+// ---- life ----
+
+Result<std::unique_ptr<Transport>> LibusbTransport::start(Opened opened) {
+  std::unique_ptr<LibusbTransport> transport(new LibusbTransport(std::move(opened)));
+  NARU_CHECK_OK(transport->start_threads());
+  return std::unique_ptr<Transport>(std::move(transport));
+}
+
+Result<void> LibusbTransport::start_threads() {
+  done_.resize(transport::Slots<Slot>::kSlotsMax);
+  event_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!event_.valid()) return fail(ErrorId::kHostOutOfMemory, fmt::format("No event descriptor for {}: {}", info().selector, std::strerror(errno)));
+  if (!opened_.descriptor.valid() && libusb_has_capability(LIBUSB_CAP_HAS_HOTPLUG) != 0) {
+    const int events = LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED | LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT;
+    hotplug_registered_ = libusb_hotplug_register_callback(opened_.context.get(), events, 0, info().vendor_id, LIBUSB_HOTPLUG_MATCH_ANY, LIBUSB_HOTPLUG_MATCH_ANY,
+                                                           &LibusbTransport::on_hotplug, this, &hotplug_) == LIBUSB_SUCCESS;
+  }
+  // T15: the caller's signal handlers must not run on a thread that the caller does not know.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    event_thread_ = std::thread([this] { run_events(); });
+  } catch (const std::system_error& error) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return fail(ErrorId::kHostOutOfMemory, fmt::format("No thread for the events of {}: {}", info().selector, error.what()));
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return {};
+}
+
+LibusbTransport::~LibusbTransport() {
+  // T1, T4: every transfer's callback runs before anything that it uses goes.
+  for (const auto& slot : slots_.all()) {
+    if (slot->ticket != Ticket::kNone && slot->state == Slot::State::kFlying) libusb_cancel_transfer(slot->raw.get());
+  }
+  bool drained = false;
+  {
+    std::unique_lock lock(mutex_);
+    stop_ = true;
+    changed_.notify_all();
+    drained = changed_.wait_for(lock, kDrainMax, [this] { return flying_ == 0; });
+  }
+  if (blocking_thread_.joinable()) blocking_thread_.join();
+  if (event_thread_.joinable()) {
+    libusb_interrupt_event_handler(opened_.context.get());  // T13
+    event_thread_.join();
+  }
+  if (!drained) {
+    // The bus holds on to transfers. With the descriptor closed and no event loop nobody writes their buffers any more; libusb's own
+    // records of them cannot be freed and are left.
+    log(LogLevel::kError, "usb", "{}: {} transfers did not end; their records are leaked", info().selector, flying_);
+    for (const auto& slot : slots_.all())
+      if (slot->ticket != Ticket::kNone && slot->state == Slot::State::kFlying) static_cast<void>(slot->raw.release());
+  }
+  // T8: deregistered only now that no event can run.
+  if (hotplug_registered_) libusb_hotplug_deregister_callback(opened_.context.get(), hotplug_);
+  if (opened_.handle && opened_.interface_number >= 0) libusb_release_interface(opened_.handle.get(), opened_.interface_number);
+}
+
+// ---- threads ----
+
+void LibusbTransport::run_events() noexcept {
+  while (!stop_) {
+    timeval limit{.tv_sec = 60, .tv_usec = 0};
+    const int code = libusb_handle_events_timeout_completed(opened_.context.get(), &limit, nullptr);
+    if (code != LIBUSB_SUCCESS && code != LIBUSB_ERROR_INTERRUPTED && code != LIBUSB_ERROR_TIMEOUT) {
+      mark_lost();
+      return;
+    }
+  }
+}
+
+void LibusbTransport::on_transfer(libusb_transfer* raw) noexcept {
+  Slot& slot = *static_cast<Slot*>(raw->user_data);
+  LibusbTransport& self = *slot.owner;
+  if (raw->status == LIBUSB_TRANSFER_NO_DEVICE) self.lost_ = true;
+  const std::lock_guard lock(self.mutex_);
+  --self.flying_;
+  self.push_done(slot);
+  if (self.flying_ == 0) self.changed_.notify_all();
+}
+
+int LibusbTransport::on_hotplug(libusb_context*, libusb_device* device, libusb_hotplug_event event, void* transport) noexcept {
+  auto& self = *static_cast<LibusbTransport*>(transport);
+  libusb_device* own = libusb_get_device(self.opened_.handle.get());
+  std::array<std::uint8_t, 7> ports{}, own_ports{};
+  const bool left = event == LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT && device == own;
+  // Another device where ours was: its leaving was not reported.
+  const bool replaced = event == LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED && device != own && libusb_get_bus_number(device) == libusb_get_bus_number(own) &&
+                        libusb_get_port_numbers(device, ports.data(), 7) > 0 && libusb_get_port_numbers(own, own_ports.data(), 7) > 0 && ports == own_ports;
+  if (left || replaced) self.mark_lost();
+  return 0;
+}
+
+/// Called with mutex_ held.
+void LibusbTransport::push_done(Slot& slot) noexcept {
+  done_[(done_first_ + done_count_++) % done_.size()] = &slot;
+  signal();
+}
+
+/// Called with mutex_ held.
+void LibusbTransport::signal() noexcept {
+  if (signalled_) return;
+  signalled_ = true;
+  ::eventfd_write(event_.get(), 1);
+}
+
+/// Called with mutex_ held: nothing is left that wait() should return for.
+void LibusbTransport::unsignal() noexcept {
+  if (!signalled_ || done_count_ != 0) return;
+  eventfd_t ignored = 0;
+  ::eventfd_read(event_.get(), &ignored);
+  signalled_ = false;
+}
+
+void LibusbTransport::mark_lost() noexcept {
+  lost_ = true;
+  const std::lock_guard lock(mutex_);
+  signal();
+}
+
+/// T12: what blocks inside libusb has a thread that is neither the event thread nor the caller's.
+void LibusbTransport::run_blocking() noexcept {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return stop_ || !blocking_.empty(); });
+    if (stop_) return;
+    Slot& slot = *blocking_.front();
+    const TransferKind kind = slot.transfer.kind;
+    // The caller cancelled what was in flight; a reset under flying transfers would end them with any status.
+    if (kind == TransferKind::kReset) changed_.wait_for(lock, kDrainMax, [this] { return stop_ || flying_ == 0; });
+    if (stop_) return;
+    lock.unlock();
+    int code = 0;
+    if (lost_) {
+      code = LIBUSB_ERROR_NO_DEVICE;
+    } else if (kind == TransferKind::kReset) {
+      code = libusb_reset_device(opened_.handle.get());
+      if (code == LIBUSB_ERROR_NOT_FOUND) code = LIBUSB_ERROR_NO_DEVICE;  // T22: it came back as another device
+    } else {
+      code = libusb_clear_halt(opened_.handle.get(), opened_.endpoints.address_of(kind));
+    }
+    lock.lock();
+    blocking_.erase(blocking_.begin());
+    slot.blocking_code = code;
+    push_done(slot);
+  }
+}
+
+// ---- submit ----
+
+Result<Slot*> LibusbTransport::take_slot() try {
+  Slot* slot = slots_.take();
+  if (slot == nullptr) return fail(ErrorId::kHostMemory, "Too many transfers are in flight");
+  if (!slot->raw) {
+    slot->raw.reset(libusb_alloc_transfer(0));
+    slot->owner = this;
+    if (!slot->raw) {
+      slots_.give_back(*slot);
+      return fail(ErrorId::kHostOutOfMemory, "No memory for a USB transfer");
+    }
+  }
+  return slot;
+} catch (const std::bad_alloc&) {
+  return fail(ErrorId::kHostOutOfMemory, "No memory for a USB transfer");
+}
+
+Result<Ticket> LibusbTransport::submit(const Transfer& transfer) {
+  NARU_CHECK_OK(transport::check(transfer, opened_.endpoints));
+  if (transfer.kind != TransferKind::kControl && opened_.interface_number < 0)
+    return fail(ErrorId::kInvalidArgument, "Transport was opened for control transfers only");
+  if (lost_) return fail(transport::lost_error(info()));
+  NARU_TRY(Slot* slot, take_slot());
+  const Ticket ticket = slot->ticket;
+  slot->transfer = transfer;
+  slot->moved = slot->piece = 0;
+  slot->cancel_requested = false;
+  slot->deadline = transfer.timeout == Duration::zero() ? kForever : clock_.after(transfer.timeout);
+  if (is_blocking(transfer.kind)) return submit_blocking(*slot);
+
+  Lane& lane = lane_of(transfer.kind);
+  int code = LIBUSB_SUCCESS;
+  if (lane.queue.empty() && lane.in_pieces == nullptr && !reset_in_progress_) {
+    code = launch(*slot);
+    if (code == LIBUSB_SUCCESS) return ticket;
+  }
+  if (code == LIBUSB_SUCCESS || code == LIBUSB_ERROR_NO_MEM) {
+    slot->state = Slot::State::kQueued;
+    if (slot->deadline == kForever) slot->deadline = clock_.after(kMemoryPatienceMax);
+    lane.queue.push_back(slot);
+    ++queued_;
+    retry_at_ = std::min(retry_at_, clock_.after(kMemoryBackOff));
+    return ticket;
+  }
+  slots_.give_back(*slot);
+  if (code == LIBUSB_ERROR_NO_DEVICE || is_dead()) {
+    mark_lost();
+    return fail(transport::lost_error(info()));
+  }
+  return fail(to_error(code, "submitting a transfer", info().selector));
+}
+
+Result<Ticket> LibusbTransport::submit_blocking(Slot& slot) try {
+  if (!blocking_thread_.joinable()) {
+    blocking_.reserve(transport::Slots<Slot>::kSlotsMax);
+    blocking_thread_ = std::thread([this] {
+      sigset_t all;
+      sigfillset(&all);
+      pthread_sigmask(SIG_SETMASK, &all, nullptr);
+      run_blocking();
+    });
+  }
+  slot.state = Slot::State::kBlocking;
+  if (slot.transfer.kind == TransferKind::kReset) {
+    reset_in_progress_ = true;
+    for (const auto& other : slots_.all())
+      if (other->ticket != Ticket::kNone && other->state != Slot::State::kBlocking) cancel(other->ticket);
+  }
+  const std::lock_guard lock(mutex_);
+  blocking_.push_back(&slot);
+  changed_.notify_all();
+  return slot.ticket;
+} catch (const std::exception& error) {
+  slots_.give_back(slot);
+  return fail(ErrorId::kHostOutOfMemory, fmt::format("No thread for a blocking request to {}: {}", info().selector, error.what()));
+}
+
+void LibusbTransport::fill(Slot& slot, std::size_t piece) noexcept {
+  const Transfer& transfer = slot.transfer;
+  libusb_transfer* raw = slot.raw.get();
+  // Rounded up; a piece gets what is left of the whole transfer's time.
+  unsigned timeout_ms = 0;
+  if (transfer.timeout != Duration::zero()) {
+    const Duration left = std::max<Duration>(slot.deadline - clock_.now(), Duration(1));
+    timeout_ms = static_cast<unsigned>(std::min<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), 0x7FFFFFFF));
+  }
+  raw->flags = 0;
+  if (transfer.kind == TransferKind::kControl) {
+    unsigned char* bytes = slot.control_bytes.data();
+    libusb_fill_control_setup(bytes, transfer.setup.request_type, transfer.setup.request, transfer.setup.value, transfer.setup.index, transfer.setup.length);
+    if (!transfer.setup.is_in() && !transfer.buffer.empty()) std::memcpy(bytes + LIBUSB_CONTROL_SETUP_SIZE, transfer.buffer.data(), transfer.buffer.size());
+    libusb_fill_control_transfer(raw, opened_.handle.get(), bytes, &LibusbTransport::on_transfer, &slot, timeout_ms);
+    return;
+  }
+  auto* bytes = reinterpret_cast<unsigned char*>(transfer.buffer.data() + slot.moved);
+  libusb_fill_bulk_transfer(raw, opened_.handle.get(), opened_.endpoints.address_of(transfer.kind), bytes, static_cast<int>(piece), &LibusbTransport::on_transfer, &slot, timeout_ms);
+  if (transfer.kind == TransferKind::kInterruptIn) raw->type = LIBUSB_TRANSFER_TYPE_INTERRUPT;
+  // T18: the packet size differs with the cable, so libusb decides whether a zero-length packet is due.
+  if (transfer.ends_with_short_packet && slot.moved + piece == transfer.buffer.size()) raw->flags = LIBUSB_TRANSFER_ADD_ZERO_PACKET;
+}
+
+int LibusbTransport::launch(Slot& slot) noexcept try {
+  const Transfer& transfer = slot.transfer;
+  if (transfer.kind == TransferKind::kControl && slot.control_bytes.size() < LIBUSB_CONTROL_SETUP_SIZE + transfer.buffer.size())
+    slot.control_bytes.resize(std::max<std::size_t>(LIBUSB_CONTROL_SETUP_SIZE + transfer.buffer.size(), 256));
+  const std::size_t left = transfer.buffer.size() - slot.moved;
+  slot.piece = is_bulk(transfer.kind) ? std::min(left, kPieceMax) : left;
+  slot.state = Slot::State::kFlying;
+  for (;;) {
+    fill(slot, slot.piece);
+    {
+      const std::lock_guard lock(mutex_);
+      ++flying_;  // before the callback can count down
+    }
+    const int code = libusb_submit_transfer(slot.raw.get());
+    if (code == LIBUSB_SUCCESS) {
+      lane_of(transfer.kind).in_pieces = slot.piece < left ? &slot : nullptr;
+      return code;
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      --flying_;
+    }
+    if (code != LIBUSB_ERROR_NO_MEM || !is_bulk(transfer.kind) || slot.piece <= kPieceMin) {
+      slot.state = Slot::State::kQueued;
+      return code;
+    }
+    slot.piece = align_up(slot.piece / 2, kPieceMin);
+  }
+} catch (const std::bad_alloc&) {
+  slot.state = Slot::State::kQueued;
+  return LIBUSB_ERROR_NO_MEM;
+}
+
+void LibusbTransport::cancel(Ticket ticket) {
+  Slot* slot = slots_.find(ticket);
+  if (slot == nullptr || slot->state == Slot::State::kBlocking) return;
+  slot->cancel_requested = true;
+  // T5, T7: nothing resubmits, and the completion that comes is believed, whatever it says.
+  if (slot->state == Slot::State::kFlying) {
+    libusb_cancel_transfer(slot->raw.get());
+    return;
+  }
+  retry_at_ = TimePoint::min();
+}
+
+// ---- completions ----
+
+std::size_t LibusbTransport::poll(std::span<TransferCompletion> completions) {
+  if (lost_ && !lost_cancelled_) drain_lost();
+  std::size_t count = 0;
+  while (count < completions.size()) {
+    Slot* slot = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      if (done_count_ != 0) {
+        slot = done_[done_first_];
+        done_first_ = (done_first_ + 1) % done_.size();
+        --done_count_;
+      }
+    }
+    if (slot == nullptr) break;
+    if (finish_piece(*slot, completions[count])) ++count;
+  }
+  if (queued_ != 0) run_queues();
+  if (count < completions.size() && !ended_.empty()) {
+    const std::size_t taken = std::min(completions.size() - count, ended_.size());
+    std::copy_n(ended_.begin(), taken, completions.begin() + static_cast<std::ptrdiff_t>(count));
+    ended_.erase(ended_.begin(), ended_.begin() + static_cast<std::ptrdiff_t>(taken));
+    count += taken;
+  }
+  const std::lock_guard lock(mutex_);
+  if (!ended_.empty()) {
+    signal();
+  } else if (!woken_) {
+    unsignal();
+  }
+  return count;
+}
+
+/// False: the transfer goes on with its next piece.
+bool LibusbTransport::finish_piece(Slot& slot, TransferCompletion& completion) {
+  if (slot.state == Slot::State::kBlocking) {
+    const int code = slot.blocking_code;
+    if (code == LIBUSB_ERROR_NO_DEVICE || (code == LIBUSB_ERROR_IO && is_dead())) mark_lost();
+    if (slot.transfer.kind == TransferKind::kReset) reset_in_progress_ = false;
+    const TransferStatus status = lost_ ? TransferStatus::kDeviceLost : code == LIBUSB_SUCCESS ? TransferStatus::kOk : code == LIBUSB_ERROR_NOT_FOUND ? TransferStatus::kStalled : TransferStatus::kFailed;
+    completion = complete(slot, status, 0);
+    return true;
+  }
+  Lane& lane = lane_of(slot.transfer.kind);
+  if (lane.in_pieces == &slot) lane.in_pieces = nullptr;
+  TransferStatus status = to_transfer_status(slot);
+  const auto actual = static_cast<std::size_t>(std::max(slot.raw->actual_length, 0));
+  if (status == TransferStatus::kFailed && is_dead()) status = TransferStatus::kDeviceLost;
+  if (status == TransferStatus::kDeviceLost) mark_lost();
+  if (status != TransferStatus::kOk && lost_) status = TransferStatus::kDeviceLost;
+  // T17: after an overflow the length is undefined.
+  slot.moved = status == TransferStatus::kOverflow ? 0 : slot.moved + std::min(actual, slot.piece);
+
+  if (status == TransferStatus::kOk && actual == slot.piece && slot.moved < slot.transfer.buffer.size()) {
+    int code = LIBUSB_SUCCESS;
+    if (slot.cancel_requested) {
+      status = TransferStatus::kCancelled;
+    } else if (out_of_time(slot)) {
+      status = TransferStatus::kTimeout;
+    } else {
+      code = launch(slot);
+      if (code == LIBUSB_SUCCESS) return false;
+      if (code == LIBUSB_ERROR_NO_MEM) {
+        if (slot.deadline == kForever) slot.deadline = clock_.after(kMemoryPatienceMax);
+        lane.queue.push_front(&slot);
+        ++queued_;
+        retry_at_ = std::min(retry_at_, clock_.after(kMemoryBackOff));
+        return false;
+      }
+      if (code == LIBUSB_ERROR_NO_DEVICE || is_dead()) mark_lost();
+      status = lost_ ? TransferStatus::kDeviceLost : TransferStatus::kFailed;
+    }
+  }
+  if (slot.transfer.kind == TransferKind::kControl && slot.transfer.setup.is_in() && slot.moved != 0)
+    std::memcpy(slot.transfer.buffer.data(), slot.control_bytes.data() + LIBUSB_CONTROL_SETUP_SIZE, slot.moved);
+  completion = complete(slot, status, slot.moved);
+  return true;
+}
+
+TransferCompletion LibusbTransport::complete(Slot& slot, TransferStatus status, std::size_t bytes) noexcept {
+  const TransferCompletion completion{.ticket = slot.ticket, .status = status, .bytes = bytes};
+  slots_.give_back(slot);
+  return completion;
+}
+
+/// Ends a transfer that waits in its lane's queue; the caller takes it out of there.
+void LibusbTransport::end_queued(Slot& slot, TransferStatus status) {
+  ended_.push_back(complete(slot, status, slot.moved));
+  --queued_;
+}
+
+/// Launches what waited for memory, for the pieces before it, or for a reset, and ends what waited too long.
+void LibusbTransport::run_queues() {
+  retry_at_ = kForever;
+  for (Lane& lane : lanes_) {
+    while (!lane.queue.empty()) {
+      Slot& slot = *lane.queue.front();
+      TransferStatus status = TransferStatus::kOk;
+      if (lost_) {
+        status = TransferStatus::kDeviceLost;
+      } else if (slot.cancel_requested) {
+        status = TransferStatus::kCancelled;
+      } else if (reset_in_progress_ || lane.in_pieces != nullptr) {
+        if (!out_of_time(slot)) break;
+        status = TransferStatus::kTimeout;
+      } else {
+        const int code = launch(slot);
+        if (code == LIBUSB_SUCCESS) {
+          lane.queue.pop_front();
+          --queued_;
+          continue;
+        }
+        if (code == LIBUSB_ERROR_NO_MEM && !out_of_time(slot)) {
+          retry_at_ = clock_.after(kMemoryBackOff);
+          break;
+        }
+        if (code == LIBUSB_ERROR_NO_DEVICE || (code != LIBUSB_ERROR_NO_MEM && is_dead())) mark_lost();
+        status = lost_ ? TransferStatus::kDeviceLost : code == LIBUSB_ERROR_NO_MEM ? TransferStatus::kHostMemory : TransferStatus::kFailed;
+      }
+      lane.queue.pop_front();
+      end_queued(slot, status);
+    }
+  }
+}
+
+/// What is in flight on a device that is gone normally ends by itself; asking makes sure.
+void LibusbTransport::drain_lost() {
+  lost_cancelled_ = true;
+  for (const auto& slot : slots_.all())
+    if (slot->ticket != Ticket::kNone && slot->state == Slot::State::kFlying) libusb_cancel_transfer(slot->raw.get());
+}
+
+/// After an I/O error: a node whose server died says so through poll() only.
+bool LibusbTransport::is_dead() const noexcept {
+  if (lost_) return true;
+  if (!opened_.descriptor.valid()) return false;
+  pollfd descriptor{.fd = opened_.descriptor.get(), .events = POLLOUT, .revents = 0};
+  return ::poll(&descriptor, 1, 0) > 0 && (descriptor.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+}
+
+void LibusbTransport::wait(TimePoint until) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (woken_) {
+      woken_ = false;
+      unsignal();
+      return;
+    }
+    if (done_count_ != 0) return;
+  }
+  if (!ended_.empty() || (lost_ && (!lost_cancelled_ || queued_ != 0))) return;
+  if (queued_ != 0) until = std::min(until, retry_at_);
+  const Duration left = until == kForever ? Duration::zero() : until - clock_.now();
+  if (until != kForever && left <= Duration::zero()) return;
+  const timespec limit = to_timespec(left);
+  pollfd descriptor{.fd = event_.get(), .events = POLLIN, .revents = 0};
+  ::ppoll(&descriptor, 1, until == kForever ? nullptr : &limit, nullptr);
+  const std::lock_guard lock(mutex_);
+  woken_ = false;
+  unsignal();
+}
+
+void LibusbTransport::wake() noexcept {
+  const std::lock_guard lock(mutex_);
+  woken_ = true;
+  signal();
+}
+
+}  // namespace naru::driver::libusb

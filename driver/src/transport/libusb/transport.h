@@ -1,0 +1,129 @@
+// The libusb transport's inside: transfers in flight, their completions, and the two threads that libusb needs.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "naru/base/unique_fd.h"
+#include "transport/check.h"
+#include "transport/libusb/context.h"
+#include "transport/slots.h"
+
+namespace naru::driver::libusb {
+
+struct FreeTransfer {
+  void operator()(libusb_transfer* transfer) const noexcept { libusb_free_transfer(transfer); }
+};
+
+class LibusbTransport;
+
+/// One transfer. Everything but `raw`'s result fields belongs to the caller's thread; those are handed over by the completion ring.
+struct Slot {
+  enum class State : std::uint8_t { kQueued, kFlying, kBlocking };
+
+  Ticket ticket = Ticket::kNone;
+  LibusbTransport* owner = nullptr;
+  std::unique_ptr<libusb_transfer, FreeTransfer> raw;
+  std::vector<unsigned char> control_bytes;  // setup packet and data, as libusb wants them
+  Transfer transfer;
+  State state = State::kQueued;
+  std::size_t moved = 0;        // by pieces that are done
+  std::size_t piece = 0;        // bytes asked of the piece in flight
+  TimePoint deadline = kForever;
+  bool cancel_requested = false;
+  int blocking_code = 0;        // result of a clear-halt or reset
+};
+
+/// What a transport is made from. Members go in reverse order: the handle before the descriptor that it wraps, the context last.
+struct Opened {
+  Context context;
+  UniqueFd descriptor;  // wrapped by the handle; none for enumerated devices
+  Handle handle;
+  TransportInfo info;
+  transport::Endpoints endpoints;
+  int interface_number = -1;  // claimed; -1: control only
+};
+
+/// Threads: the caller's; one that runs libusb's events; from the first blocking request on, one for those. The callbacks neither allocate
+/// nor call libusb. `mutex_` guards the completion ring, the counts and the blocking queue, nothing else, and is never held across a call
+/// into libusb.
+class LibusbTransport final : public Transport {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Transport>> start(Opened opened);
+  ~LibusbTransport() override;
+
+  [[nodiscard]] const TransportInfo& info() const noexcept override { return opened_.info; }
+  [[nodiscard]] const Clock& clock() const noexcept override { return clock_; }
+  [[nodiscard]] Result<Ticket> submit(const Transfer& transfer) override;
+  void cancel(Ticket ticket) override;
+  [[nodiscard]] std::size_t poll(std::span<TransferCompletion> completions) override;
+  void wait(TimePoint until) override;
+  void wake() noexcept override;
+  [[nodiscard]] int pollable_descriptor() const noexcept override { return event_.get(); }
+
+ private:
+  /// Transfers of one endpoint that wait for memory, or for the pieces of the one before them. Order is kept.
+  struct Lane {
+    std::deque<Slot*> queue;
+    Slot* in_pieces = nullptr;  // its later pieces come before anything else
+  };
+
+  explicit LibusbTransport(Opened opened) : opened_(std::move(opened)) {}
+  Result<void> start_threads();
+  Result<Slot*> take_slot();
+  Lane& lane_of(TransferKind kind) noexcept { return lanes_[static_cast<std::size_t>(kind)]; }
+
+  static void LIBUSB_CALL on_transfer(libusb_transfer* raw) noexcept;
+  static int LIBUSB_CALL on_hotplug(libusb_context* context, libusb_device* device, libusb_hotplug_event event, void* transport) noexcept;
+  void run_events() noexcept;
+  void run_blocking() noexcept;
+  void signal() noexcept;
+  void unsignal() noexcept;
+  void push_done(Slot& slot) noexcept;
+
+  /// LIBUSB_SUCCESS: flying. LIBUSB_ERROR_NO_MEM: even the smallest piece finds no memory now. Others: as libusb says.
+  int launch(Slot& slot) noexcept;
+  void fill(Slot& slot, std::size_t piece) noexcept;
+  Result<Ticket> submit_blocking(Slot& slot);
+  void run_queues();
+  bool finish_piece(Slot& slot, TransferCompletion& completion);
+  TransferCompletion complete(Slot& slot, TransferStatus status, std::size_t bytes) noexcept;
+  void end_queued(Slot& slot, TransferStatus status);
+  bool out_of_time(const Slot& slot) const noexcept { return clock_.now() >= slot.deadline; }
+  bool is_dead() const noexcept;
+  void mark_lost() noexcept;
+  void drain_lost();
+
+  Opened opened_;
+  SteadyClock clock_;
+  transport::Slots<Slot> slots_;
+  std::array<Lane, 4> lanes_;  // by kind: control, bulk OUT, bulk IN, interrupt IN
+  std::vector<TransferCompletion> ended_;  // completions that no callback brings
+  std::size_t queued_ = 0;
+  TimePoint retry_at_ = kForever;
+  bool lost_cancelled_ = false;
+  bool reset_in_progress_ = false;
+
+  UniqueFd event_;
+  std::atomic<bool> lost_{false};
+  std::atomic<bool> stop_{false};
+  std::thread event_thread_, blocking_thread_;
+  libusb_hotplug_callback_handle hotplug_ = 0;
+  bool hotplug_registered_ = false;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Slot*> done_;  // ring: capacity for every slot
+  std::size_t done_first_ = 0, done_count_ = 0;
+  std::size_t flying_ = 0;
+  bool woken_ = false;
+  bool signalled_ = false;
+  std::vector<Slot*> blocking_;
+};
+
+}  // namespace naru::driver::libusb
