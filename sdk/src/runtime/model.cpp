@@ -64,7 +64,7 @@ Result<Model> from_owned(std::shared_ptr<const std::vector<std::byte>> bytes, st
     NARU_TRY(sdk::package::Package package, sdk::package::decode(*bytes));
     return sdk::runtime::make_model(std::move(name), std::move(package), hash);
   }
-  NARU_TRY(sdk::graph::Graph graph, sdk::import::import_tflite(std::move(bytes)));
+  NARU_TRY(sdk::graph::Graph graph, sdk::import_tflite(std::move(bytes)));
   auto handle = std::make_shared<detail::ModelHandle>();
   handle->name = std::move(name);
   for (sdk::graph::TensorId id : graph.inputs) handle->inputs.push_back(sdk::runtime::to_info(graph.tensor(id)));
