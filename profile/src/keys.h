@@ -29,7 +29,7 @@ inline constexpr std::int64_t kGiga = std::int64_t{1} << 30;
   if (key == "dram_burst_bytes") return {1, 65536};
   if (key == "sram_bytes") return {4096, kGiga};
   if (key == "dram_bytes") return {1 << 20, 64 * kGiga};
-  if (key == "job_cycles_max") return {1, std::int64_t{1} << 48};
+  if (key == "job_cycles_max") return {1, std::int64_t{1} << 40};
   return {1, 65536};
 }
 

@@ -43,7 +43,8 @@ enum class ControlRequest : std::uint8_t {
   kPipeMode = 0x13,       // out, no data; wValue = PipeMode
 };
 enum class ResetLevel : std::uint16_t { kEngine = 1, kSoft = 2 };
-/// What bulk endpoints do, for diag and the bench. All but kMessages land in and are sent from device memory like everything else.
+/// What bulk endpoints do, for diag and the bench. All but kMessages land in and are sent from device memory like everything else. Loopback keeps
+/// transfers apart as they came; byte number p of what the source sends is (p ^ p >> 8) & 255.
 enum class PipeMode : std::uint16_t { kMessages = 0, kLoopback = 1, kSink = 2, kSource = 3 };
 /// Loopback holds at most this many bytes before it NAKs.
 inline constexpr std::uint32_t kLoopbackBytesMax = 4u << 20;
@@ -166,12 +167,12 @@ struct MessageHeader {
   std::uint32_t sequence = 0;
   std::uint32_t context = 0;
   std::uint16_t flags = 0;
-  Reserved<2> reserved;
+  Reserved<2> reserved{};
   std::uint32_t body_bytes = 0;
   std::uint32_t payload_crc = 0;
   std::uint64_t payload_bytes = 0;
   std::uint32_t crc = 0;
-  Reserved<4> reserved2;
+  Reserved<4> reserved2{};
   friend constexpr bool operator==(const MessageHeader&, const MessageHeader&) = default;
   static constexpr auto fields() {
     return std::tuple{Field{"magic", &MessageHeader::magic, "\"NARU\"."}, Field{"version", &MessageHeader::version, "Protocol version."}, Field{"type", &MessageHeader::type, ""},
@@ -203,7 +204,7 @@ struct Access {
   std::uint64_t offset = 0, bytes = 0;
   std::uint64_t after_fence = 0;
   std::uint16_t after_queue = 0;
-  Reserved<6> reserved;
+  Reserved<6> reserved{};
   static constexpr auto fields() {
     return std::tuple{Field{"handle", &Access::handle, "A buffer."}, Field{"offset", &Access::offset, ""}, Field{"bytes", &Access::bytes, "At least 1."},
                       Field{"after_fence", &Access::after_fence, "Reads: answer when this fence is signalled; 0: at once."},
@@ -212,14 +213,14 @@ struct Access {
 };
 struct Submit {
   std::uint32_t count = 0;
-  Reserved<4> reserved;
+  Reserved<4> reserved{};
   static constexpr auto fields() { return std::tuple{Field{"count", &Submit::count, "Job records that follow."}, Field{"reserved", &Submit::reserved, ""}}; }
 };
 struct RegionBinding {
   Handle handle = 0;
   std::uint64_t offset = 0, bytes = 0;
   Rights rights = Rights::kNone;
-  Reserved<7> reserved;
+  Reserved<7> reserved{};
   friend constexpr bool operator==(const RegionBinding&, const RegionBinding&) = default;
   static constexpr auto fields() {
     return std::tuple{Field{"handle", &RegionBinding::handle, "A buffer, or ~0 for SRAM."}, Field{"offset", &RegionBinding::offset, ""}, Field{"bytes", &RegionBinding::bytes, ""},
@@ -232,7 +233,7 @@ struct JobRecord {
   std::uint64_t cycle_budget = 0;
   std::uint16_t queue = 0;
   std::uint8_t region_count = 0;
-  Reserved<5> reserved;
+  Reserved<5> reserved{};
   friend constexpr bool operator==(const JobRecord&, const JobRecord&) = default;
   static constexpr auto fields() {
     return std::tuple{Field{"stream", &JobRecord::stream, ""}, Field{"fence", &JobRecord::fence, "Next value of the queue's timeline in this context: last + 1."},
@@ -243,7 +244,7 @@ struct JobRecord {
 struct Cancel {
   std::uint64_t fence = 0;
   std::uint16_t queue = 0;
-  Reserved<6> reserved;
+  Reserved<6> reserved{};
   static constexpr auto fields() { return std::tuple{Field{"fence", &Cancel::fence, ""}, Field{"queue", &Cancel::queue, ""}, Field{"reserved", &Cancel::reserved, ""}}; }
 };
 
@@ -257,7 +258,7 @@ enum class Status : std::uint16_t {
 
 struct Reply {
   Status status = Status::kOk;
-  Reserved<2> reserved;
+  Reserved<2> reserved{};
   std::uint32_t detail = 0;
   Handle handle = 0;
   static constexpr auto fields() {
