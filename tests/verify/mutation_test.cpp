@@ -11,37 +11,6 @@
 namespace naru::test {
 namespace {
 
-/// All kinds of commands, one after the other, each waiting for the last.
-Stream one_of_each() {
-  Stream stream = empty_stream();
-  std::array<std::uint32_t, kEnginesMax> counted{};
-  Engine last = Engine::kNone;
-  const auto add = [&](const auto& body) {
-    const Engine engine = usual_engine<std::remove_cvref_t<decltype(body)>>();
-    if (last != Engine::kNone && last != engine) stream.commands.push_back(wait_for(engine, last, counted[index_of(last)]));
-    stream.commands.push_back({engine, 0, body});
-    ++counted[index_of(engine)];
-    last = engine;
-  };
-  add(good_dma());
-  add(good_fill());
-  add(good_conv());
-  add(good_move());
-  add(good_dma());
-  add(good_conv_with_partial());
-  add(good_depthwise());
-  add(good_elementwise());
-  add(good_requantize());
-  add(good_dma());
-  add(good_table());
-  add(good_pool());
-  add(good_reduce());
-  add(good_softmax());
-  return with_end(std::move(stream));
-}
-
-constexpr std::size_t kCommandsAt = 24 + 5 * 16;
-
 void mutate(std::vector<std::byte>& bytes, Random& random) {
   const std::uint64_t changes = 1 + random.below(3);
   for (std::uint64_t i = 0; i < changes; ++i) {

@@ -262,8 +262,10 @@ struct Oracle {
   }
 
   static bool conflict(const CommandBody& a, const CommandBody& b) {
-    for (const verify::Access& x : verify::footprint_of(a).all())
-      for (const verify::Access& y : verify::footprint_of(b).all()) {
+    const verify::Footprint footprint_a = verify::footprint_of(a);
+    const verify::Footprint footprint_b = verify::footprint_of(b);
+    for (const verify::Access& x : footprint_a.all())
+      for (const verify::Access& y : footprint_b.all()) {
         if (x.region != y.region || (x.rights != Rights::kWrite && y.rights != Rights::kWrite)) continue;
         std::set<std::uint64_t> bytes;
         const auto visit = [](const verify::StridedBox& box, auto&& use) {

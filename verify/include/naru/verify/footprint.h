@@ -63,7 +63,9 @@ struct Footprint {
   std::array<Access, kAccessesMax> accesses{};
   unsigned count = 0;
 
-  [[nodiscard]] std::span<const Access> all() const noexcept { return {accesses.data(), count}; }
+  /// Borrows: not from a temporary.
+  [[nodiscard]] std::span<const Access> all() const& noexcept { return {accesses.data(), count}; }
+  std::span<const Access> all() && = delete;
 };
 
 /// What the command reads and writes; empty for END, WAIT and MARK. Safe for any field values; unknown element types have no bytes.
