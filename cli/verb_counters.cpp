@@ -12,7 +12,7 @@ struct Options : Common {
 };
 
 int show(const Options& options) {
-  Result<Device> device = choose_device(options.device, false);
+  Result<Device> device = choose_device(options.device, false, {.control_only = true});
   if (!device) return report(device.error(), options, "counters");
   const Result<std::vector<CounterReading>> counters = device->counters();
   if (!counters) return report(counters.error(), options, "counters");

@@ -11,7 +11,7 @@ struct Options : Common {
 };
 
 int show(const Options& options) {
-  Result<Device> device = choose_device(options.device, false);
+  Result<Device> device = choose_device(options.device, false, {.control_only = true});
   if (!device) return report(device.error(), options, "info");
   const Result<SensorReadings> sensors = device->sensors();
   if (!sensors) return report(sensors.error(), options, "info");

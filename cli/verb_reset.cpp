@@ -14,7 +14,7 @@ struct Options : Common {
 };
 
 int reset(const Options& options) {
-  Result<Device> device = choose_device(options.device, false);
+  Result<Device> device = choose_device(options.device, false, {.control_only = true});
   if (!device) return report(device.error(), options, "reset");
   const Result<void> done = device->reset(options.level);
   if (!done) return report(done.error(), options, "reset");
@@ -35,8 +35,8 @@ void add_reset(App& app) {
   const auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_verb("reset", "Put a device back to a known state", "naru reset --device mock --level soft", *options, [options] { return reset(*options); });
   add_device_option(verb, options->device);
-  const std::map<std::string, ResetLevel> levels = {{"engine", ResetLevel::kEngine}, {"soft", ResetLevel::kSoft}, {"port", ResetLevel::kPort}};
-  verb->add_option("--level", options->level, "engine: the running job only; soft: all contexts; port: the USB port (default: soft)")
+  const std::map<std::string, ResetLevel> levels = {{"engine", ResetLevel::kEngine}, {"soft", ResetLevel::kSoft}};
+  verb->add_option("--level", options->level, "engine: the running job only; soft: all jobs and contexts (default: soft)")
       ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case));
 }
 

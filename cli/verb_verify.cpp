@@ -10,10 +10,10 @@ struct Options : Common {
   std::string model, profile;
 };
 
-int verify_model(const Options& options) {
+int run_verify(const Options& options) {
   const Result<Model> model = Model::load(options.model);
   if (!model) return report(model.error(), options, "verify");
-  const Result<VerifySummary> summary = verify(*model, options.profile);
+  const Result<VerifySummary> summary = verify_model(*model, options.profile);
   if (!summary) return report(summary.error(), options, "verify");
   if (options.json) {
     Json json = document("verify", false);
@@ -37,7 +37,7 @@ int verify_model(const Options& options) {
 void add_verify(App& app) {
   const auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_verb("verify", "Verify the command streams of a model or package", "naru verify models/digits/digits.tflite --profile tiny", *options,
-                                [options] { return verify_model(*options); });
+                                [options] { return run_verify(*options); });
   verb->add_option("MODEL", options->model, "A .tflite model or a package")->required();
   verb->add_option("--profile", options->profile, "For this chip (default: the package's own, or edge)");
 }

@@ -38,12 +38,13 @@ class NARU_API Bench {
   [[nodiscard]] Result<Device> open_device(const OpenOptions& options = {});
   /// The cable is out: what is in flight ends as kDeviceLost.
   void unplug();
-  /// In again; the next open_device() finds a freshly powered device.
-  void plug();
+  /// In again: the next open_device() finds a freshly powered device. Devices opened before stay lost; let go of them first (kDeviceBusy).
+  [[nodiscard]] Result<void> plug();
   void plant(const Faults& faults);
 
- private:
   struct State;
+
+ private:
   explicit Bench(std::shared_ptr<State> state) noexcept;
   std::shared_ptr<State> state_;
 };

@@ -56,6 +56,6 @@ struct VerifySummary {
   std::vector<StreamSummary> streams;
 };
 /// Verifies every stream of the package for its chip (or for `profile`). The first refusal is the error (06xx, kind kCheckFailed).
-[[nodiscard]] NARU_API Result<VerifySummary> verify(const Model& model, const std::string& profile = {});
+[[nodiscard]] NARU_API Result<VerifySummary> verify_model(const Model& model, const std::string& profile = {});
 
 }  // namespace naru

@@ -53,7 +53,7 @@ struct CounterReading {
   std::uint64_t value = 0;
 };
 
-enum class ResetLevel : std::uint8_t { kEngine, kSoft, kPort };
+enum class ResetLevel : std::uint8_t { kEngine, kSoft };
 
 namespace detail {
 struct DeviceHandle;
@@ -69,7 +69,7 @@ class NARU_API Device {
   [[nodiscard]] Result<std::vector<CounterReading>> counters();
   /// The device's log, oldest first.
   [[nodiscard]] Result<std::string> log();
-  /// Jobs that a reset ends complete with an error; sessions must be created again after kSoft and kPort.
+  /// kEngine ends the job that runs; kSoft ends all jobs and contexts, whosoever they are: sessions must be created again.
   [[nodiscard]] Result<void> reset(ResetLevel level);
 
   /// For Naru's own layers.
@@ -82,13 +82,24 @@ class NARU_API Device {
 
 struct OpenOptions {
   bool payload_checksums = true;  // CRC-32C of payloads on the wire, besides that of headers
+  /// Identity, sensors, counters, log and reset only: works while another process runs jobs. Sessions and diagnostics of level 2 refuse it.
+  bool control_only = false;
 };
 
 /// `selector`: mock[:PROFILE] (after naru::mock::enable()), usb[:SERIAL|BUS-PORT], node:PATH. Empty: $NARU_DEVICE, else the one device
 /// that is plugged in. Errors: kDeviceNotFound, kDeviceAmbiguous (lists them), kDevicePermission, kDeviceBusy, kNodeDead, kProtocolVersion, kSelector.
 [[nodiscard]] NARU_API Result<Device> open_device(const std::string& selector = {}, const OpenOptions& options = {});
 
+namespace driver {
+class Transport;
+}
+/// The same over a transport that the caller made (see naru/driver/transport.h): a cable of one's own, or a decorated one.
+[[nodiscard]] NARU_API Result<Device> open_device_on(std::unique_ptr<driver::Transport> transport, const OpenOptions& options = {});
+
 /// Everything that could be opened, with what stands in the way. Mock profiles are listed when naru::mock::enable() was called.
 [[nodiscard]] NARU_API Result<std::vector<DeviceEntry>> list_devices();
+
+/// For layers that bring devices of their own (naru::mock): `entry` is listed after what is plugged in. Once per selector. Thread: any.
+NARU_API void add_listed_device(DeviceEntry entry);
 
 }  // namespace naru

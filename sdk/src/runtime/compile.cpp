@@ -108,7 +108,7 @@ Result<std::string> disassemble(const Model& model, const std::string& profile) 
   });
 }
 
-Result<VerifySummary> verify(const Model& model, const std::string& profile) {
+Result<VerifySummary> verify_model(const Model& model, const std::string& profile) {
   return sdk::runtime::guarded([&]() -> Result<VerifySummary> {
     NARU_TRY(const Model package_model, compiled(model, profile));
     const Package& package = *package_model.handle()->package;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <mutex>
 
 #include "naru/driver/discovery.h"
 #include "runtime/handles.h"
@@ -50,29 +51,63 @@ Result<Device> open_device(const std::string& selector, const OpenOptions& optio
   return sdk::runtime::guarded([&]() -> Result<Device> {
     std::string chosen = selector;
     if (const char* environment = std::getenv("NARU_DEVICE"); chosen.empty() && environment != nullptr) chosen = environment;
-    Result<std::unique_ptr<driver::Transport>> transport = driver::open_transport(chosen);
-    if (!transport) return fail(std::move(transport).error().while_doing(chosen.empty() ? "looking for a device" : fmt::format("opening {}", chosen)));
-    Result<std::unique_ptr<driver::Device>> device = driver::Device::open(std::move(*transport), {.payload_checksums = options.payload_checksums});
-    if (!device) return fail(std::move(device).error().while_doing(chosen.empty() ? "opening the device" : fmt::format("opening {}", chosen)));
+    if (chosen.empty()) chosen = "usb";
+    Result<std::unique_ptr<driver::Transport>> transport = driver::open_transport(chosen, {.claim_interface = !options.control_only});
+    if (!transport) return fail(std::move(transport).error().while_doing(fmt::format("opening {}", chosen)));
+    Result<Device> device = open_device_on(std::move(*transport), options);
+    if (!device) return fail(std::move(device).error().while_doing(fmt::format("opening {}", chosen)));
+    return device;
+  });
+}
+
+Result<Device> open_device_on(std::unique_ptr<driver::Transport> transport, const OpenOptions& options) {
+  return sdk::runtime::guarded([&]() -> Result<Device> {
     auto handle = std::make_shared<detail::DeviceHandle>();
-    handle->device = std::move(*device);
+    NARU_TRY(handle->device, driver::Device::open(std::move(transport), {.payload_checksums = options.payload_checksums, .control_only = options.control_only}));
     handle->info = describe(*handle->device);
     return Device(std::move(handle));
   });
+}
+
+namespace {
+
+struct ListedDevices {
+  std::mutex mutex;
+  std::vector<DeviceEntry> entries;
+};
+ListedDevices& listed_devices() {
+  static ListedDevices devices;
+  return devices;
+}
+
+}  // namespace
+
+void add_listed_device(DeviceEntry entry) {
+  ListedDevices& devices = listed_devices();
+  const std::scoped_lock lock(devices.mutex);
+  for (const DeviceEntry& other : devices.entries)
+    if (other.selector == entry.selector) return;
+  devices.entries.push_back(std::move(entry));
 }
 
 Result<std::vector<DeviceEntry>> list_devices() {
   return sdk::runtime::guarded([&]() -> Result<std::vector<DeviceEntry>> {
     NARU_TRY(const std::vector<driver::DeviceFound> found, driver::discover());
     std::vector<DeviceEntry> entries;
-    for (const driver::DeviceFound& device : found)
-      entries.push_back({.selector = device.selector,
-                         .state = std::string(to_string(device.access)),
-                         .serial = device.serial,
-                         .bus_port = device.bus_port,
-                         .link = device.simulated ? std::string() : link_name(device.speed),
-                         .remedy = device.remedy,
-                         .simulated = device.simulated});
+    for (const driver::DeviceFound& device : found) {
+      DeviceEntry entry{.selector = device.selector,
+                        .state = device.rom_mode ? "rom" : std::string(to_string(device.access)),
+                        .serial = device.serial,
+                        .bus_port = device.bus_port,
+                        .link = link_name(device.speed),
+                        .remedy = {}};
+      if (device.access == driver::DeviceAccess::kNoAccess) entry.remedy = error_row(ErrorId::kDevicePermission).remedy;
+      if (device.access == driver::DeviceAccess::kBusy && !device.held_by.empty()) entry.remedy = fmt::format("held by {}", device.held_by);
+      entries.push_back(std::move(entry));
+    }
+    ListedDevices& listed = listed_devices();
+    const std::scoped_lock lock(listed.mutex);
+    entries.insert(entries.end(), listed.entries.begin(), listed.entries.end());
     return entries;
   });
 }
@@ -110,7 +145,6 @@ Result<std::string> Device::log() { return handle_->device->log(); }
 
 Result<void> Device::reset(ResetLevel level) {
   return sdk::runtime::guarded([&]() -> Result<void> {
-    if (level == ResetLevel::kPort) return handle_->device->reset_port();
     return handle_->device->reset(level == ResetLevel::kEngine ? abi::ResetLevel::kEngine : abi::ResetLevel::kSoft);
   });
 }
