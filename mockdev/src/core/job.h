@@ -1,0 +1,44 @@
+// One submitted job: its stream, what its regions are bound to, its place on a queue's timeline, and how it ended.
+#pragma once
+
+#include <array>
+
+#include "core/objects.h"
+#include "naru/abi/wire.h"
+
+namespace naru::mockdev {
+
+/// A region as a job may reach it: `bytes` from `base`, inside one buffer or the SRAM.
+struct BoundRegion {
+  std::byte* base = nullptr;
+  std::uint64_t bytes = 0;
+  abi::MemoryKind memory = abi::MemoryKind::kDram;
+  abi::Rights rights = abi::Rights::kNone;
+  std::uint64_t offset = 0;  // in its memory
+  Pin pin;                   // of its buffer
+};
+
+struct Job {
+  std::uint32_t context = 0;
+  std::uint16_t queue = 0;
+  std::uint64_t fence = 0;
+  std::uint64_t cycle_budget = 0;
+  std::shared_ptr<const LoadedStream> stream;
+  std::array<BoundRegion, abi::kRegionsMax> regions;
+  std::uint8_t region_count = 0;
+  bool answers_request = false;               // its completion gives back the credit of its message
+  abi::Status decided = abi::Status::kOk;     // not kOk: refused or cancelled before it ran
+  std::uint32_t fault = 0;                    // command, or region of a refused binding
+
+  /// Gives back what it holds, for reuse.
+  void clear() noexcept {
+    stream.reset();
+    for (BoundRegion& region : regions) region = BoundRegion{};
+    region_count = 0;
+    answers_request = false;
+    decided = abi::Status::kOk;
+    fault = 0;
+  }
+};
+
+}  // namespace naru::mockdev

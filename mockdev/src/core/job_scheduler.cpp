@@ -1,0 +1,205 @@
+// Arbitration and the running job. A job's cycles count from its dispatch and depend on nothing outside it.
+#include "core/job_scheduler.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace naru::mockdev {
+
+std::unique_ptr<Job> JobScheduler::take_job() {
+  if (pool_.empty()) return std::make_unique<Job>();
+  std::unique_ptr<Job> job = std::move(pool_.back());
+  pool_.pop_back();
+  return job;
+}
+
+void JobScheduler::submit(std::unique_ptr<Job> job) {
+  ++jobs_;
+  unsettled_ = unsettled_ || job->decided != abi::Status::kOk;
+  contexts_.find(job->context)->queues[job->queue].submitted = job->fence;
+  queues_[job->queue].push_back(std::move(job));
+}
+
+bool JobScheduler::cancel(TimePoint now, std::uint32_t context, std::uint16_t queue, std::uint64_t fence) {
+  for (const std::unique_ptr<Job>& job : queues_[queue]) {
+    if (job->context != context || job->fence != fence) continue;
+    if (job.get() == running_) {
+      end_running(now, abi::Status::kCancelled, 0);
+    } else if (job->decided == abi::Status::kOk) {
+      job->decided = abi::Status::kCancelled;
+    }
+    settle(now, queue);
+    return true;
+  }
+  return false;
+}
+
+void JobScheduler::end_all(TimePoint now, std::uint32_t context, abi::Status status) {
+  for (auto& queue : queues_)
+    for (const std::unique_ptr<Job>& job : queue)
+      if ((context == 0 || job->context == context) && job->decided == abi::Status::kOk) job->decided = status;
+  if (running_ != nullptr && (context == 0 || running_->context == context)) end_running(now, status, 0);
+  for (unsigned queue = 0; queue < abi::kQueues; ++queue) settle(now, queue);
+}
+
+void JobScheduler::reset_engines(TimePoint now) {
+  if (running_ != nullptr) end_running(now, abi::Status::kReset, 0);
+}
+
+void JobScheduler::settle(TimePoint now, unsigned queue) {
+  auto& jobs = queues_[queue];
+  for (std::size_t i = 0; i < jobs.size();) {
+    Job& job = *jobs[i];
+    const auto of_its_context = [&](const auto& other) { return other->context == job.context; };
+    if (&job == running_ || job.decided == abi::Status::kOk || std::any_of(jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(i), of_its_context)) {
+      ++i;
+      continue;
+    }
+    complete(now, job, job.decided, job.fault, 0, 0);
+    remove(queue, i);
+  }
+}
+
+void JobScheduler::remove(unsigned queue, std::size_t index) {
+  auto& jobs = queues_[queue];
+  std::unique_ptr<Job> job = std::move(jobs[index]);
+  jobs.erase(jobs.begin() + static_cast<std::ptrdiff_t>(index));
+  job->clear();
+  pool_.push_back(std::move(job));
+}
+
+void JobScheduler::complete(TimePoint now, Job& job, abi::Status status, std::uint32_t fault_command, std::uint64_t cycles, std::uint64_t retired) {
+  abi::Counters& counters = state_.counters;
+  ++(status == abi::Status::kOk ? counters.jobs_completed : status == abi::Status::kCancelled ? counters.jobs_cancelled : counters.jobs_failed);
+  counters.device_cycles += cycles;
+  --jobs_;
+  if (job.answers_request) ++answered_;
+  signalled_ = true;
+  if (Context* context = contexts_.find(job.context)) context->queues[job.queue].complete(job.fence, status == abi::Status::kOk);
+  in_.push_completion(now, job.context,
+                      {.queue = job.queue, .status = status, .fault_command = fault_command, .first_fence = job.fence, .last_fence = job.fence, .cycles = cycles,
+                       .retired = retired, .device_time_ns = static_cast<std::uint64_t>(now.count())});
+  if (status != abi::Status::kOk)
+    state_.log.add(now, "job: queue {} fence {}: {} (command or region {})", job.queue, job.fence, abi::name_of(status), fault_command);
+}
+
+Job* JobScheduler::next_job() const noexcept {
+  for (unsigned queue = abi::kQueues; queue-- > 0;)
+    for (const std::unique_ptr<Job>& job : queues_[queue])
+      if (job->decided == abi::Status::kOk) return job.get();
+  return nullptr;
+}
+
+bool JobScheduler::held(const Job& job) const noexcept {
+  for (std::size_t i = 0; i < job.region_count; ++i) {
+    const BoundRegion& region = job.regions[i];
+    if (region.memory == abi::MemoryKind::kDram && abi::includes(region.rights, abi::Rights::kWrite) && in_.is_sending(region.offset, region.bytes)) return true;
+  }
+  return false;
+}
+
+void JobScheduler::dispatch(TimePoint now, Job& job) {
+  if (sram_owner_ != job.context) scrub_sram();
+  sram_owner_ = job.context;
+  for (std::size_t i = 0; i < job.region_count; ++i) {
+    const BoundRegion& region = job.regions[i];
+    if (region.memory != abi::MemoryKind::kSram || !abi::includes(region.rights, abi::Rights::kWrite)) continue;
+    sram_dirty_begin_ = sram_dirty_end_ == 0 ? region.offset : std::min(sram_dirty_begin_, region.offset);
+    sram_dirty_end_ = std::max(sram_dirty_end_, region.offset + region.bytes);
+  }
+  clock_hz_ = state_.chip().clock_hz() * (100 - sensors_.throttle_percent()) / 100;
+  dispatched_ = now;
+  running_ = &job;
+  issuing_ = true;
+  engines_.start(*job.stream, state_.chip());
+}
+
+TimePoint JobScheduler::time_of(std::uint64_t cycle) const noexcept {
+  const auto nanoseconds = (static_cast<unsigned __int128>(cycle) * 1'000'000'000 + clock_hz_ - 1) / clock_hz_;
+  return dispatched_ + Duration(static_cast<Duration::rep>(nanoseconds));
+}
+
+bool JobScheduler::run(TimePoint now, std::int64_t& budget) {
+  const std::uint32_t before = jobs_;
+  if (std::exchange(unsettled_, false))
+    for (unsigned queue = 0; queue < abi::kQueues; ++queue) settle(now, queue);
+  while (budget > 0) {
+    if (running_ == nullptr) {
+      Job* job = next_job();
+      if (job == nullptr || held(*job)) break;
+      dispatch(now, *job);
+    }
+    while (issuing_ && budget > 0) {
+      const std::optional<std::uint32_t> index = engines_.issue();
+      if (!index) {
+        issuing_ = false;
+        break;
+      }
+      const abi::Command& command = running_->stream->stream.commands[*index];
+      sensors_.add_work(command, running_->stream->costs[*index]);
+      budget -= static_cast<std::int64_t>(executor_.host_nanoseconds(command.body));
+      if (const abi::Status status = executor_.execute(*running_, *index); status != abi::Status::kOk) {
+        end_running(now, status, *index);
+        break;
+      }
+    }
+    if (running_ == nullptr) continue;
+    if (issuing_) break;  // out of budget
+    if (engines_.finished()) {
+      end_running(time_of(engines_.cycle()), abi::Status::kOk, 0);
+      continue;
+    }
+    const std::uint64_t next = engines_.next_event();
+    const std::uint64_t cycle = std::min(next, running_->cycle_budget);
+    if (time_of(cycle) > now) break;
+    const std::uint64_t retired = engines_.retired();
+    engines_.advance(cycle);
+    state_.heartbeat += engines_.retired() - retired;
+    if (next > running_->cycle_budget) {
+      std::uint32_t oldest = std::numeric_limits<std::uint32_t>::max();
+      for (unsigned engine = 0; engine < abi::kEnginesMax; ++engine) oldest = std::min(oldest, engines_.running(engine).value_or(oldest));
+      end_running(now, abi::Status::kBudgetExceeded, oldest);
+      continue;
+    }
+    issuing_ = true;
+  }
+  return jobs_ != before;
+}
+
+TimePoint JobScheduler::next_event(TimePoint now) const noexcept {
+  if (running_ != nullptr) return issuing_ ? now : time_of(std::min(engines_.next_event(), running_->cycle_budget));
+  if (unsettled_) return now;
+  const Job* job = next_job();
+  return job == nullptr || held(*job) ? kForever : now;
+}
+
+void JobScheduler::end_running(TimePoint now, abi::Status status, std::uint32_t fault_command) {
+  Job& job = *running_;
+  running_ = nullptr;
+  issuing_ = false;
+  const EngineCounts& counts = engines_.counts();
+  abi::Counters& counters = state_.counters;
+  for (unsigned engine = 0; engine < abi::kEnginesMax; ++engine) {
+    counters.engine_busy_cycles[engine] += counts.busy_cycles[engine];
+    counters.engine_wait_cycles[engine] += counts.wait_cycles[engine];
+    counters.engine_commands[engine] += counts.retired[engine];
+  }
+  counters.dram_stall_cycles += counts.dram_stall_cycles;
+  sensors_.update(now);
+  job.decided = abi::Status::kOk;
+  complete(now, job, status, fault_command, engines_.cycle(), engines_.retired());
+  auto& jobs = queues_[job.queue];
+  const unsigned queue = job.queue;
+  const auto at = std::ranges::find_if(jobs, [&](const auto& other) { return other.get() == &job; });
+  remove(queue, static_cast<std::size_t>(at - jobs.begin()));
+  settle(now, queue);
+}
+
+void JobScheduler::scrub_sram() noexcept {
+  if (sram_dirty_end_ > sram_dirty_begin_) std::memset(memory_.sram().data() + sram_dirty_begin_, 0, sram_dirty_end_ - sram_dirty_begin_);
+  sram_dirty_begin_ = sram_dirty_end_ = 0;
+  sram_owner_ = 0;
+  executor_.apply_stuck_bit();
+}
+
+}  // namespace naru::mockdev

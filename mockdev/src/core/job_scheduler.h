@@ -1,0 +1,79 @@
+// Jobs from submission to completion: four queues by priority, one job at a time on the engines, completions in order per queue and context.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "core/contexts.h"
+#include "core/executor.h"
+#include "core/job.h"
+#include "core/sensors.h"
+#include "timing/engines.h"
+#include "usb/in_pipe.h"
+
+namespace naru::mockdev {
+
+class JobScheduler {
+ public:
+  JobScheduler(State& state, Memory& memory, ContextTable& contexts, InPipe& in, SensorModel& sensors, Executor& executor)
+      : state_(state), memory_(memory), contexts_(contexts), in_(in), sensors_(sensors), executor_(executor) {}
+
+  /// An empty job, to fill and submit().
+  [[nodiscard]] std::unique_ptr<Job> take_job();
+  /// The job's context is open and its fence is the next of its queue.
+  void submit(std::unique_ptr<Job> job);
+
+  /// True: the fence belongs to a job that is not complete; it will be cancelled.
+  bool cancel(TimePoint now, std::uint32_t context, std::uint16_t queue, std::uint64_t fence);
+  /// Ends all jobs of a context, or (0) of all, with `status`.
+  void end_all(TimePoint now, std::uint32_t context, abi::Status status);
+  /// Ends the running job only, with kReset.
+  void reset_engines(TimePoint now);
+
+  /// Dispatches and executes what has begun by `now`; stops early when `budget` (host nanoseconds) is spent. True: jobs ended.
+  bool run(TimePoint now, std::int64_t& budget);
+  /// When run() has something to do; kForever: nothing queued, or what is queued waits for the host to take data.
+  [[nodiscard]] TimePoint next_event(TimePoint now) const noexcept;
+
+  [[nodiscard]] std::uint32_t jobs_queued() const noexcept { return jobs_; }
+  /// Messages whose jobs have all completed since the last call: their credits are free again.
+  [[nodiscard]] std::uint32_t take_answered() noexcept { return std::exchange(answered_, 0); }
+  /// Fences were signalled since the last call.
+  [[nodiscard]] bool take_signalled() noexcept { return std::exchange(signalled_, false); }
+  /// Before another context's job, and when a context closes.
+  void scrub_sram() noexcept;
+  [[nodiscard]] std::uint32_t sram_owner() const noexcept { return sram_owner_; }
+
+ private:
+  [[nodiscard]] Job* next_job() const noexcept;
+  [[nodiscard]] bool held(const Job& job) const noexcept;
+  void dispatch(TimePoint now, Job& job);
+  [[nodiscard]] TimePoint time_of(std::uint64_t cycle) const noexcept;
+  void end_running(TimePoint now, abi::Status status, std::uint32_t fault_command);
+  /// Completes decided jobs of a queue that no earlier job of their context precedes.
+  void settle(TimePoint now, unsigned queue);
+  void complete(TimePoint now, Job& job, abi::Status status, std::uint32_t fault_command, std::uint64_t cycles, std::uint64_t retired);
+  void remove(unsigned queue, std::size_t index);
+
+  State& state_;
+  Memory& memory_;
+  ContextTable& contexts_;
+  InPipe& in_;
+  SensorModel& sensors_;
+  Executor& executor_;
+  Engines engines_;
+  std::array<std::deque<std::unique_ptr<Job>>, abi::kQueues> queues_;
+  std::vector<std::unique_ptr<Job>> pool_;
+  Job* running_ = nullptr;
+  TimePoint dispatched_{0};
+  std::uint64_t clock_hz_ = 1;  // of the running job
+  bool issuing_ = false;        // commands of the current cycle are still to be issued
+  std::uint32_t jobs_ = 0, answered_ = 0;
+  bool signalled_ = false;
+  bool unsettled_ = false;  // jobs arrived that were refused
+  std::uint32_t sram_owner_ = 0;
+  std::uint64_t sram_dirty_begin_ = 0, sram_dirty_end_ = 0;
+};
+
+}  // namespace naru::mockdev

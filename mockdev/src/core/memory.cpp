@@ -1,0 +1,74 @@
+// Host memory behind the device's memories, and the allocator of DRAM.
+#include "core/memory.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+
+#include <fmt/format.h>
+
+#include "naru/base/bytes.h"
+
+namespace naru::mockdev {
+
+Memory::Bytes Memory::allocate_zeroed(std::uint64_t bytes) noexcept {
+  constexpr std::uint64_t kPage = 4096;
+  const std::uint64_t size = align_up<std::uint64_t>(bytes, kPage);
+  auto* memory = static_cast<std::byte*>(std::aligned_alloc(kPage, size));
+  if (memory == nullptr) return nullptr;
+  // Whole pages that are ours alone: dropping them makes them zero without touching them.
+  if (::madvise(memory, size, MADV_DONTNEED) != 0) std::memset(memory, 0, size);
+  return Bytes(memory);
+}
+
+Result<Memory> Memory::create(const abi::Chip& chip) {
+  Memory memory;
+  memory.dram_ = allocate_zeroed(chip.dram_bytes);
+  memory.sram_ = allocate_zeroed(chip.sram_bytes);
+  if (!memory.dram_ || !memory.sram_)
+    return fail(ErrorId::kHostOutOfMemory, fmt::format("No memory for a device with {} bytes of DRAM and {} of SRAM", chip.dram_bytes, chip.sram_bytes));
+  memory.dram_bytes_ = chip.dram_bytes;
+  memory.sram_bytes_ = chip.sram_bytes;
+  memory.free_bytes_ = chip.dram_bytes / kMemoryAlignment * kMemoryAlignment;
+  memory.holes_.push_back({0, memory.free_bytes_});
+  return memory;
+}
+
+std::optional<std::uint64_t> Memory::allocate(std::uint64_t bytes) {
+  if (bytes == 0 || bytes > free_bytes_) return std::nullopt;
+  const std::uint64_t size = align_up<std::uint64_t>(bytes, kMemoryAlignment);
+  const auto hole = std::ranges::find_if(holes_, [&](const Hole& each) { return each.bytes >= size; });
+  if (hole == holes_.end()) return std::nullopt;
+  const std::uint64_t offset = hole->offset;
+  hole->offset += size;
+  hole->bytes -= size;
+  if (hole->bytes == 0) holes_.erase(hole);
+  holes_.reserve(++allocations_ + 1);
+  free_bytes_ -= size;
+  return offset;
+}
+
+void Memory::release(std::uint64_t offset, std::uint64_t bytes) noexcept {
+  const std::uint64_t size = align_up<std::uint64_t>(bytes, kMemoryAlignment);
+  std::memset(dram_.get() + offset, 0, bytes);
+  free_bytes_ += size;
+  --allocations_;
+  const auto next = std::ranges::lower_bound(holes_, offset, {}, &Hole::offset);
+  const bool joins_next = next != holes_.end() && offset + size == next->offset;
+  const auto previous = next == holes_.begin() ? holes_.end() : std::prev(next);
+  if (previous != holes_.end() && previous->offset + previous->bytes == offset) {
+    previous->bytes += size;
+    if (!joins_next) return;
+    previous->bytes += next->bytes;
+    holes_.erase(next);
+  } else if (joins_next) {
+    next->offset = offset;
+    next->bytes += size;
+  } else {
+    holes_.insert(next, {offset, size});
+  }
+}
+
+}  // namespace naru::mockdev

@@ -1,0 +1,185 @@
+// Queue, coalescing and offers of bulk IN. Sizes on the cable and their times are decided when a message is queued.
+#include "usb/in_pipe.h"
+
+#include <cstring>
+
+namespace naru::mockdev {
+namespace {
+constexpr std::size_t kCorruptedBytesMin = 512;
+}
+
+InPipe::Item& InPipe::add_item(TimePoint now, abi::MessageHeader header, std::span<const std::byte> body, std::span<const std::byte> inline_payload,
+                               std::uint64_t payload_bytes) {
+  constexpr std::size_t kHeader = abi::wire_size<abi::MessageHeader>();
+  header.epoch = state_.epoch;
+  header.body_bytes = static_cast<std::uint32_t>(body.size());
+  if (!inline_payload.empty()) {
+    header.flags |= static_cast<std::uint16_t>(abi::MessageFlag::kPayloadInline);
+    header.payload_bytes = inline_payload.size();
+  } else if (payload_bytes != 0) {
+    header.flags |= static_cast<std::uint16_t>(abi::MessageFlag::kPayloadFollows);
+    header.payload_bytes = payload_bytes;
+  }
+  header.crc = abi::message_crc(header, body);
+
+  Item& item = items_.emplace_back();
+  if (!spare_.empty()) {
+    item.bytes = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  item.bytes.assign(kHeader + body.size() + align_up<std::size_t>(inline_payload.size(), 8), std::byte{0});
+  abi::encode_to(item.bytes, header);
+  if (!body.empty()) std::memcpy(item.bytes.data() + kHeader, body.data(), body.size());
+  if (!inline_payload.empty()) std::memcpy(item.bytes.data() + kHeader + body.size(), inline_payload.data(), inline_payload.size());
+  item.made = now;
+  item.context = header.context;
+  item.sent_from = std::max(now, lane_.free());
+  item.available = lane_.send(now, item.bytes.size());
+  item.payload_available = payload_bytes != 0 ? lane_.send(now, payload_bytes) : item.available;
+  // What was made in the same instant travels together, so that the host sees it as one transfer.
+  for (std::size_t i = items_.size() - 1; i > in_transfer_ && items_[i - 1].made == now && items_[i - 1].payload.bytes == 0; --i)
+    items_[i - 1].available = item.available;
+
+  ++state_.counters.messages_out;
+  state_.counters.payload_out_bytes += header.payload_bytes;
+  state_.counters.copied_bytes += inline_payload.size();
+  return item;
+}
+
+void InPipe::push(TimePoint now, abi::MessageHeader header, std::span<const std::byte> body, std::span<const std::byte> inline_payload, DramPayload payload) {
+  Item& item = add_item(now, header, body, inline_payload, payload.bytes);
+  item.payload = std::move(payload);
+}
+
+void InPipe::push_reply(TimePoint now, std::uint32_t sequence, std::uint32_t context, const abi::Reply& reply) {
+  push(now, {.type = abi::MessageType::kReply, .sequence = sequence, .context = context}, abi::encode(reply));
+}
+
+void InPipe::push_completion(TimePoint now, std::uint32_t context, const abi::Completion& completion) {
+  constexpr std::size_t kHeader = abi::wire_size<abi::MessageHeader>();
+  abi::MessageHeader header{.type = abi::MessageType::kCompletion, .context = context};
+  if (items_.size() > in_transfer_) {
+    Item& last = items_.back();
+    const bool waits = last.sent_from > now || last.available <= now;  // for the cable, or for the host
+    if (waits && last.is_completion && last.context == context && last.completion.queue == completion.queue && last.completion.status == abi::Status::kOk &&
+        completion.status == abi::Status::kOk && last.completion.last_fence + 1 == completion.first_fence) {
+      const std::uint64_t first_fence = last.completion.first_fence;
+      last.completion = completion;
+      last.completion.first_fence = first_fence;
+      const auto body = abi::encode(last.completion);
+      header.epoch = state_.epoch;
+      header.body_bytes = static_cast<std::uint32_t>(body.size());
+      header.crc = abi::message_crc(header, body);
+      abi::encode_to(last.bytes, header);
+      std::memcpy(last.bytes.data() + kHeader, body.data(), body.size());
+      return;
+    }
+  }
+  Item& item = add_item(now, header, abi::encode(completion), {}, 0);
+  item.is_completion = true;
+  item.completion = completion;
+}
+
+bool InPipe::is_sending(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    const DramPayload& payload = items_[i].payload;
+    if (payload.bytes != 0 && payload.offset < offset + bytes && offset < payload.offset + payload.bytes) return true;
+  }
+  return false;
+}
+
+TimePoint InPipe::next_ready() const noexcept {
+  switch (phase_) {
+    case Phase::kMessages: return TimePoint(0);
+    case Phase::kPayload: return items_[payload_item_].payload_available;
+    case Phase::kIdle: break;
+  }
+  return items_.empty() ? kForever : items_.front().available;
+}
+
+void InPipe::start_transfer(TimePoint now) {
+  transfer_.clear();
+  while (in_transfer_ < items_.size() && items_[in_transfer_].available <= now &&
+         transfer_.size() + items_[in_transfer_].bytes.size() <= abi::kMessageTransferMax) {
+    const std::vector<std::byte>& bytes = items_[in_transfer_++].bytes;
+    transfer_.insert(transfer_.end(), bytes.begin(), bytes.end());
+  }
+  phase_ = Phase::kMessages;
+  sent_ = 0;
+}
+
+std::span<const std::byte> InPipe::unit() noexcept {
+  if (phase_ == Phase::kMessages) return transfer_;
+  const DramPayload& payload = items_[payload_item_].payload;
+  return memory_.dram().subspan(payload.offset, payload.bytes);
+}
+
+std::optional<usb::InOffer> InPipe::peek(TimePoint now) {
+  if (next_ready() > now) return std::nullopt;
+  if (phase_ == Phase::kIdle) start_transfer(now);
+  std::span<const std::byte> bytes = unit();
+  // A payload that fills its last packet ends without a zero-length one; a message transfer always ends with a short packet.
+  const bool ends = phase_ == Phase::kMessages || bytes.size() % state_.packet_bytes() != 0;
+  if (state_.faults.link_corruption && bytes.size() >= kCorruptedBytesMin) {
+    if (corrupted_.empty()) {
+      corrupted_.assign(bytes.begin(), bytes.end());
+      const std::uint64_t bit = state_.fault_random.below(bytes.size() * 8);
+      corrupted_[bit / 8] ^= static_cast<std::byte>(1u << (bit % 8));
+    }
+    bytes = corrupted_;
+  }
+  return usb::InOffer{bytes.subspan(sent_), ends};
+}
+
+void InPipe::done(std::size_t bytes, bool completed) {
+  if (phase_ == Phase::kIdle) return;
+  const std::size_t size = unit().size();
+  sent_ += std::min(bytes, size - sent_);
+  // A message transfer whose last packet is full is over only when its zero-length packet was taken.
+  const bool over = phase_ == Phase::kMessages ? completed : sent_ == size;
+  if (sent_ == size && over) next_unit();
+}
+
+void InPipe::next_unit() {
+  payload_item_ = phase_ == Phase::kMessages ? 0 : payload_item_ + 1;
+  sent_ = 0;
+  corrupted_.clear();
+  phase_ = Phase::kPayload;
+  while (payload_item_ < in_transfer_ && items_[payload_item_].payload.bytes == 0) ++payload_item_;
+  if (payload_item_ < in_transfer_) return;
+  drop_front(in_transfer_);
+  phase_ = Phase::kIdle;
+}
+
+void InPipe::drop_front(std::size_t count) {
+  in_transfer_ -= count;
+  for (; count != 0; --count) {
+    spare_.push_back(std::move(items_.front().bytes));
+    items_.pop_front();
+  }
+}
+
+void InPipe::restart() {
+  if (phase_ == Phase::kIdle) return;
+  if (phase_ == Phase::kPayload) drop_front(payload_item_);
+  if (phase_ == Phase::kPayload || sent_ == transfer_.size()) {
+    // These messages have arrived; only those whose payload has not must be sent again.
+    for (std::size_t i = in_transfer_; i-- > 0;)
+      if (items_[i].payload.bytes == 0) items_.erase(items_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  in_transfer_ = 0;
+  phase_ = Phase::kIdle;
+  sent_ = 0;
+  corrupted_.clear();
+}
+
+void InPipe::clear(TimePoint now) {
+  items_.clear();
+  in_transfer_ = 0;
+  phase_ = Phase::kIdle;
+  sent_ = 0;
+  corrupted_.clear();
+  lane_.reset(now);
+}
+
+}  // namespace naru::mockdev

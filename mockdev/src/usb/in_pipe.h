@@ -1,0 +1,81 @@
+// Bulk IN in message mode: messages that are ready go out together in one message transfer, payloads that follow go out straight from DRAM.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "core/objects.h"
+#include "core/state.h"
+#include "naru/usb/function.h"
+#include "timing/link.h"
+
+namespace naru::mockdev {
+
+/// A reply's payload that is sent from where it lies.
+struct DramPayload {
+  std::uint64_t offset = 0, bytes = 0;
+  Pin pin;
+};
+
+class InPipe {
+ public:
+  /// More answers than this wait for the host: then requests wait too.
+  static constexpr std::size_t kItemsMax = 1024;
+
+  InPipe(State& state, Memory& memory) : state_(state), memory_(memory), lane_(state.profile.link) { transfer_.reserve(abi::kMessageTransferMax); }
+
+  /// Queues one message, made at `now`. `header` brings type, sequence and context; the rest is filled in. `inline_payload` is copied.
+  void push(TimePoint now, abi::MessageHeader header, std::span<const std::byte> body, std::span<const std::byte> inline_payload = {}, DramPayload payload = {});
+  void push_reply(TimePoint now, std::uint32_t sequence, std::uint32_t context, const abi::Reply& reply);
+  /// Joins jobs that end one after the other in a message that waits for the host anyway.
+  void push_completion(TimePoint now, std::uint32_t context, const abi::Completion& completion);
+
+  [[nodiscard]] bool has_room() const noexcept { return items_.size() < kItemsMax; }
+  /// Whether bytes of DRAM are still to be sent: nobody may change them.
+  [[nodiscard]] bool is_sending(std::uint64_t offset, std::uint64_t bytes) const noexcept;
+
+  [[nodiscard]] std::optional<usb::InOffer> peek(TimePoint now);
+  void done(std::size_t bytes, bool completed);
+  [[nodiscard]] bool ready(TimePoint now) const noexcept { return next_ready() <= now; }
+  /// When there is something to offer; kForever: nothing queued.
+  [[nodiscard]] TimePoint next_ready() const noexcept;
+  /// CLEAR_HALT: what the host took only in part is offered again from its message on.
+  void restart();
+  /// Drops everything.
+  void clear(TimePoint now);
+
+ private:
+  struct Item {
+    TimePoint made{0}, sent_from{0}, available{0};  // sent_from: when its first byte enters the cable
+    std::vector<std::byte> bytes;                   // header, body, inline payload
+    DramPayload payload;
+    TimePoint payload_available{0};
+    bool is_completion = false;
+    std::uint32_t context = 0;
+    abi::Completion completion;
+  };
+
+  enum class Phase : std::uint8_t { kIdle, kMessages, kPayload };
+
+  Item& add_item(TimePoint now, abi::MessageHeader header, std::span<const std::byte> body, std::span<const std::byte> inline_payload, std::uint64_t payload_bytes);
+  void start_transfer(TimePoint now);
+  [[nodiscard]] std::span<const std::byte> unit() noexcept;  // all bytes of the message transfer, or of the payload, that is being sent
+  /// Goes on to the next payload of the transfer, or ends it.
+  void next_unit();
+  void drop_front(std::size_t count);
+
+  State& state_;
+  Memory& memory_;
+  LinkLane lane_;
+  std::deque<Item> items_;  // the first `in_transfer_` of them are on their way
+  std::size_t in_transfer_ = 0;
+  std::vector<std::vector<std::byte>> spare_;  // storage of items that are gone
+  Phase phase_ = Phase::kIdle;
+  std::vector<std::byte> transfer_;  // messages of the current transfer, back to back
+  std::size_t payload_item_ = 0;     // kPayload: whose
+  std::size_t sent_ = 0;             // bytes taken of the unit
+  std::vector<std::byte> corrupted_;  // the current unit as the planted link fault has it
+};
+
+}  // namespace naru::mockdev

@@ -1,0 +1,44 @@
+// Requests between the cable and the command processor: framed, in order, each with the modelled time at which the device may see it.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "core/objects.h"
+#include "naru/abi/wire.h"
+#include "naru/base/clock.h"
+
+namespace naru::mockdev {
+
+/// One message transfer's bytes; requests point into it, so bodies are never copied.
+struct TransferBuffer {
+  std::vector<std::byte> bytes;
+  std::size_t used = 0;
+  std::size_t requests = 0;  // that still point here
+};
+
+/// Where a payload that follows goes.
+enum class Landing : std::uint8_t { kUndecided, kDevice, kStaged, kDiscarded };
+
+struct Request {
+  abi::MessageHeader header;
+  TransferBuffer* buffer = nullptr;
+  std::span<const std::byte> body;
+  std::span<const std::byte> inline_payload;
+  TimePoint arrival{0};
+  bool complete = false;                      // all of it has been on the cable
+  abi::Status refused = abi::Status::kOk;     // decided before it was looked at
+  std::uint32_t refused_detail = 0;
+
+  Landing landing = Landing::kUndecided;
+  Pin pin;                                    // kDevice
+  std::span<std::byte> target;                // kDevice, kStaged: all of the payload
+  std::vector<std::byte> staged;
+  std::uint64_t landed = 0;                   // bytes so far
+};
+
+/// Front: the oldest. A deque, because requests must not move while the cable writes into them.
+using RequestQueue = std::deque<Request>;
+
+}  // namespace naru::mockdev

@@ -1,0 +1,106 @@
+// Loopback keeps transfers apart by segments, each from a packet boundary on; sink lands on one place; source repeats one pattern.
+#include "usb/stream_pipe.h"
+
+namespace naru::mockdev {
+namespace {
+
+constexpr std::uint64_t kSinkBytes = 1u << 20;
+constexpr std::uint64_t kSourceBytes = 1u << 20;  // a multiple of the pattern's period of 65536
+constexpr std::uint64_t kFifoBytes = 16 * 1024;   // what the endpoints buffer ahead of the cable
+constexpr std::size_t kCorruptedBytesMin = 512;
+
+std::uint64_t area_bytes_of(abi::PipeMode mode) {
+  switch (mode) {
+    case abi::PipeMode::kLoopback: return abi::kLoopbackBytesMax;
+    case abi::PipeMode::kSink: return kSinkBytes;
+    case abi::PipeMode::kSource: return kSourceBytes;
+    case abi::PipeMode::kMessages: break;
+  }
+  return 0;
+}
+
+}  // namespace
+
+bool StreamPipe::set_mode(abi::PipeMode mode, TimePoint now) {
+  if (mode > abi::PipeMode::kSource) return false;
+  const std::uint64_t bytes = area_bytes_of(mode);
+  // The old area goes only when the new one is there, so that a refusal changes nothing.
+  const std::optional<std::uint64_t> offset = bytes != 0 ? memory_.allocate(bytes) : std::optional<std::uint64_t>(0);
+  if (!offset) return false;
+  if (area_bytes_ != 0) memory_.release(area_offset_, area_bytes_);
+  mode_ = mode;
+  area_offset_ = *offset;
+  area_bytes_ = bytes;
+  head_ = held_ = position_ = 0;
+  segments_.clear();
+  out_lane_.reset(now);
+  in_lane_.reset(now);
+  if (mode == abi::PipeMode::kSource)
+    for (std::uint64_t i = 0; i < bytes; ++i) area()[i] = source_byte(i);
+  return true;
+}
+
+void StreamPipe::corrupt(std::span<std::byte> bytes) noexcept {
+  if (!state_.faults.link_corruption || bytes.size() < kCorruptedBytesMin) return;
+  const std::uint64_t bit = state_.fault_random.below(bytes.size() * 8);
+  bytes[bit / 8] ^= static_cast<std::byte>(1u << (bit % 8));
+}
+
+std::span<std::byte> StreamPipe::out_begin(TimePoint now) noexcept {
+  if (out_lane_.free() - out_lane_.transmission(kFifoBytes) > now) return {};
+  if (mode_ == abi::PipeMode::kSink) return area();
+  if (mode_ != abi::PipeMode::kLoopback || held_ == area_bytes_) return {};
+  return area().subspan(head_, std::min(area_bytes_ - head_, area_bytes_ - held_));
+}
+
+void StreamPipe::out_end(TimePoint now, std::size_t bytes, bool ends_transfer) {
+  if (bytes == 0 && !ends_transfer) return;
+  const TimePoint arrival = out_lane_.send(now, bytes);
+  corrupt(area().subspan(mode_ == abi::PipeMode::kLoopback ? head_ : 0, bytes));
+  state_.counters.payload_in_bytes += bytes;
+  state_.counters.landed_bytes += bytes;
+  if (mode_ != abi::PipeMode::kLoopback) return;
+  segments_.push_back({.offset = head_, .bytes = bytes, .available = in_lane_.send(arrival, bytes), .ends_transfer = ends_transfer});
+  const std::uint64_t used = align_up<std::uint64_t>(bytes, state_.packet_bytes());
+  head_ = (head_ + used) % area_bytes_;
+  held_ += used;
+}
+
+std::optional<usb::InOffer> StreamPipe::in_peek(TimePoint now) noexcept {
+  if (mode_ == abi::PipeMode::kSource) {
+    if (in_lane_.free() - in_lane_.transmission(kFifoBytes) > now) return std::nullopt;
+    const std::uint64_t at = position_ % area_bytes_;
+    return usb::InOffer{area().subspan(at), false};
+  }
+  if (segments_.empty() || segments_.front().available > now) return std::nullopt;
+  const Segment& segment = segments_.front();
+  return usb::InOffer{area().subspan(segment.offset + segment.taken, segment.bytes - segment.taken), segment.ends_transfer};
+}
+
+void StreamPipe::in_done(TimePoint now, std::size_t bytes, bool completed) {
+  state_.counters.payload_out_bytes += bytes;
+  if (mode_ == abi::PipeMode::kSource) {
+    position_ += bytes;
+    in_lane_.send(now, bytes);
+    return;
+  }
+  if (segments_.empty()) return;
+  Segment& segment = segments_.front();
+  segment.taken += std::min<std::uint64_t>(bytes, segment.bytes - segment.taken);
+  if (segment.taken < segment.bytes || (segment.ends_transfer && !completed)) return;
+  held_ -= align_up<std::uint64_t>(segment.bytes, state_.packet_bytes());
+  segments_.pop_front();
+}
+
+TimePoint StreamPipe::next_event(TimePoint now) const noexcept {
+  TimePoint next = kForever;
+  const auto consider = [&](TimePoint time) {
+    if (time > now) next = std::min(next, time);
+  };
+  if (mode_ != abi::PipeMode::kMessages) consider(out_lane_.free() - out_lane_.transmission(kFifoBytes));
+  if (mode_ == abi::PipeMode::kSource) consider(in_lane_.free() - in_lane_.transmission(kFifoBytes));
+  if (!segments_.empty()) consider(segments_.front().available);
+  return next;
+}
+
+}  // namespace naru::mockdev
