@@ -1,0 +1,59 @@
+// Serves a mock device through FUSE, and talks to the control socket of one that is served.
+#include "naru/mock_server.h"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "naru/mockdev/device.h"
+#include "naru/mockdev/host_fuse.h"
+#include "naru/profile/profile.h"
+
+namespace naru::mock {
+namespace {
+
+/// `arguments` is what follows "plant": kernel_error, "sram_bit N", link, clear.
+Result<mockdev::PlantedFaults> parse_faults(std::string_view arguments) {
+  mockdev::PlantedFaults faults;
+  if (arguments == "clear") return faults;
+  if (arguments == "kernel_error") {
+    faults.kernel_error = true;
+    return faults;
+  }
+  if (arguments == "link") {
+    faults.link_corruption = true;
+    return faults;
+  }
+  constexpr std::string_view kBit = "sram_bit ";
+  if (arguments.starts_with(kBit)) {
+    arguments.remove_prefix(kBit.size());
+    const auto [end, error] = std::from_chars(arguments.data(), arguments.data() + arguments.size(), faults.sram_stuck_bit);
+    if (error == std::errc() && end == arguments.data() + arguments.size() && faults.sram_stuck_bit >= 0) return faults;
+  }
+  return fail(Error(ErrorId::kInvalidArgument, fmt::format("No fault is called \"{}\"", arguments)).with_remedy("Use kernel_error, \"sram_bit N\", link, or clear."));
+}
+
+}  // namespace
+
+Result<void> serve(const ServeOptions& options) {
+  NARU_TRY(const profile::Profile profile, profile::load(options.profile));
+  mockdev::MockServerOptions server_options{.path = options.path, .make_function = {}, .pacing = options.real_time ? mockdev::Pacing::kReal : mockdev::Pacing::kFree, .plant = {}};
+  const mockdev::DeviceOptions device_options{.serial = options.serial, .time = options.real_time ? mockdev::TimeMode::kReal : mockdev::TimeMode::kVirtual, .kernels = {}};
+  server_options.make_function = [profile, device_options]() -> Result<std::unique_ptr<usb::Function>> {
+    NARU_TRY(std::unique_ptr<mockdev::Device> device, mockdev::Device::create(profile, device_options));
+    return device;
+  };
+  // The server hands back what make_function made.
+  server_options.plant = [](usb::Function& function, std::string_view arguments) -> Result<void> {
+    NARU_TRY(const mockdev::PlantedFaults faults, parse_faults(arguments));
+    static_cast<mockdev::Device&>(function).plant(faults);
+    return {};
+  };
+  NARU_TRY(const std::unique_ptr<mockdev::MockServer> server, mockdev::MockServer::start(std::move(server_options)));
+  if (options.on_ready) options.on_ready();
+  return server->run_until_signal();
+}
+
+Result<std::string> control(const std::string& path, const std::string& command) { return mockdev::control_mock(path, command); }
+
+}  // namespace naru::mock
