@@ -1,0 +1,63 @@
+// The node: usbfs as its clients see it. FUSE requests in, urbs to the host controller, data straight between the clients' memory and the device.
+#pragma once
+
+#define FUSE_USE_VERSION 35
+#include <fuse3/fuse_lowlevel.h>
+#include <linux/usbdevice_fs.h>
+#include <sys/types.h>
+
+#include <memory>
+#include <vector>
+
+#include "naru/usb/host_controller.h"
+
+namespace naru::mockdev::fuse {
+
+/// Thread: the server's. Callbacks are noexcept; they allocate only when a client has more urbs in flight than ever before.
+class Node {
+ public:
+  Node();
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  /// The requests of a session whose user data is a Node.
+  [[nodiscard]] static fuse_lowlevel_ops operations() noexcept;
+
+  /// A device is there from now on. Those who had the node open keep a device that is gone.
+  void plug(usb::HostController& controller);
+  /// It is not, any more; the controller is unplugged and forgotten.
+  void unplug();
+  /// Hands out what the controller has completed, and wakes who polls for it. After each pump.
+  void deliver() noexcept;
+
+  [[nodiscard]] std::size_t clients() const noexcept { return clients_.size(); }
+  [[nodiscard]] bool claimed() const noexcept { return owner_ != nullptr; }
+
+ private:
+  struct Client;
+  struct ClientUrb;
+  struct Requests;  // the FUSE callbacks
+
+  bool may_use_interface(Client& client) noexcept;
+  void release(Client& client) noexcept;
+  void notify(Client& client) noexcept;
+  ClientUrb* take_urb(Client& client) noexcept;
+  int submit(Client& client, std::uint64_t address) noexcept;
+  int discard(Client& client, std::uint64_t address) noexcept;
+  int reap(Client& client, std::uint64_t result_address) noexcept;
+  int control(Client& client, std::uint64_t address) noexcept;
+  int claim(Client& client, unsigned interface) noexcept;
+  int release_interface(Client& client, unsigned interface) noexcept;
+  int driver_of(Client& client, std::uint64_t address) noexcept;
+  /// Negative errno, or the ioctl's return value.
+  int ioctl(Client& client, unsigned command, std::uint64_t argument) noexcept;
+
+  usb::HostController* controller_ = nullptr;  // null: unplugged
+  std::vector<std::uint8_t> bytes_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  Client* owner_ = nullptr;      // has the interface
+  Client* last_owner_ = nullptr;  // had it last, and nobody since
+};
+
+}  // namespace naru::mockdev::fuse

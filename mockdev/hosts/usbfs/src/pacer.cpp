@@ -1,0 +1,39 @@
+// When a served device works, and on what time.
+#include "naru/mockdev/pacer.h"
+
+#include <algorithm>
+
+namespace naru::mockdev {
+
+Pacer::Pacer(usb::HostController& controller, Pacing pacing, const Clock& wall)
+    : controller_(controller), pacing_(pacing), wall_(wall), wall_origin_(wall.now()), device_origin_(controller.function().clock().now()) {}
+
+Duration Pacer::run() {
+  if (!controller_.plugged()) return kForever;
+  return pacing_ == Pacing::kReal ? run_real() : run_free();
+}
+
+Duration Pacer::run_free() {
+  const Clock& device = controller_.function().clock();
+  if (idle_since_ != kForever) {
+    // Idle time passes too (a device cools down), and it passes before what was just submitted is looked at.
+    const TimePoint now = wall_.now();
+    controller_.function().step(device.after(now - idle_since_), kSliceBudget);
+    idle_since_ = kForever;
+  }
+  const usb::StepResult result = controller_.step(kForever, kSliceBudget);
+  if (result.progressed || result.next != kForever) return Duration::zero();
+  idle_since_ = wall_.now();
+  return kForever;
+}
+
+Duration Pacer::run_real() {
+  const Clock& device = controller_.function().clock();
+  const TimePoint target = device_origin_ + (wall_.now() - wall_origin_);
+  const usb::StepResult result = controller_.step(target, kSliceBudget);
+  if (result.progressed || (device.now() < target && result.next <= target)) return Duration::zero();
+  if (result.next == kForever) return kForever;
+  return std::max<Duration>(result.next - target, Duration::zero());
+}
+
+}  // namespace naru::mockdev
