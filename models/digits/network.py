@@ -10,10 +10,10 @@ KERNEL = 3
 STRIDE = 2
 CHANNELS = (12, 24)
 CLASS_COUNT = 10
-# SAME padding of an even side with stride 2 and kernel 3: one row and column, all of it after the image (reference/numerics: padding).
+# SAME padding of an even side with stride 2 and kernel 3: one row and column, all of it after the image.
 PADDING_AFTER = 1
 
-_EPOCHS = 16
+_EPOCHS = 10
 _BATCH = 64
 _LEARNING_RATE_START = 3e-3
 _WEIGHT_DECAY = 1e-4
