@@ -1,0 +1,339 @@
+// The state that a Device shares with its buffers, streams, jobs and operations. One class, one source file per responsibility:
+//   core.cpp        states, slots, the poll loop, loss
+//   bring_up.cpp    from a transport to a ready device
+//   control.cpp     EP0
+//   outbox.cpp      requests to message transfers and payload transfers
+//   completion.cpp  what comes in: messages, payloads, completions
+//   memory.cpp      buffers, streams, reads and writes
+//   job_queue.cpp   jobs and fences
+//   watchdog.cpp    deadlines
+//   recovery.cpp    back in step after the two sides have lost it
+//   diagnostics.cpp raw pipes, registers, log
+// Nothing here calls back into the user, blocks outside run_until(), or throws across a public entry.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "fixed_ring.h"
+#include "naru/driver/device.h"
+#include "slots.h"
+
+namespace naru::driver {
+
+inline constexpr std::size_t kFlights = 16;      // transfers in flight per direction
+inline constexpr std::size_t kOutBuffers = 8;    // message transfers being sent
+inline constexpr std::size_t kControlBytes = 4088;  // libusb trap T20: 4096 with the setup packet
+inline constexpr std::size_t kPacketBytesMax = 1024;
+inline constexpr std::uint32_t kChunkBytesMin = 16 * 1024;
+inline constexpr unsigned kIdleWaitsMax = 1'000'000;  // waits in which neither time nor anything else moved
+inline constexpr unsigned kPollRoundsMax = 64;
+inline constexpr unsigned kRecoveriesInARowMax = 3;  // without a request that went well in between
+
+enum class FlightKind : std::uint8_t { kMessage, kPayload, kDiscard, kRaw };
+
+/// One bulk transfer in flight.
+struct Flight {
+  Ticket ticket = Ticket::kNone;
+  FlightKind kind = FlightKind::kMessage;
+  bool tail = false;              // IN: landed in a tail buffer, `data` is where it belongs
+  std::uint16_t slot = kNoSlot;   // payload: whose
+  std::uint16_t buffer = 0;       // out message buffer, or tail buffer
+  std::uint32_t expected = 0;     // bytes of a full success
+  std::byte* data = nullptr;
+};
+
+/// A payload that follows a message that came in.
+struct Follow {
+  std::uint16_t slot = kNoSlot;  // kNoSlot: thrown away
+  std::uint64_t posted = 0, bytes = 0;
+};
+
+struct Timeline {
+  std::uint64_t last_fence = 0, sent_fence = 0, completed_fence = 0;
+  FixedRing<std::uint16_t, kSlots> unfinished;  // slots of fences completed_fence + 1 .. last_fence
+};
+
+enum class ControlPurpose : std::uint8_t { kNone, kCaller, kHeartbeat, kEngineReset, kRecovery };
+struct ControlFlight {
+  Ticket ticket = Ticket::kNone;
+  ControlPurpose purpose = ControlPurpose::kNone;
+  TransferStatus status = TransferStatus::kOk;
+  std::size_t bytes = 0;
+};
+
+enum class Rung : std::uint8_t { kResync, kReopen, kSoftReset };
+enum class RecoveryStep : std::uint8_t { kDraining, kClearing, kResetting, kIdentifying, kReopening };
+struct Recovery {
+  Rung rung = Rung::kResync;
+  RecoveryStep step = RecoveryStep::kDraining;
+  std::optional<Error> cause;
+  TimePoint deadline = kForever, rung_deadline = kForever;
+  std::uint16_t waiting_for = kNoSlot;
+  bool control_sent = false;
+  bool failed = false;
+};
+
+class Core : public std::enable_shared_from_this<Core> {
+ public:
+  Core(std::unique_ptr<Transport> transport, DeviceOptions options);
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+  ~Core();
+
+  // core.cpp
+  [[nodiscard]] Result<void> move_to(State state);
+  [[nodiscard]] TimePoint now() const noexcept;
+  void poll();
+  void wait(TimePoint until);
+  /// Polls and waits until `done()`, or until `until` (false), or until the device is gone (then done() is asked once more).
+  template <typename Done>
+  bool run_until(Done done, TimePoint until) {
+    IdleGuard guard(*this);
+    for (;;) {
+      poll();
+      if (done()) return true;
+      if (!transport_ || now() >= until || !guard.moving()) return false;
+      transport_wait(until);
+    }
+  }
+  /// Ready for requests; lets a recovery end first. kDeviceLost, kWrongThreadOrState.
+  [[nodiscard]] Result<void> usable();
+  [[nodiscard]] Error gone_error() const;  // lost or closed
+  void lose(Error cause);
+  void close() noexcept;
+
+  // bring_up.cpp
+  [[nodiscard]] Result<void> bring_up();
+  [[nodiscard]] Result<void> adopt_identity(std::span<const std::byte> bytes);
+
+  // control.cpp
+  /// What came is valid until the next EP0 request.
+  [[nodiscard]] Result<std::span<const std::byte>> control_in(abi::ControlRequest request, std::uint16_t value, std::uint16_t index, std::size_t bytes);
+  [[nodiscard]] Result<void> control_out(abi::ControlRequest request, std::uint16_t value, std::uint16_t index, std::span<const std::byte> bytes);
+  /// Starts one without waiting; false when EP0 is busy or would not take it.
+  bool start_control(ControlPurpose purpose, bool in, abi::ControlRequest request, std::uint16_t value, std::uint16_t index, std::size_t bytes);
+  void on_control(const TransferCompletion& completion);
+  /// A record that the device answers with. Length and reserved bytes are checked, ranges are the caller's.
+  template <typename Record>
+  [[nodiscard]] Result<Record> control_record(abi::ControlRequest request) {
+    NARU_TRY(const auto bytes, control_in(request, 0, 0, abi::wire_size<Record>()));
+    Record record;
+    if (bytes.size() != abi::wire_size<Record>() || abi::decode(bytes, record) != abi::Decoded::kOk)
+      return fail(ErrorId::kProtocolViolation, "The device answered an EP0 request with a record of another shape");
+    return record;
+  }
+
+  // memory.cpp
+  [[nodiscard]] Result<Buffer> create_buffer(std::uint64_t bytes);
+  [[nodiscard]] Result<Stream> load_stream(std::span<const std::byte> bytes);
+  [[nodiscard]] Result<std::uint16_t> start_access(abi::MessageType type, const Buffer& buffer, std::uint64_t offset, const std::byte* source, std::byte* target,
+                                                   std::uint64_t bytes, Fence after);
+  [[nodiscard]] Result<void> check_range(const Buffer* buffer, std::uint64_t offset, std::uint64_t bytes, std::string_view what) const;
+  [[nodiscard]] Result<abi::Handle> finish_waiting(std::uint16_t slot);
+  void free_object(abi::MessageType type, abi::Handle handle, std::uint32_t era) noexcept;
+
+  // job_queue.cpp
+  [[nodiscard]] Result<void> submit(std::uint16_t queue, std::span<const JobDescription> descriptions, std::span<Job> jobs, const std::shared_ptr<Core>& self);
+  [[nodiscard]] Result<bool> fence_reached(Fence fence) const;
+  void cancel_job(std::uint16_t slot);
+  void end_job(std::uint16_t slot, const abi::Completion& completion, bool last);
+  void fail_job(std::uint16_t slot, Error error);
+  void settle_job(std::uint16_t slot);
+  void end_child(std::uint16_t child, std::optional<Error> error);
+  /// Takes a child off its job; it goes on alone and without memory of the caller's.
+  void drop_child(std::uint16_t child);
+  void unlink_child(std::uint16_t child);
+
+  // slots (core.cpp)
+  [[nodiscard]] std::uint16_t acquire(abi::MessageType type, bool internal);
+  void end_operation(std::uint16_t slot, std::optional<Error> error);
+  void release_ticket(std::uint16_t slot) noexcept;
+  void free_if_over(std::uint16_t slot);
+  /// The caller's memory is no longer read or written by this request from now on.
+  void let_go(std::uint16_t slot);
+  [[nodiscard]] Slot& slot(std::uint16_t index) noexcept { return slots_[index]; }
+  [[nodiscard]] bool is_alive(std::uint32_t era) const noexcept { return era == era_ && (state_ == State::kReady || state_ == State::kRecovering); }
+
+  // outbox.cpp
+  void enqueue(std::uint16_t slot);
+  void pump_out();
+  void on_out(const Flight& flight, const TransferCompletion& completion);
+
+  // completion.cpp
+  void pump_in();
+  void on_in(const Flight& flight, const TransferCompletion& completion);
+  void on_event(const TransferCompletion& completion);
+  void post_event();
+
+  // watchdog.cpp
+  void arm(TimePoint time) noexcept {
+    if (time < next_timer_) next_timer_ = time;
+  }
+  void on_timer(TimePoint time);
+  void on_heartbeat(std::span<const std::byte> bytes);
+  [[nodiscard]] Error deadline_error(const Slot& job) const;
+
+  // recovery.cpp
+  void begin_recovery(Error cause);
+  void advance_recovery();
+  void recovery_control_ended();
+  [[nodiscard]] Result<void> soft_reset();
+
+  // diagnostics.cpp
+  [[nodiscard]] Result<void> set_pipe_mode(abi::PipeMode mode);
+  [[nodiscard]] Result<void> raw_write(std::span<const std::byte> bytes, bool end_with_short_packet);
+  [[nodiscard]] Result<std::size_t> raw_read(std::span<std::byte> bytes);
+  [[nodiscard]] Result<std::string> read_log();
+
+  [[nodiscard]] State state() const noexcept { return state_; }
+  [[nodiscard]] const DeviceInfo& info() const noexcept { return info_; }
+  [[nodiscard]] const DeviceOptions& options() const noexcept { return options_; }
+  [[nodiscard]] const abi::Identity& identity() const noexcept { return identity_; }
+  [[nodiscard]] const abi::Chip& chip() const noexcept { return chip_; }
+  [[nodiscard]] const HostCounters& host_counters() const noexcept { return counters_; }
+  [[nodiscard]] Transport* transport() noexcept { return transport_.get(); }
+
+ private:
+  /// Ends a waiting loop in which nothing moves any more, time included: a broken transport must not hang its user.
+  class IdleGuard {
+   public:
+    explicit IdleGuard(Core& core) noexcept : core_(core), time_(core.now()), events_(core.events_) {}
+    bool moving();
+
+   private:
+    Core& core_;
+    TimePoint time_;
+    std::uint64_t events_;
+    unsigned idle_ = 0;
+  };
+
+  void transport_wait(TimePoint until);
+  void on_completion(const TransferCompletion& completion);
+  void finish_loss();
+  void end_everything(const Error& error);
+  [[nodiscard]] std::size_t unfinished_jobs() const noexcept;
+  [[nodiscard]] std::string device_name() const;
+
+  [[nodiscard]] Result<std::size_t> run_control(bool in, abi::ControlRequest request, std::uint16_t value, std::uint16_t index, std::span<const std::byte> out,
+                                                std::size_t bytes);
+
+  // job_queue.cpp
+  [[nodiscard]] Result<void> check_job(const JobDescription& description) const;
+  [[nodiscard]] std::uint16_t enqueue_job(std::uint16_t queue, const JobDescription& description);
+  [[nodiscard]] std::uint16_t add_child(std::uint16_t job, abi::MessageType type, const Buffer& buffer, std::uint64_t offset, std::uint64_t bytes);
+
+  // outbox.cpp
+  [[nodiscard]] std::size_t message_bytes(const Slot& slot) const noexcept;
+  [[nodiscard]] std::size_t build_transfer(std::span<std::byte> buffer);
+  [[nodiscard]] std::size_t encode_jobs(std::span<std::byte> target, std::size_t room);
+  [[nodiscard]] std::size_t encode_request(std::span<std::byte> target, std::uint16_t index);
+  [[nodiscard]] std::size_t seal(std::span<std::byte> target, abi::MessageHeader header, std::size_t body_bytes);
+  [[nodiscard]] bool send_staged();
+  [[nodiscard]] bool send_payload_chunk();
+  bool submit_flight(FixedRing<Flight, kFlights>& ring, const Transfer& transfer, Flight flight);
+
+  // completion.cpp
+  [[nodiscard]] Result<void> on_message_transfer(std::span<const std::byte> bytes);
+  [[nodiscard]] Result<void> on_message(const abi::MessageHeader& header, std::span<const std::byte> body, std::span<const std::byte> inline_payload);
+  [[nodiscard]] Result<void> on_reply(const abi::MessageHeader& header, const abi::Reply& reply, std::span<const std::byte> inline_payload);
+  [[nodiscard]] Result<void> on_completion_message(const abi::Completion& completion);
+  [[nodiscard]] Result<void> discard_payload(const abi::MessageHeader& header);
+  [[nodiscard]] Result<void> take_payload(std::uint16_t index, const abi::MessageHeader& header, std::span<const std::byte> inline_payload);
+  void finish_payload(std::uint16_t index);
+  [[nodiscard]] bool post_follow();
+
+  // watchdog.cpp
+  void watch_job(std::uint16_t index, TimePoint time);
+  void send_cancel(Slot& job);
+
+  // recovery.cpp
+  void fail_all_for_recovery();
+  void cancel_flights();
+  void start_rung(Rung rung);
+  void next_rung(Error error);
+  void start_reopening();
+  void clear_halts();
+
+  std::unique_ptr<Transport> transport_;
+  const Clock* clock_ = nullptr;
+  mutable TimePoint last_now_{0};
+  DeviceOptions options_;
+  DeviceInfo info_;
+  State state_ = State::kClosed;
+  abi::Identity identity_;
+  abi::Chip chip_;
+  HostCounters counters_;
+  std::optional<Error> gone_error_;
+  std::optional<Error> pending_loss_;
+  bool polling_ = false;
+  std::uint64_t events_ = 0;  // completions seen: whether anything moves
+  TimePoint next_timer_ = kForever;
+
+  SlotTable slots_;
+  FixedRing<std::uint16_t, kSlots> waiting_;  // requests in the order made
+  FixedRing<std::uint16_t, kSlots> urgent_;   // cancels of jobs that are sent: they pass those
+  std::array<Timeline, abi::kQueues> timelines_;
+  struct Orphan {
+    abi::MessageType type;
+    abi::Handle handle;
+    std::uint32_t era;
+  };
+  std::vector<Orphan> orphans_;  // to be freed once there is a slot
+  std::uint16_t open_slot_ = kNoSlot;
+
+  // protocol
+  std::uint32_t epoch_ = 0, context_ = 0, era_ = 1;
+  std::uint32_t sequence_ = 0, resync_floor_ = 0;
+  std::uint32_t unanswered_ = 0;
+  std::uint32_t transfer_max_ = abi::kMessageTransferMax;
+  std::uint32_t packet_bytes_ = 512, chunk_bytes_ = 1u << 20;
+  FixedRing<std::uint32_t, 64> cancel_sequences_;
+  unsigned recoveries_in_a_row_ = 0;
+
+  // bulk OUT
+  bool sending_ = false;
+  FixedRing<Flight, kFlights> out_;
+  std::array<std::array<std::byte, abi::kMessageTransferMax>, kOutBuffers> out_buffers_;
+  std::uint16_t free_out_buffers_ = (1u << kOutBuffers) - 1;  // bits
+  std::uint16_t payload_slot_ = kNoSlot;
+  std::uint16_t staged_buffer_ = 0;
+  std::size_t staged_bytes_ = 0;
+
+  // bulk IN
+  bool receiving_ = false, message_posted_ = false;
+  FixedRing<Flight, kFlights> in_;
+  FixedRing<Follow, 1024> follows_;
+  std::array<std::byte, abi::kMessageTransferMax> in_buffer_;
+  std::array<std::array<std::byte, kPacketBytesMax>, kFlights> tail_buffers_;
+  std::uint16_t free_tail_buffers_ = 0xFFFF;
+  std::array<std::byte, kChunkBytesMin> discard_buffer_;
+  std::size_t raw_bytes_ = 0;
+  std::optional<Error> raw_error_;
+  abi::PipeMode pipe_mode_ = abi::PipeMode::kMessages;
+
+  // EP0, interrupt, halts
+  std::array<std::byte, kControlBytes> control_buffer_;
+  ControlFlight control_;
+  std::array<std::byte, 16> event_buffer_;
+  Ticket event_ticket_ = Ticket::kNone;
+  Ticket halt_out_ticket_ = Ticket::kNone, halt_in_ticket_ = Ticket::kNone;
+  Recovery recovery_;
+};
+
+/// Runs a public entry's body; what it throws (memory, mostly) becomes an error.
+template <typename Body>
+auto at_entry(Body body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorId::kHostOutOfMemory, "This host has no memory left");
+  } catch (...) {
+    return fail(ErrorId::kInternal, "An unexpected exception came up in the driver");
+  }
+}
+
+}  // namespace naru::driver
