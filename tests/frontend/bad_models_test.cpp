@@ -1,5 +1,5 @@
 // Goal: a model that is wrong in one place is refused with the right error id, which names the place; nothing crashes on it.
-// Method: one valid model, one change per case, sorted by the classes M1 to M24 of model-parsing defects (docs/reliability.md).
+// Method: one valid model, one change per case, sorted by the classes M1 to M24 of model-parsing defects.
 #include <functional>
 #include <limits>
 

@@ -1,5 +1,6 @@
 // Goal: the reference gives what TFLite Micro's kernels gave, to the bit, for every operator of every golden case.
 // Method: import, run with all intermediates, compare the fingerprint of each operator's output with layers.json, then the outputs' bytes.
+// The project's own model is in the tree, with outputs that its script computed in Python: it needs no golden models.
 #include <algorithm>
 #include <span>
 
@@ -42,6 +43,30 @@ TEST_P(GoldenModel, ReferenceIsExactInEveryOperator) {
     const auto outputs = golden::tensors_of(golden, "output");
     ASSERT_EQ(outputs.size(), result->outputs.size());
     for (std::size_t i = 0; i < outputs.size(); ++i) EXPECT_EQ(outputs[i], result->outputs[i]) << "output " << i;
+  }
+}
+
+TEST(OwnModel, ReferenceGivesWhatItsScriptPredicted) {
+  const auto folder = std::filesystem::path(NARU_SOURCE_DIR) / "models" / "digits";
+  auto bytes = read_file((folder / "digits.tflite").string());
+  ASSERT_TRUE(bytes) << bytes.error().to_string();
+  auto graph = import_tflite(std::make_shared<const std::vector<std::byte>>(std::move(*bytes)));
+  ASSERT_TRUE(graph) << graph.error().to_string(true);
+  std::ifstream file(folder / "expected.json");
+  const auto expected = nlohmann::json::parse(file);
+  ASSERT_EQ(expected["samples"].size(), 10U);
+  for (const auto& sample : expected["samples"]) {
+    const std::string name = sample["name"];
+    SCOPED_TRACE(name);
+    const auto input = read_file((folder / "samples" / (name + ".bin")).string());
+    ASSERT_TRUE(input) << input.error().to_string();
+    const std::span<const std::byte> inputs[] = {*input};
+    const auto result = reference::run(*graph, inputs);
+    ASSERT_TRUE(result) << result.error().to_string();
+    std::vector<int> codes;
+    for (std::byte byte : result->outputs.at(0)) codes.push_back(static_cast<std::int8_t>(byte));
+    EXPECT_EQ(codes, sample["output"].get<std::vector<int>>());
+    EXPECT_EQ(std::max_element(codes.begin(), codes.end()) - codes.begin(), sample["digit"].get<int>());
   }
 }
 

@@ -1,4 +1,4 @@
-// Goal: scales become the integers that the rules of docs/numerics.md give. Method: values worked out by hand, and agreement with the reference's
+// Goal: scales become the integers that the rules of docs/spec/numerics.md give. Method: values worked out by hand, and agreement with the reference's
 // arithmetic, which is written separately from the formulas.
 #include <cmath>
 #include <limits>

@@ -1,5 +1,5 @@
 // What each kind of operator demands of its operands, options, types, quantisation and output shape. Rules, not arithmetic:
-// "numerics N" says which rule of docs/numerics.md a demand protects.
+// "numerics N" says which rule of docs/spec/numerics.md a demand protects.
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>

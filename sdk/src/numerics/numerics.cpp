@@ -1,4 +1,4 @@
-// Scales into integers. Numbers in comments are those of the numerics rules (docs/numerics.md).
+// Scales into integers. Numbers in comments are those of the numerics rules (docs/spec/numerics.md).
 #include "numerics/numerics.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The judge's arithmetic, written from the formulas of docs/numerics.md and from nothing else of ours: it does not use sdk/src/numerics,
+// The judge's arithmetic, written from the formulas of docs/spec/numerics.md and from nothing else of ours: it does not use sdk/src/numerics,
 // nor any table, so that an error there cannot hide here. Clarity before speed.
 #pragma once
 
