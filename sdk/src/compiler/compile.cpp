@@ -1,0 +1,370 @@
+// The stages in their order: legalize, fuse, (group), lower, tile, plan memory, pack weights, schedule, emit, package.
+#include "compiler/compiler.h"
+
+#include <algorithm>
+#include <new>
+
+#include <fmt/format.h>
+
+#include "compiler/emit/emit.h"
+#include "compiler/fuse/fuse.h"
+#include "compiler/group/group.h"
+#include "compiler/legalize/legalize.h"
+#include "compiler/lower/lower.h"
+#include "compiler/memory/planner.h"
+#include "compiler/package/assemble.h"
+#include "compiler/schedule/order.h"
+#include "compiler/schedule/predict.h"
+#include "compiler/tile/tile.h"
+#include "naru/abi/cycles.h"
+#include "package/requirements.h"
+
+namespace naru::sdk::compiler {
+namespace {
+
+using package::Package;
+
+/// Regions that a job has for tensors, beside SRAM, constants and scratch.
+constexpr std::size_t kJobTensorsMax = abi::kRegionsMax - 3;
+/// Below the longest stream: a command and its waits take at most this many bytes.
+constexpr std::uint64_t kCommandBytesMax = 256;
+
+/// A node on its way through the stages.
+struct Planned {
+  const Node* node = nullptr;
+  Nest nest;
+  Tiling tiling;
+  PackedWeights weights;
+  std::vector<std::uint64_t> sram;
+  TiledOperator tiled;
+  std::uint64_t cycles = 0;                  // all commands one after the other
+  std::vector<std::uint32_t> tensors;        // package tensors that it touches
+};
+
+class Compiler {
+ public:
+  Compiler(const abi::Chip& chip, const CompileOptions& options) : chip_(chip), options_(options) {}
+
+  Result<Package> run(const graph::Graph& graph) {
+    NARU_TRY(program_, legalize(graph));
+    NARU_CHECK_OK(pin_tensors());
+    if (options_.fuse) fuse(program_);
+    program_.nodes = group_nodes(program_);
+    aliases_ = alias_views(program_);
+    tensors_ = number_tensors(program_);
+    NARU_CHECK_OK(choose_tilings());
+    NARU_CHECK_OK(place());
+    for (Planned& planned : planned_) unroll_node(planned);
+    NARU_CHECK_OK(build_steps());
+    finish(graph);
+    return std::move(package_);
+  }
+
+ private:
+  /// A tensor of its own for every input, output and kept tensor, and for what passes between NPU and host.
+  Result<void> pin_tensors() {
+    auto& graph = program_.graph;
+    std::vector<bool> written(graph.tensors.size());
+    for (const Node& node : program_.nodes) written[static_cast<std::size_t>(node.output)] = true;
+    const auto pin = [&](TensorId id) { program_.pinned[static_cast<std::size_t>(id)] = true; };
+    for (TensorId id : graph.inputs) pin(id);
+    // What no operator writes is copied, so that an output never is an input or a constant.
+    const auto own = [&](TensorId id) {
+      if (!written[static_cast<std::size_t>(id)]) {
+        graph::Tensor copy = graph.tensor(id);
+        copy.constant = {};
+        const TensorId from = id;
+        id = graph.add_tensor(std::move(copy));
+        program_.pinned.push_back(true);
+        written.push_back(true);
+        program_.nodes.push_back({.body = ViewNode{}, .inputs = {from}, .output = id, .op = -1});
+      }
+      pin(id);
+      return id;
+    };
+    for (TensorId& id : graph.outputs) id = own(id);
+    if (options_.keep_all_tensors)
+      for (const auto& op : program_.graph.operators) kept_.push_back(op.output(0));
+    for (std::int32_t file_index : options_.keep_tensors) {
+      const auto found = std::ranges::find(graph.tensors, file_index, &graph::Tensor::file_index);
+      if (file_index < 0 || found == graph.tensors.end())
+        return fail(ErrorId::kInvalidArgument, fmt::format("The model has no tensor {} to keep", file_index));
+      kept_.push_back(static_cast<TensorId>(found - graph.tensors.begin()));
+    }
+    const auto is_input = [&](TensorId id) { return std::ranges::count(graph.inputs, id) > 0; };
+    for (TensorId& id : kept_) {
+      if (is_input(id)) continue;
+      if (graph.tensor(id).type == abi::ElementType::kNone || graph::byte_size(graph.tensor(id)) == 0)
+        return fail(ErrorId::kInvalidArgument, fmt::format("Tensor {} has no elements to keep", graph.tensor(id).file_index));
+      id = own(id);
+    }
+    for (const Node& node : program_.nodes) {
+      if (!std::holds_alternative<HostNode>(node.body)) continue;
+      pin(node.output);
+      for (TensorId id : node.inputs)
+        if (!graph.tensor(id).is_constant()) pin(id);
+    }
+    return {};
+  }
+
+  [[nodiscard]] bool stays_in_place(const Node& node) const {
+    return std::holds_alternative<ViewNode>(node.body) && aliases_[static_cast<std::size_t>(node.inputs[0])] == aliases_[static_cast<std::size_t>(node.output)];
+  }
+
+  [[nodiscard]] std::string describe(const Node& node) const {
+    if (node.op < 0) return fmt::format("the copy of \"{}\"", program_.graph.tensor(node.output).name);
+    const auto& op = program_.graph.operators[static_cast<std::size_t>(node.op)];
+    return fmt::format("{} \"{}\"", graph::describe(op), op.name);
+  }
+
+  Result<void> choose_tilings() {
+    for (const Node& node : program_.nodes) {
+      if (std::holds_alternative<HostNode>(node.body)) continue;
+      if (stays_in_place(node)) {
+        if (node.op >= 0) {
+          report(node).placement = package::Placement::kElided;
+          report(node).reason = "the same bytes under another shape";
+        }
+        continue;
+      }
+      auto nest = lower(program_.graph, node);
+      if (!nest) return fail(std::move(nest).error().while_doing(fmt::format("compiling {}", describe(node))));
+      // Half of the SRAM leaves room for the next operator's first tiles, so that they load early; all of it when that is much better.
+      auto tiling = choose_tiling(*nest, chip_, chip_.sram_bytes / 2);
+      auto larger = choose_tiling(*nest, chip_, chip_.sram_bytes);
+      if (!tiling || (larger && larger->cycles < tiling->cycles - tiling->cycles / 16)) tiling = std::move(larger);
+      if (!tiling) {
+        const std::uint64_t needed = smallest_tiling_bytes(*nest, chip_);
+        return fail(Error(ErrorId::kCompileSramTooSmall,
+                          fmt::format("The smallest tile of {} needs {} bytes; SRAM has {}", describe(node), needed, chip_.sram_bytes))
+                        .with_value("operator", fmt::format("{}", node.op < 0 ? -1 : report(node).file_index)));
+      }
+      Planned planned;
+      planned.node = &node;
+      planned.nest = std::move(*nest);
+      planned.tiling = std::move(*tiling);
+      planned_.push_back(std::move(planned));
+    }
+    return {};
+  }
+
+  /// Packs weights and constants, and gives every tensor and every SRAM buffer its place.
+  Result<void> place() {
+    places_.assign(program_.graph.tensors.size(), abi::Operand{});
+    for (Planned& planned : planned_) {
+      if (const auto* nest = std::get_if<WindowNest>(&planned.nest); nest != nullptr && nest->window.has_weights())
+        planned.weights = pack_weights(program_.graph, nest->window, std::get<WindowTiling>(planned.tiling.choice).depth, package_.constants);
+    }
+    place_tensors();
+    place_sram();
+    std::uint64_t total = package_.constants.size() + package_.scratch_bytes;
+    for (const auto& tensor : tensors_.tensors) total += tensor.bytes;
+    if (total > chip_.dram_bytes)
+      return fail(ErrorId::kCompileDramTooSmall, fmt::format("The model needs {} bytes of DRAM ({} of constants, {} of scratch, the rest inputs and outputs); the chip has {}",
+                                                             total, package_.constants.size(), package_.scratch_bytes, chip_.dram_bytes));
+    return {};
+  }
+
+  void place_tensors() {
+    const auto& graph = program_.graph;
+    std::vector<std::optional<std::size_t>> buffer_of(graph.tensors.size());
+    std::vector<Buffer> buffers;
+    const auto touch = [&](TensorId id, std::uint32_t moment) {
+      const auto root = static_cast<std::size_t>(aliases_[static_cast<std::size_t>(id)]);
+      if (tensors_.index[root] >= 0) {
+        places_[root] = abi::Operand::at(kTensorStorage + static_cast<unsigned>(tensors_.index[root]), 0);
+      } else if (const graph::Tensor& tensor = graph.tensors[root]; tensor.is_constant()) {
+        if (places_[root].region() == kConstantsStorage) return;
+        const std::uint64_t offset = align_up<std::uint64_t>(package_.constants.size(), 64);
+        package_.constants.resize(offset);
+        package_.constants.insert(package_.constants.end(), tensor.constant.begin(), tensor.constant.end());
+        places_[root] = abi::Operand::at(kConstantsStorage, offset);
+      } else {
+        if (!buffer_of[root]) {
+          buffer_of[root] = buffers.size();
+          buffers.push_back({graph::byte_size(tensor), moment, moment});
+        }
+        buffers[*buffer_of[root]].last = moment;
+      }
+    };
+    for (std::uint32_t i = 0; i < planned_.size(); ++i) {
+      for (TensorId id : planned_[i].node->inputs) touch(id, i);
+      touch(planned_[i].node->output, i);
+    }
+    const MemoryPlan plan = plan_memory(buffers);
+    package_.scratch_bytes = plan.peak;
+    for (std::size_t i = 0; i < places_.size(); ++i)
+      if (buffer_of[i]) places_[i] = abi::Operand::at(kScratchStorage, plan.offsets[*buffer_of[i]]);
+    for (std::size_t i = 0; i < places_.size(); ++i) places_[i] = places_[static_cast<std::size_t>(aliases_[i])];
+  }
+
+  /// Neighbours lie apart where both fit, so that one can begin while the other ends.
+  void place_sram() {
+    std::vector<Buffer> buffers;
+    const auto add = [&](bool beside_next) {
+      buffers.clear();
+      for (std::uint32_t i = 0; i < planned_.size(); ++i) {
+        const bool fits = i + 1 < planned_.size() && planned_[i].tiling.sram_bytes() + planned_[i + 1].tiling.sram_bytes() <= chip_.sram_bytes;
+        for (std::uint64_t bytes : planned_[i].tiling.buffers) buffers.push_back({bytes, i, beside_next && fits ? i + 1 : i});
+      }
+    };
+    add(true);
+    MemoryPlan plan = plan_memory(buffers);
+    if (plan.peak > chip_.sram_bytes) {
+      add(false);
+      plan = plan_memory(buffers);
+    }
+    package_.memory.sram_peak_bytes = plan.peak;
+    package_.memory.sram_live_peak_bytes = plan.live_peak;
+    std::size_t next = 0;
+    for (Planned& planned : planned_)
+      for (std::size_t i = 0; i < planned.tiling.buffers.size(); ++i) planned.sram.push_back(plan.offsets[next++]);
+  }
+
+  void unroll_node(Planned& planned) {
+    planned.tiled.steps = unroll(planned.nest, planned.tiling, {places_, planned.sram, &planned.weights});
+    const std::int32_t file_index = planned.node->op < 0 ? -1 : report(*planned.node).file_index;
+    planned.tiled.source = static_cast<std::uint32_t>(std::max(file_index, 0));
+    std::uint32_t commands = 0;
+    std::uint64_t dram_bytes = 0;
+    for (const Step& step : planned.tiled.steps) {
+      for (const auto* items : {&step.loads, &step.compute, &step.stores}) {
+        for (const Item& item : *items) {
+          ++commands;
+          const auto* dma = std::get_if<abi::Dma>(&item.body);
+          const auto source = dma == nullptr ? abi::MemoryKind::kSram : memory_of(dma->source.region());
+          const auto target = dma == nullptr ? abi::MemoryKind::kSram : memory_of(dma->target.region());
+          const auto engine = item.unit == Unit::kVector ? abi::Engine::kVector : item.unit == Unit::kMac ? abi::Engine::kMac : abi::Engine::kDma0;
+          const abi::Cost cost = abi::cost_of({engine, 0, item.body}, chip_, source, target);
+          planned.cycles += cost.alone(chip_);
+          dram_bytes += cost.dram_bytes;
+          for (const abi::Operand* operand : {dma == nullptr ? nullptr : &dma->source, dma == nullptr ? nullptr : &dma->target})
+            if (operand != nullptr && operand->region() >= kTensorStorage) planned.tensors.push_back(operand->region());
+        }
+      }
+    }
+    std::ranges::sort(planned.tensors);
+    planned.tensors.erase(std::ranges::unique(planned.tensors).begin(), planned.tensors.end());
+    package_.memory.dram_traffic_bytes += dram_bytes;
+    if (planned.node->op < 0) return;
+    auto& entry = report(*planned.node);
+    entry.tiles = static_cast<std::uint32_t>(planned.tiled.steps.size());
+    entry.commands = commands;
+    entry.cycles = planned.cycles;
+    entry.dram_bytes = dram_bytes;
+  }
+
+  /// Jobs are as long as the chip allows; host steps stand between them.
+  Result<void> build_steps() {
+    storage_bytes_ = {chip_.sram_bytes, package_.constants.size(), package_.scratch_bytes};
+    for (const auto& tensor : tensors_.tensors) storage_bytes_.push_back(tensor.bytes);
+    std::vector<Planned*> job;
+    std::vector<std::uint32_t> job_tensors;
+    std::uint64_t job_cycles = 0, job_commands = 0;
+    const auto close = [&]() -> Result<void> {
+      if (!job.empty()) NARU_CHECK_OK(build_job(job));
+      job.clear();
+      job_tensors.clear();
+      job_cycles = job_commands = 0;
+      return {};
+    };
+    std::size_t next = 0;
+    for (const Node& node : program_.nodes) {
+      if (std::holds_alternative<HostNode>(node.body)) {
+        NARU_CHECK_OK(close());
+        report(node).step = static_cast<std::uint32_t>(package_.steps.size());
+        package_.steps.emplace_back(host_step(program_, node, tensors_));
+        continue;
+      }
+      if (next == planned_.size() || planned_[next].node != &node) continue;  // a view that stays in place
+      Planned& planned = planned_[next++];
+      if (planned.cycles > chip_.job_cycles_max)
+        return fail(ErrorId::kCompileTooLong, fmt::format("{} takes {} cycles; a job of this chip may take {}", describe(node), planned.cycles, chip_.job_cycles_max));
+      std::uint64_t commands = 0;
+      for (const Step& step : planned.tiled.steps) commands += step.loads.size() + step.compute.size() + step.stores.size();
+      std::vector<std::uint32_t> joined;
+      std::ranges::set_union(job_tensors, planned.tensors, std::back_inserter(joined));
+      if (job_cycles + planned.cycles > chip_.job_cycles_max || joined.size() > kJobTensorsMax ||
+          (job_commands + commands) * kCommandBytesMax > abi::kStreamBytesMax) {
+        NARU_CHECK_OK(close());
+        joined = planned.tensors;
+      }
+      job_tensors = std::move(joined);
+      job_cycles += planned.cycles;
+      job_commands += commands;
+      job.push_back(&planned);
+    }
+    return close();
+  }
+
+  Result<void> build_job(const std::vector<Planned*>& job) {
+    std::vector<const TiledOperator*> operators;
+    for (const Planned* planned : job) operators.push_back(&planned->tiled);
+    NARU_TRY(const EmittedJob emitted, emit(order_commands(operators, chip_), storage_bytes_, chip_));
+    package::NpuJob step;
+    step.stream = abi::encode_stream(emitted.stream);
+    if (step.stream.size() > abi::kStreamBytesMax)
+      return fail(ErrorId::kCompileLimit, fmt::format("{} takes {} bytes of commands; a stream may have {}", describe(*job.front()->node), step.stream.size(), abi::kStreamBytesMax));
+    step.bindings = emitted.bindings;
+    step.worst_case_cycles = emitted.worst_case_cycles;
+    step.predicted_cycles = predict_cycles(emitted.stream, chip_);
+    for (const Planned* planned : job)
+      if (planned->node->op >= 0) report(*planned->node).step = static_cast<std::uint32_t>(package_.steps.size());
+    package_.steps.emplace_back(std::move(step));
+    return {};
+  }
+
+  void finish(const graph::Graph& graph) {
+    package_.name = graph.name;
+    package_.description = graph.description;
+    package_.advice = {options_.profile, chip_};
+    package_.tensors = tensors_.tensors;
+    const auto index = [&](TensorId id) { return static_cast<std::uint32_t>(tensors_.index[static_cast<std::size_t>(id)]); };
+    for (TensorId id : program_.graph.inputs) package_.inputs.push_back(index(id));
+    for (TensorId id : program_.graph.outputs) package_.outputs.push_back(index(id));
+    for (TensorId id : kept_) package_.kept.push_back(index(id));
+    package_.operators = std::move(program_.reports);
+    package_.requirements = package::requirements_of(package_);
+    auto& memory = package_.memory;
+    memory.scratch_bytes = package_.scratch_bytes;
+    memory.constants_bytes = package_.constants.size();
+    memory.compulsory_bytes = memory.constants_bytes;
+    for (std::uint32_t tensor : package_.inputs) memory.compulsory_bytes += package_.tensors[tensor].bytes;
+    for (std::uint32_t tensor : package_.outputs) memory.compulsory_bytes += package_.tensors[tensor].bytes;
+  }
+
+  [[nodiscard]] package::OperatorReport& report(const Node& node) { return program_.reports[static_cast<std::size_t>(node.op)]; }
+
+  const abi::Chip& chip_;
+  const CompileOptions& options_;
+  Program program_;
+  std::vector<TensorId> kept_;
+  std::vector<TensorId> aliases_;
+  PackageTensors tensors_;
+  std::vector<Planned> planned_;
+  std::vector<abi::Operand> places_;
+  std::vector<std::uint64_t> storage_bytes_;
+  Package package_;
+};
+
+Result<void> check_chip(const abi::Chip& chip) {
+  for (std::uint64_t number : {std::uint64_t{chip.dma_engines}, std::uint64_t{chip.oc_lanes}, std::uint64_t{chip.dot_depth}, std::uint64_t{chip.dw_channels},
+                               std::uint64_t{chip.dw_taps}, std::uint64_t{chip.vector_lanes}, std::uint64_t{chip.sram_bytes_per_cycle},
+                               std::uint64_t{chip.dram_bytes_per_cycle}, std::uint64_t{chip.dram_burst_bytes}})
+    if (number == 0) return fail(ErrorId::kInvalidArgument, "A number of the chip that must be at least 1 is 0");
+  if (chip.dma_engines > abi::kDmaEnginesMax) return fail(ErrorId::kInvalidArgument, fmt::format("The chip has {} DMA engines; at most {} are known", chip.dma_engines, abi::kDmaEnginesMax));
+  return {};
+}
+
+}  // namespace
+
+Result<Package> compile(const graph::Graph& graph, const abi::Chip& chip, const CompileOptions& options) {
+  try {
+    NARU_CHECK_OK(check_chip(chip));
+    return Compiler(chip, options).run(graph);
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorId::kHostOutOfMemory, fmt::format("No memory to compile \"{}\"", graph.name));
+  }
+}
+
+}  // namespace naru::sdk::compiler

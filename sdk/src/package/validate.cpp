@@ -1,0 +1,179 @@
+// Indices, sizes, bindings, streams, host steps, and that every tensor is written before it is read.
+#include "package/validate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "naru/abi/stream.h"
+#include "naru/verify/verify.h"
+#include "package/requirements.h"
+
+namespace naru::sdk::package {
+namespace {
+
+template <typename... Args>
+tl::unexpected<Error> refuse(fmt::format_string<Args...> format, Args&&... args) {
+  return fail(ErrorId::kPackageStructure, "Package: " + fmt::format(format, std::forward<Args>(args)...));
+}
+
+Result<void> check_value(const graph::Shape& shape, abi::ElementType type, const std::optional<graph::Quantization>& quantization, std::uint64_t bytes,
+                         std::string_view name) {
+  const auto elements = graph::checked_element_count(shape);
+  const auto size = elements ? checked_mul(*elements, abi::element_bytes(type)) : std::nullopt;
+  if (!size || *size == 0 || *size != bytes) return refuse("tensor \"{}\" of shape {} has {} bytes", name, graph::to_string(shape), bytes);
+  if (!quantization) return {};
+  const auto& q = *quantization;
+  const bool per_axis = q.axis >= 0 && static_cast<std::size_t>(q.axis) < shape.size() &&
+                        static_cast<std::uint64_t>(shape[static_cast<std::size_t>(q.axis)]) == q.scales.size();
+  if (q.scales.empty() || q.zero_points.size() != q.scales.size() || (q.scales.size() > 1 && !per_axis) ||
+      std::ranges::any_of(q.scales, [](float scale) { return !(scale > 0) || !std::isfinite(scale); }))
+    return refuse("tensor \"{}\" has a quantisation that does not fit it", name);
+  return {};
+}
+
+class Validator {
+ public:
+  explicit Validator(const Package& package) : package_(package), written_(package.tensors.size()) {}
+
+  Result<void> run() {
+    for (const Tensor& tensor : package_.tensors) NARU_CHECK_OK(check_value(tensor.shape, tensor.type, tensor.quantization, tensor.bytes, tensor.name));
+    for (const auto* list : {&package_.inputs, &package_.outputs, &package_.kept})
+      for (std::uint32_t index : *list)
+        if (index >= package_.tensors.size()) return refuse("tensor {} is named; there are {}", index, package_.tensors.size());
+    for (std::uint32_t index : package_.inputs) {
+      if (written_[index]) return refuse("tensor {} is two inputs", index);
+      written_[index] = true;
+    }
+    NARU_CHECK_OK(check_sizes());
+    for (std::size_t i = 0; i < package_.steps.size(); ++i) {
+      auto checked = std::visit([&](const auto& step) { return check(step); }, package_.steps[i]);
+      if (!checked) return fail(std::move(checked).error().while_doing(fmt::format("checking step {} of the package", i)));
+    }
+    for (const auto* list : {&package_.outputs, &package_.kept})
+      for (std::uint32_t index : *list)
+        if (!written_[index]) return refuse("no step writes output tensor {}", index);
+    for (const OperatorReport& report : package_.operators)
+      if (report.placement < Placement::kNpu || report.placement > Placement::kElided || (report.step != 0 && report.step >= package_.steps.size()))
+        return refuse("the report of operator {} names step {} of {}", report.file_index, report.step, package_.steps.size());
+    return check_requirements();
+  }
+
+ private:
+  /// Sums that later code makes without looking.
+  Result<void> check_sizes() const {
+    auto total = checked_add(package_.constants.size(), package_.scratch_bytes);
+    for (int copy = 0; copy < 2; ++copy) total = total ? checked_add(*total, package_.state_bytes) : total;
+    for (const Tensor& tensor : package_.tensors) total = total ? checked_add(*total, tensor.bytes) : total;
+    if (!total || *total > std::uint64_t{1} << 48) return refuse("its arenas and tensors are larger than any device");
+    return {};
+  }
+
+  Result<void> check_requirements() const {
+    const Requirements need = requirements_of(package_);
+    const Requirements& stated = package_.requirements;
+    if (stated.isa_generation != abi::kIsaGeneration || stated.features != 0 || stated.weight_formats != need.weight_formats ||
+        stated.dma_engines != need.dma_engines || stated.sram_bytes != need.sram_bytes || stated.dram_bytes != need.dram_bytes ||
+        stated.job_cycles != need.job_cycles)
+      return refuse("what it says it requires is not what its steps require");
+    return {};
+  }
+
+  [[nodiscard]] std::uint64_t bytes_of(const Binding& binding) const {
+    switch (binding.source) {
+      case RegionSource::kSram: return package_.requirements.sram_bytes;
+      case RegionSource::kConstants: return package_.constants.size();
+      case RegionSource::kScratch: return package_.scratch_bytes;
+      case RegionSource::kStateRead:
+      case RegionSource::kStateWrite: return package_.state_bytes;
+      case RegionSource::kTensor: return binding.tensor < package_.tensors.size() ? package_.tensors[binding.tensor].bytes : 0;
+    }
+    return 0;
+  }
+
+  Result<void> check(const NpuJob& job) {
+    abi::Stream stream;
+    if (const auto decoded = abi::decode_stream(job.stream, stream); decoded.fault != abi::StreamFault::kNone)
+      return refuse("a stream is malformed at command {}: {}", decoded.command, abi::name_of(decoded.fault));
+    if (stream.regions.size() != job.bindings.size()) return refuse("a stream declares {} regions; {} are bound", stream.regions.size(), job.bindings.size());
+    std::set<std::pair<RegionSource, std::uint32_t>> bound;
+    for (std::size_t i = 0; i < job.bindings.size(); ++i) {
+      const Binding& binding = job.bindings[i];
+      const abi::RegionDeclaration& declared = stream.regions[i];
+      const auto memory = binding.source == RegionSource::kSram ? abi::MemoryKind::kSram : abi::MemoryKind::kDram;
+      if (declared.memory != memory || declared.rights != binding.rights || declared.bytes != binding.bytes)
+        return refuse("binding {} differs from what the stream declares", i);
+      const auto end = checked_add(binding.offset, binding.bytes);
+      if (!end || *end > bytes_of(binding)) return refuse("binding {} reaches past its {} bytes", i, bytes_of(binding));
+      const bool writes = abi::includes(binding.rights, abi::Rights::kWrite);
+      if (writes && (binding.source == RegionSource::kConstants || binding.source == RegionSource::kStateRead)) return refuse("binding {} writes what is only read", i);
+      if (!bound.insert({binding.source, binding.source == RegionSource::kTensor ? binding.tensor : 0}).second) return refuse("binding {} is bound already", i);
+      if (binding.source != RegionSource::kTensor) continue;
+      if (!writes && !written_[binding.tensor]) return refuse("binding {} reads tensor {} before any step writes it", i, binding.tensor);
+      if (writes && std::ranges::count(package_.inputs, binding.tensor) > 0) return refuse("binding {} writes input tensor {}", i, binding.tensor);
+    }
+    NARU_TRY(const verify::Report report, verify::verify_stream(stream, package_.advice.chip));
+    if (job.worst_case_cycles < report.cycles_worst) return refuse("a job claims {} cycles; it may take {}", job.worst_case_cycles, report.cycles_worst);
+    for (const Binding& binding : job.bindings)
+      if (binding.source == RegionSource::kTensor && abi::includes(binding.rights, abi::Rights::kWrite)) written_[binding.tensor] = true;
+    return {};
+  }
+
+  Result<void> check(const HostStep& step) {
+    const std::size_t count = step.tensors.size();
+    if (step.constants.size() != count) return refuse("a host step has {} operands and {} descriptions", count, step.constants.size());
+    for (std::size_t i = 0; i < count; ++i) {
+      const graph::Tensor& operand = step.constants[i];
+      const std::int32_t index = step.tensors[i];
+      if (index < -1 || (index >= 0 && static_cast<std::size_t>(index) >= package_.tensors.size())) return refuse("a host step names tensor {}", index);
+      const auto elements = graph::checked_element_count(operand.shape);
+      const auto size = elements ? checked_mul(*elements, abi::element_bytes(operand.type)) : std::nullopt;
+      NARU_CHECK_OK(check_value(operand.shape, operand.type, operand.quantization, index < 0 ? operand.constant.size() : size.value_or(0), operand.name));
+      if (index < 0) continue;
+      const Tensor& tensor = package_.tensors[static_cast<std::size_t>(index)];
+      if (tensor.shape != operand.shape || tensor.type != operand.type || tensor.quantization != operand.quantization || operand.is_constant())
+        return refuse("a host step sees tensor {} differently", index);
+    }
+    const auto is_operand = [&](graph::TensorId id) { return id >= 0 && static_cast<std::size_t>(id) < count; };
+    for (graph::TensorId id : step.op.inputs) {
+      if (id == graph::kAbsent) continue;
+      if (!is_operand(id)) return refuse("a host step reads operand {} of {}", id, count);
+      const std::int32_t index = step.tensors[static_cast<std::size_t>(id)];
+      if (index >= 0 && !written_[static_cast<std::size_t>(index)]) return refuse("a host step reads tensor {} before any step writes it", index);
+    }
+    for (graph::TensorId id : step.op.outputs) {
+      if (!is_operand(id) || step.tensors[static_cast<std::size_t>(id)] < 0) return refuse("a host step writes operand {}", id);
+      const auto index = static_cast<std::size_t>(step.tensors[static_cast<std::size_t>(id)]);
+      if (std::ranges::count(package_.inputs, index) > 0) return refuse("a host step writes input tensor {}", index);
+      written_[index] = true;
+    }
+    return check_conversion(step);
+  }
+
+  /// QUANTIZE and DEQUANTIZE: the operators that hosts do in this version.
+  static Result<void> check_conversion(const HostStep& step) {
+    const bool quantizes = step.op.kind == graph::OperatorKind::kQuantize;
+    if (!quantizes && step.op.kind != graph::OperatorKind::kDequantize) return refuse("a host step is an operator that hosts do not do");
+    if (step.op.inputs.size() != 1 || step.op.outputs.size() != 1 || step.op.inputs[0] == graph::kAbsent) return refuse("a host step has the wrong operands");
+    const graph::Tensor& input = step.constants[static_cast<std::size_t>(step.op.inputs[0])];
+    const graph::Tensor& output = step.constants[static_cast<std::size_t>(step.op.outputs[0])];
+    const graph::Tensor& real = quantizes ? input : output;
+    const graph::Tensor& codes = quantizes ? output : input;
+    const bool integer = codes.type == abi::ElementType::kI8 || codes.type == abi::ElementType::kU8 || codes.type == abi::ElementType::kI16 ||
+                         codes.type == abi::ElementType::kI32;
+    if (real.type != abi::ElementType::kF32 || !integer || !codes.quantization || graph::element_count(real) != graph::element_count(codes))
+      return refuse("a host step converts tensors that do not fit");
+    return {};
+  }
+
+  const Package& package_;
+  std::vector<bool> written_;
+};
+
+}  // namespace
+
+Result<void> validate(const Package& package) { return Validator(package).run(); }
+
+}  // namespace naru::sdk::package

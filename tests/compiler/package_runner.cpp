@@ -1,0 +1,73 @@
+#include "package_runner.h"
+
+#include "host/host.h"
+#include "naru/base/random.h"
+#include "reference/stream/stream_interpreter.h"
+
+namespace naru::sdk::testing {
+namespace {
+
+Bytes noise(std::uint64_t size, std::uint64_t seed) {
+  Random random(seed);
+  Bytes bytes(size);
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random.next());
+  return bytes;
+}
+
+class Runner {
+ public:
+  Runner(const package::Package& package, const std::vector<Bytes>& inputs) : package_(package), constants_(package.constants) {
+    sram_ = noise(package.requirements.sram_bytes, 1);
+    scratch_ = noise(package.scratch_bytes, 2);
+    for (const auto& tensor : package.tensors) tensors_.push_back(noise(tensor.bytes, 3));
+    for (std::size_t i = 0; i < inputs.size(); ++i) tensors_[package.inputs[i]] = inputs[i];
+  }
+
+  Result<std::vector<Bytes>> run() {
+    for (const auto& step : package_.steps) NARU_CHECK_OK(std::visit([&](const auto& each) { return execute(each); }, step));
+    return std::move(tensors_);
+  }
+
+ private:
+  Result<void> execute(const package::NpuJob& job) {
+    abi::Stream stream;
+    if (abi::decode_stream(job.stream, stream).fault != abi::StreamFault::kNone) return fail(ErrorId::kInternal, "the stream is malformed");
+    std::vector<std::span<std::byte>> regions;
+    for (const auto& binding : job.bindings) regions.push_back(std::span(memory_of(binding)).subspan(binding.offset, binding.bytes));
+    return reference::interpret_stream(stream, regions);
+  }
+
+  Result<void> execute(const package::HostStep& step) {
+    const auto bytes_of = [&](graph::TensorId id) -> std::span<std::byte> {
+      const std::int32_t index = step.tensors[static_cast<std::size_t>(id)];
+      return index < 0 ? std::span<std::byte>{} : std::span<std::byte>(tensors_[static_cast<std::size_t>(index)]);
+    };
+    std::vector<std::span<const std::byte>> inputs;
+    std::vector<std::span<std::byte>> outputs;
+    for (graph::TensorId id : step.op.inputs) {
+      const auto& operand = step.constants[static_cast<std::size_t>(id)];
+      inputs.push_back(operand.is_constant() ? operand.constant : std::span<const std::byte>(bytes_of(id)));
+    }
+    for (graph::TensorId id : step.op.outputs) outputs.push_back(bytes_of(id));
+    return host::execute(step.op, step.constants, inputs, outputs);
+  }
+
+  Bytes& memory_of(const package::Binding& binding) {
+    switch (binding.source) {
+      case package::RegionSource::kSram: return sram_;
+      case package::RegionSource::kConstants: return constants_;
+      case package::RegionSource::kTensor: return tensors_[binding.tensor];
+      default: return scratch_;
+    }
+  }
+
+  const package::Package& package_;
+  Bytes constants_, sram_, scratch_;
+  std::vector<Bytes> tensors_;
+};
+
+}  // namespace
+
+Result<std::vector<Bytes>> run_package(const package::Package& package, const std::vector<Bytes>& inputs) { return Runner(package, inputs).run(); }
+
+}  // namespace naru::sdk::testing
