@@ -36,10 +36,12 @@ Weights random_weights(Random& random, std::uint32_t channels, std::uint32_t tap
   Weights w{channels, taps, inputs, {}, {}, {}, {}};
   for (std::uint64_t i = 0; i < std::uint64_t{channels} * taps * inputs; ++i) w.values.push_back(static_cast<std::int8_t>(random()));
   const int bits = 10 + std::bit_width(taps * inputs);
+  const bool usual = random() % 2 != 0;  // only right shifts, as most networks have
   for (std::uint32_t c = 0; c < channels; ++c) {
     w.start.push_back(between(random, -100000, 100000));
     w.multiplier.push_back(between(random, 1 << 30, INT32_MAX));
-    w.shift.push_back(static_cast<std::int8_t>(wide ? between(random, -bits, 0) : between(random, -bits, 2)));
+    w.shift.push_back(static_cast<std::int8_t>(wide ? between(random, -bits, 0) : between(random, -bits, usual ? -1 : 2)));
+    if (random() % 16 == 0) w.multiplier.back() = 0, w.shift.back() = 0;  // a dead channel, as QuantizeMultiplier writes it
   }
   return w;
 }

@@ -331,7 +331,9 @@ TEST(Fill, WritesItsValueInTheTypesSize) {
   Random random(48);
   const std::pair<ElementType, std::int32_t> values[] = {{ElementType::kI8, -128}, {ElementType::kI8, 127},     {ElementType::kU8, 255},
                                                          {ElementType::kI16, -2},  {ElementType::kI16, 0x1234}, {ElementType::kI32, -559038737}};
-  for (const auto& [type, value] : values) {
+  for (const auto& one : values) {
+    const ElementType type = one.first;
+    const std::int32_t value = one.second;
     abi::Fill r;
     r.type = type, r.value = value;
     const std::uint32_t bytes = abi::element_bytes(type);

@@ -63,22 +63,27 @@ class ConvRun {
     const std::uint64_t pixels = rows * cols;
     for (std::uint64_t block = 0; block < blocks_;) {
       std::uint32_t pixels_max = 0;
-      kernels_.conv_shape(pixels, blocks_ - block, pixels_max, tile.blocks);
-      const std::uint64_t step = even_share(pixels, pixels_max);
+      kernels_.conv_shape(pixels + excess_pixels(), blocks_ - block, pixels_max, tile.blocks);
+      const std::uint64_t step = even_share(pixels + excess_pixels(), pixels_max);
       prepare_terms(block, tile.blocks);
       tile.weights = block_weights(block);
-      std::uint64_t row = 0, col = 0;
-      for (std::uint64_t pixel = 0; pixel < pixels; pixel += step) {
-        tile.pixels = static_cast<std::uint32_t>(std::min(step, pixels - pixel));
-        TileOutput output = tile_output(block, tile);
-        for (std::uint32_t m = 0; m < tile.pixels; ++m) {
-          tile.pixel[m] = scratch_.staged + plan.window_offset(row, col, cols);
-          place(output, m, first_row + row, first_col + col, block);
-          if (++col == cols) col = 0, ++row;
-        }
+      TileOutput output = tile_output(block, tile.blocks);
+      Cursor cursor(*this, plan, first_row, first_col, cols, block);
+      for (std::uint64_t pixel = 0; pixel < pixels;) {
+        const std::uint32_t excess = pixel == 0 ? excess_pixels() : 0;
+        if (excess != 0) tile.pixel[0] = scratch_.all_128;
+        output.pixels = static_cast<std::uint32_t>(std::min(step - excess, pixels - pixel));
+        tile.pixels = excess + output.pixels;
+        for (std::uint32_t m = 0; m < output.pixels; ++m) cursor.place(tile.pixel[excess + m], output.output[m], output.partial[m]);
         kernels_.conv(tile);
-        if (record_.weight_zero != 0) subtract_weight_zero(tile, output);
+        if (excess != 0) subtract_excess(tile.blocks);
+        output.sums = scratch_.sums + excess * kTileChannelsMax;
+        if (record_.weight_zero != 0) {
+          std::fill_n(output.pixel_start, kTilePixelsMax, 0);
+          subtract_weight_zero(tile, excess, output);
+        }
         kernels_.finish(output);
+        pixel += output.pixels;
       }
       block += tile.blocks;
     }
@@ -97,26 +102,36 @@ class ConvRun {
     tile.sums = scratch_.sums;
     for (std::uint64_t block = 0; block < blocks_;) {
       std::uint32_t pixels_max = 0;
-      kernels_.conv_shape(pixels, blocks_ - block, pixels_max, tile.blocks);
+      kernels_.conv_shape(pixels + excess_pixels(), blocks_ - block, pixels_max, tile.blocks);
       prepare_terms(block, tile.blocks);
       const std::uint64_t groups_max = kStagedBytes / group_bytes / pixels_max;
-      for (std::uint64_t pixel = 0; pixel < pixels; pixel += pixels_max) {
-        tile.pixels = static_cast<std::uint32_t>(std::min<std::uint64_t>(pixels_max, pixels - pixel));
-        TileOutput output = tile_output(block, tile);
-        for (std::uint32_t m = 0; m < tile.pixels; ++m) place(output, m, (pixel + m) / window_.out_cols, (pixel + m) % window_.out_cols, block);
+      for (std::uint64_t pixel = 0; pixel < pixels;) {
+        const std::uint32_t excess = pixel == 0 ? excess_pixels() : 0;
+        if (excess != 0) tile.pixel[0] = scratch_.all_128;
+        TileOutput output = tile_output(block, tile.blocks);
+        output.pixels = static_cast<std::uint32_t>(std::min<std::uint64_t>(pixels_max - excess, pixels - pixel));
+        output.sums = scratch_.sums + excess * kTileChannelsMax;
+        tile.pixels = excess + output.pixels;
+        for (std::uint32_t m = 0; m < output.pixels; ++m) {
+          const std::uint64_t row = (pixel + m) / window_.out_cols, col = (pixel + m) % window_.out_cols;
+          output.output[m] = output_at(row, col, block);
+          output.partial[m] = partial_at(row, col, block);
+        }
         for (std::uint64_t group = 0; group < all_groups; group += groups_max) {
           tile.segment_groups = static_cast<std::uint32_t>(std::min(groups_max, all_groups - group));
-          for (std::uint32_t m = 0; m < tile.pixels; ++m) {
+          for (std::uint32_t m = 0; m < output.pixels; ++m) {
             std::byte* target = scratch_.staged + m * tile.segment_groups * group_bytes;
-            tile.pixel[m] = target;
+            tile.pixel[excess + m] = target;
             gather_window(pixel + m, group, tile.segment_groups, group_bytes, target);
           }
           tile.weights = block_weights(block) + group * kBlock * kGroup;
           tile.accumulate = group != 0;
           kernels_.conv(tile);
-          if (record_.weight_zero != 0) subtract_weight_zero(tile, output);
+          if (record_.weight_zero != 0) subtract_weight_zero(tile, excess, output);
         }
+        if (excess != 0) subtract_excess(tile.blocks);
         kernels_.finish(output);
+        pixel += output.pixels;
       }
       block += tile.blocks;
     }
@@ -147,24 +162,22 @@ class ConvRun {
   [[nodiscard]] const std::byte* block_weights(std::uint64_t block) const noexcept { return block_at(block) + abi::kWeightDataOffset; }
 
   void prepare_terms(std::uint64_t first_block, std::uint32_t count) noexcept {
-    ChannelTerms& terms = scratch_.terms;
-    terms.plain = true;
-    for (std::uint32_t n = 0; n < count; ++n) {
-      const std::byte* block = block_at(first_block + n);
-      load_terms(block, record_.start == abi::Start::kRecords, n, terms);
-      if (offset_by_128_) {
-        alignas(64) std::int32_t excess[kBlock] = {};
-        kernels_.weight_sums(block_weights(first_block + n), window_.taps() * groups_, excess);
-        for (std::uint32_t c = 0; c < kBlock; ++c) terms.start[n * kBlock + c] = wrap_sub(terms.start[n * kBlock + c], excess[c]);
-      }
-    }
+    const std::uint64_t magnitude = std::uint64_t{128} * 255 * window_.taps() * record_.in_channels;
+    begin_terms(scratch_.terms, record_, magnitude);
+    for (std::uint32_t n = 0; n < count; ++n) load_terms(block_at(first_block + n), n, scratch_.terms, record_.start == abi::Start::kRecords);
   }
 
-  [[nodiscard]] TileOutput tile_output(std::uint64_t block, const ConvTile& tile) const noexcept {
+  /// Inputs staged as x ^ 0x80 give sums with 128 * (the sum of the channel's weights) too much. A pixel of nothing but 128 in the first tile of
+  /// each group of blocks tells how much that is, from the weights as they lie now.
+  [[nodiscard]] std::uint32_t excess_pixels() const noexcept { return offset_by_128_ ? 1 : 0; }
+  void subtract_excess(std::uint32_t blocks) noexcept {
+    for (std::uint32_t c = 0; c < blocks * kBlock; ++c) scratch_.terms.start[c] = wrap_sub(scratch_.terms.start[c], scratch_.sums[c]);
+  }
+
+  [[nodiscard]] TileOutput tile_output(std::uint64_t block, std::uint32_t blocks) const noexcept {
     TileOutput output;
-    output.pixels = tile.pixels;
-    output.channels = static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{tile.blocks} * kBlock, record_.out_channels - block * kBlock));
-    output.sums = scratch_.sums;
+    output.channels = static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{blocks} * kBlock, record_.out_channels - block * kBlock));
+    output.has_additions = record_.start == abi::Start::kPartial || record_.weight_zero != 0;
     output.terms = &scratch_.terms;
     output.type = record_.output_type;
     output.zero = record_.output_zero;
@@ -173,20 +186,54 @@ class ConvRun {
     return output;
   }
 
-  void place(TileOutput& output, std::uint32_t m, std::uint64_t row, std::uint64_t col, std::uint64_t block) const noexcept {
-    const std::uint64_t channel = block * kBlock;
-    output.output[m] = at_.output + row * record_.output_row_stride + col * record_.output_pixel_stride + channel * abi::element_bytes(record_.output_type);
-    if (record_.start == abi::Start::kPartial)
-      output.partial[m] = at_.partial + row * record_.partial_row_stride + col * record_.partial_pixel_stride + channel * sizeof(std::int32_t);
+  [[nodiscard]] std::byte* output_at(std::uint64_t row, std::uint64_t col, std::uint64_t block) const noexcept {
+    return at_.output + row * record_.output_row_stride + col * record_.output_pixel_stride + block * kBlock * abi::element_bytes(record_.output_type);
+  }
+  [[nodiscard]] const std::byte* partial_at(std::uint64_t row, std::uint64_t col, std::uint64_t block) const noexcept {
+    if (record_.start != abi::Start::kPartial) return nullptr;
+    return at_.partial + row * record_.partial_row_stride + col * record_.partial_pixel_stride + block * kBlock * sizeof(std::int32_t);
   }
 
+  /// Walks over a band's output pixels and says where each one's window and results are.
+  class Cursor {
+   public:
+    Cursor(const ConvRun& run, const BandPlan& plan, std::uint64_t first_row, std::uint64_t first_col, std::uint64_t cols, std::uint64_t block) noexcept
+        : run_(run), plan_(plan), first_row_(first_row), first_col_(first_col), cols_(cols), block_(block), window_step_(plan.window_offset(0, 1, cols)) {
+      start_row();
+    }
+    void place(const std::byte*& window, std::byte*& output, const std::byte*& partial) noexcept {
+      if (left_ == 0) ++row_, start_row();
+      --left_;
+      window = window_, output = output_, partial = partial_;
+      window_ += window_step_;
+      output_ += run_.record_.output_pixel_stride;
+      if (partial_ != nullptr) partial_ += run_.record_.partial_pixel_stride;
+    }
+
+   private:
+    void start_row() noexcept {
+      left_ = cols_;
+      window_ = run_.scratch_.staged + plan_.window_offset(row_, 0, cols_);
+      output_ = run_.output_at(first_row_ + row_, first_col_, block_);
+      partial_ = run_.partial_at(first_row_ + row_, first_col_, block_);
+    }
+    const ConvRun& run_;
+    const BandPlan& plan_;
+    std::uint64_t first_row_, first_col_, cols_, block_;
+    std::size_t window_step_;
+    std::uint64_t row_ = 0, left_ = 0;
+    const std::byte* window_ = nullptr;
+    std::byte* output_ = nullptr;
+    const std::byte* partial_ = nullptr;
+  };
+
   /// Adds -weight_zero * (sum of the window's inputs) to each pixel of the tile.
-  void subtract_weight_zero(const ConvTile& tile, TileOutput& output) const noexcept {
+  void subtract_weight_zero(const ConvTile& tile, std::uint32_t excess, TileOutput& output) const noexcept {
     const std::size_t count = std::size_t{tile.segment_groups} * kGroup;
-    for (std::uint32_t m = 0; m < tile.pixels; ++m) {
+    for (std::uint32_t m = 0; m < output.pixels; ++m) {
       std::uint32_t sum = 0;
       for (std::uint32_t s = 0; s < tile.segment_count; ++s) {
-        const std::byte* run = tile.pixel[m] + tile.segment_offset[s];
+        const std::byte* run = tile.pixel[excess + m] + tile.segment_offset[s];
         if (kernels_.conv_staging == Staging::kU8) {
           for (std::size_t i = 0; i < count; ++i) sum += static_cast<std::uint8_t>(run[i]);
         } else {
@@ -212,16 +259,21 @@ class ConvRun {
 
 }  // namespace
 
-void load_terms(const std::byte* block, bool with_start, std::uint32_t n, ChannelTerms& terms) noexcept {
+void load_terms(const std::byte* block, std::uint32_t n, ChannelTerms& terms, bool with_start) noexcept {
   for (std::uint32_t c = 0; c < kBlock; ++c) {
     const std::uint32_t at = n * kBlock + c;
-    const Shift shift = split_shift(load<std::int8_t>(block + abi::kWeightShiftOffset + c));
     terms.start[at] = with_start ? static_cast<std::int32_t>(load<std::int64_t>(block + abi::kWeightStartOffset + 8 * c)) : 0;
     terms.multiplier[at] = load<std::int32_t>(block + abi::kWeightMultiplierOffset + 4 * c);
+    // A multiplier of zero (a dead channel, or padding) gives zero whatever the shift.
+    const bool dead = terms.multiplier[at] == 0;
+    const Shift shift = dead ? Shift{} : split_shift(load<std::int8_t>(block + abi::kWeightShiftOffset + c));
     terms.left[at] = shift.left;
     terms.right[at] = shift.right;
     terms.mask[at] = static_cast<std::int32_t>((std::uint32_t{1} << shift.right) - 1);
-    terms.plain = terms.plain && shift.left == 0 && terms.multiplier[at] != std::numeric_limits<std::int32_t>::min();
+    const bool short_way = dead || (shift.right >= 1 && shift.right <= kShortShiftMax && terms.multiplier[at] != std::numeric_limits<std::int32_t>::min() &&
+                                    std::abs(std::int64_t{terms.start[at]}) <= terms.start_max);
+    terms.rounding[at] = short_way ? (terms.mask[at] + 1) / 2 + terms.zero * (1 << shift.right) : 0;
+    terms.usual = terms.usual && short_way;
   }
 }
 

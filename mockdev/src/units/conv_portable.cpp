@@ -27,11 +27,4 @@ void conv(const ConvTile& tile) noexcept {
   }
 }
 
-void weight_sums(const std::byte* weights, std::size_t groups, std::int32_t* sums) noexcept {
-  const auto* weight = reinterpret_cast<const std::int8_t*>(weights);
-  for (std::size_t group = 0; group < groups; ++group, weight += kBlock * kGroup)
-    for (std::uint32_t c = 0; c < kBlock; ++c)
-      sums[c] = wrap_add(sums[c], 128 * (weight[4 * c] + weight[4 * c + 1] + weight[4 * c + 2] + weight[4 * c + 3]));
-}
-
 }  // namespace naru::mockdev::portable

@@ -79,25 +79,12 @@ void conv(const ConvTile& tile) noexcept {
   }
 }
 
-NARU_TARGET_VNNI void weight_sums(const std::byte* weights, std::size_t groups, std::int32_t* sums) noexcept {
-  const __m512i all_128 = _mm512_set1_epi8(static_cast<char>(0x80));
-  __m512i even = _mm512_loadu_si512(sums), odd = _mm512_setzero_si512();
-  std::size_t group = 0;
-  for (; group + 2 <= groups; group += 2, weights += 2 * kBlock * kGroup) {
-    even = _mm512_dpbusd_epi32(even, all_128, _mm512_loadu_si512(weights));
-    odd = _mm512_dpbusd_epi32(odd, all_128, _mm512_loadu_si512(weights + kBlock * kGroup));
-  }
-  if (group < groups) even = _mm512_dpbusd_epi32(even, all_128, _mm512_loadu_si512(weights));
-  _mm512_storeu_si512(sums, _mm512_add_epi32(even, odd));
-}
-
 #else  // never chosen: is_supported() says no
 
 void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept {
   portable::conv_shape(pixels, blocks, tile_pixels, tile_blocks);
 }
 void conv(const ConvTile& tile) noexcept { portable::conv(tile); }
-void weight_sums(const std::byte* weights, std::size_t groups, std::int32_t* sums) noexcept { portable::weight_sums(weights, groups, sums); }
 
 #endif
 

@@ -48,14 +48,17 @@ class DepthwiseRun {
       for (std::uint64_t x = 0; x < window_.kernel_cols; ++x) scratch_.offsets[tap++] = static_cast<std::uint32_t>(plan.tap_offset(y, x, cols));
     pad_offsets(window_.taps());
 
+    TileOutput output = tile_output();
+    const std::uint64_t step = ceil_div(cols, ceil_div<std::uint64_t>(cols, kDepthwisePixelsMax));
+    const std::size_t window_step = plan.window_offset(0, 1, cols);
     for (std::uint64_t row = 0; row < rows; ++row) {
-      const std::uint64_t step = ceil_div(cols, ceil_div<std::uint64_t>(cols, kDepthwisePixelsMax));
+      const std::byte* window = scratch_.staged + plan.window_offset(row, 0, cols);
+      std::byte* result = output_at(first_row + row, first_col);
       for (std::uint64_t col = 0; col < cols; col += step) {
-        tile.pixels = static_cast<std::uint32_t>(std::min(step, cols - col));
-        TileOutput output = tile_output(tile.pixels);
-        for (std::uint32_t m = 0; m < tile.pixels; ++m) {
-          tile.pixel[m] = scratch_.staged + plan.window_offset(row, col + m, cols);
-          output.output[m] = output_at(first_row + row, first_col + col + m);
+        tile.pixels = output.pixels = static_cast<std::uint32_t>(std::min(step, cols - col));
+        for (std::uint32_t m = 0; m < tile.pixels; ++m, window += window_step, result += record_.output_pixel_stride) {
+          tile.pixel[m] = window;
+          output.output[m] = result;
         }
         kernels_.depthwise(tile);
         kernels_.finish(output);
@@ -69,7 +72,8 @@ class DepthwiseRun {
     const std::uint64_t pixels = window_.out_rows * window_.out_cols;
     for (std::uint64_t pixel = 0; pixel < pixels; pixel += kDepthwisePixelsMax) {
       const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(kDepthwisePixelsMax, pixels - pixel));
-      TileOutput output = tile_output(count);
+      TileOutput output = tile_output();
+      output.pixels = count;
       for (std::uint32_t m = 0; m < count; ++m) output.output[m] = output_at((pixel + m) / window_.out_cols, (pixel + m) % window_.out_cols);
       for (std::uint64_t tap = 0; tap < window_.taps(); tap += kTapsMax) {
         const std::uint64_t taps = std::min(kTapsMax, window_.taps() - tap);
@@ -105,8 +109,8 @@ class DepthwiseRun {
   }
 
   void prepare_terms() noexcept {
-    scratch_.terms.plain = true;
-    for (std::uint32_t n = 0; n * kBlock < channels_; ++n) load_terms(block_at(n), true, n, scratch_.terms);
+    begin_terms(scratch_.terms, record_, std::uint64_t{255} * 255 * window_.taps());
+    for (std::uint32_t n = 0; n * kBlock < channels_; ++n) load_terms(block_at(n), n, scratch_.terms, true);
   }
 
   /// w - weight_zero of taps [first, first + count), as [tap][32 channels]; a missing last tap and missing channels are zero.
@@ -134,9 +138,8 @@ class DepthwiseRun {
     if (taps % 2 != 0) scratch_.offsets[taps] = scratch_.offsets[taps - 1];
   }
 
-  [[nodiscard]] TileOutput tile_output(std::uint32_t pixels) const noexcept {
+  [[nodiscard]] TileOutput tile_output() const noexcept {
     TileOutput output;
-    output.pixels = pixels;
     output.channels = channels_;
     output.sums = scratch_.sums;
     output.terms = &scratch_.terms;

@@ -50,14 +50,22 @@ struct DepthwiseTile {
   std::int32_t* sums = nullptr;  // 64-byte aligned, rows of kTileChannelsMax
 };
 
-/// What becomes of the sums of up to kTileChannelsMax channels. Arrays are padded to whole blocks with zeros.
+/// The short way through requantisation: where no left shift, no shift of zero and no value of 2^30 or more occurs, RDivByPOT is
+/// (y + 2^(s-1) + (y >> 31)) >> s without overflow, and zero << s can be added before the shift.
+inline constexpr std::uint64_t kShortMagnitude = std::uint64_t{1} << 30;
+inline constexpr std::int32_t kShortShiftMax = 21;
+
+/// What becomes of the sums of up to kTileChannelsMax channels; whole blocks are filled.
 struct alignas(64) ChannelTerms {
   std::int32_t start[kTileChannelsMax];  // added to every sum of the channel
   std::int32_t multiplier[kTileChannelsMax];
   std::int32_t left[kTileChannelsMax];
   std::int32_t right[kTileChannelsMax];
-  std::int32_t mask[kTileChannelsMax];  // 2^right - 1
-  bool plain = false;                   // no left shift and no multiplier of INT32_MIN: the short way is exact
+  std::int32_t mask[kTileChannelsMax];      // 2^right - 1
+  std::int32_t rounding[kTileChannelsMax];  // of the short way: 2^(right-1) + (zero << right)
+  bool usual = false;                       // the short way is exact for all channels, and outputs are bytes
+  std::int64_t start_max = 0;               // magnitude of start up to which it is
+  std::int32_t zero = 0;
 };
 
 /// output[pixel][channel] = i32 ? a : clamp(requant(a) + zero),  a = sums + start + pixel_start (+ partial)
@@ -65,6 +73,7 @@ struct TileOutput {
   std::uint32_t pixels = 0, channels = 0;
   const std::int32_t* sums = nullptr;  // rows of kTileChannelsMax
   const ChannelTerms* terms = nullptr;
+  bool has_additions = false;  // pixel_start or partial are used; when not, they hold zeros
   std::int32_t pixel_start[kTilePixelsMax] = {};
   const std::byte* partial[kTilePixelsMax] = {};  // all null when not used
   std::byte* output[kTilePixelsMax] = {};
@@ -91,8 +100,6 @@ struct KernelTable {
   /// Widest tile for a row of `pixels` output pixels and `blocks` blocks of channels.
   void (*conv_shape)(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept;
   void (*conv)(const ConvTile& tile) noexcept;
-  /// sums[channel] += 128 * the sum of one block's weights, `groups` groups of them.
-  void (*weight_sums)(const std::byte* weights, std::size_t groups, std::int32_t* sums) noexcept;
   void (*depthwise)(const DepthwiseTile& tile) noexcept;
   void (*finish)(const TileOutput& tile) noexcept;
   /// values[i] = requant(values[i]); in place.
@@ -103,7 +110,6 @@ struct KernelTable {
 namespace portable {
 void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept;
 void conv(const ConvTile& tile) noexcept;
-void weight_sums(const std::byte* weights, std::size_t groups, std::int32_t* sums) noexcept;
 void depthwise(const DepthwiseTile& tile) noexcept;
 void finish(const TileOutput& tile) noexcept;
 void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;
@@ -118,7 +124,6 @@ void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier
 namespace vnni {
 void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept;
 void conv(const ConvTile& tile) noexcept;
-void weight_sums(const std::byte* weights, std::size_t groups, std::int32_t* sums) noexcept;
 void depthwise(const DepthwiseTile& tile) noexcept;
 void finish(const TileOutput& tile) noexcept;
 void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;

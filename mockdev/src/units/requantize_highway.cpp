@@ -30,29 +30,47 @@ struct Terms {
   V32 multiplier, left, right, mask;
 };
 
-/// Left shift, SRDHM, RDivByPOT (numerics 1 and 26).
-template <bool kPlain>
-HWY_INLINE V32 Requantized(V32 value, const Terms& terms) {
+/// SRDHM, but for the saturation of INT32_MIN squared.
+HWY_INLINE V32 HighProduct(V32 value, V32 multiplier) {
   const D32 d32;
   const hn::Repartition<std::int64_t, D32> d64;
   const hn::RebindToUnsigned<decltype(d64)> du64;
-  if (!kPlain) value = hn::Shl(value, terms.left);
   const auto nudge = hn::Set(d64, std::int64_t{1} << 30);
-  const auto even = hn::Add(hn::MulEven(value, terms.multiplier), nudge);
-  const auto odd = hn::Add(hn::MulEven(hn::Shuffle2301(value), hn::Shuffle2301(terms.multiplier)), nudge);
+  const auto even = hn::Add(hn::MulEven(value, multiplier), nudge);
+  const auto odd = hn::Add(hn::MulEven(hn::Shuffle2301(value), hn::Shuffle2301(multiplier)), nudge);
   // Bits 31 to 62 of each product: the low half of even >> 31, the high half of odd << 1.
-  V32 high = hn::OddEven(hn::BitCast(d32, hn::ShiftLeft<1>(odd)), hn::BitCast(d32, hn::ShiftRight<31>(hn::BitCast(du64, even))));
-  if (!kPlain) {
-    // INT32_MIN comes out only where INT32_MIN was squared, which saturates.
-    high = hn::IfThenElse(hn::Eq(high, hn::Set(d32, INT32_MIN)), hn::Set(d32, INT32_MAX), high);
-  }
+  return hn::OddEven(hn::BitCast(d32, hn::ShiftLeft<1>(odd)), hn::BitCast(d32, hn::ShiftRight<31>(hn::BitCast(du64, even))));
+}
+
+/// Left shift, SRDHM, RDivByPOT (numerics 1 and 26), whatever the operands.
+HWY_INLINE V32 Requantized(V32 value, const Terms& terms) {
+  const D32 d32;
+  V32 high = HighProduct(hn::Shl(value, terms.left), terms.multiplier);
+  // INT32_MIN comes out only where INT32_MIN was squared, which saturates.
+  high = hn::IfThenElse(hn::Eq(high, hn::Set(d32, INT32_MIN)), hn::Set(d32, INT32_MAX), high);
   const V32 remainder = hn::And(high, terms.mask);
   const V32 threshold = hn::Sub(hn::ShiftRight<1>(terms.mask), hn::ShiftRight<31>(high));
   return hn::Sub(hn::Shr(high, terms.right), hn::VecFromMask(d32, hn::Gt(remainder, threshold)));
 }
 
-template <bool kPlain>
-HWY_ATTR void FinishAs(const TileOutput& tile) {
+/// Whole blocks to bytes, the short way, nothing added per pixel: nearly every tile of nearly every network.
+template <typename Byte>
+HWY_ATTR void FinishUsual(const TileOutput& tile, std::uint32_t channels) {
+  const D32 d32;
+  const hn::Rebind<Byte, D32> d8;
+  const V32 lowest = hn::Set(d32, tile.lowest), highest = hn::Set(d32, tile.highest);
+  for (std::uint32_t channel = 0; channel < channels; channel += kLanes32) {
+    const V32 start = hn::Load(d32, tile.terms->start + channel), multiplier = hn::Load(d32, tile.terms->multiplier + channel);
+    const V32 right = hn::Load(d32, tile.terms->right + channel), rounding = hn::Load(d32, tile.terms->rounding + channel);
+    for (std::uint32_t m = 0; m < tile.pixels; ++m) {
+      const V32 high = HighProduct(hn::Add(hn::Load(d32, tile.sums + m * kTileChannelsMax + channel), start), multiplier);
+      const V32 value = hn::Shr(hn::Add(hn::Add(high, rounding), hn::ShiftRight<31>(high)), right);
+      hn::StoreU(hn::DemoteTo(d8, hn::Min(hn::Max(value, lowest), highest)), d8, reinterpret_cast<Byte*>(tile.output[m] + channel));
+    }
+  }
+}
+
+HWY_ATTR void FinishAny(const TileOutput& tile, std::uint32_t first_channel) {
   const D32 d32;
   const hn::Rebind<std::int8_t, D32> d8;
   const hn::Rebind<std::uint8_t, D32> du8;
@@ -61,47 +79,46 @@ HWY_ATTR void FinishAs(const TileOutput& tile) {
   const Bounds bounds = bounds_before_zero(tile);
   const V32 lowest = hn::Set(d32, bounds.lowest), highest = hn::Set(d32, bounds.highest), zero = hn::Set(d32, tile.zero);
   const std::uint32_t bytes = abi::element_bytes(tile.type);
-  for (std::uint32_t channel = 0; channel < tile.channels; channel += kLanes32) {
+  for (std::uint32_t channel = first_channel; channel < tile.channels; channel += kLanes32) {
     const std::uint32_t count = std::min<std::uint32_t>(kLanes32, tile.channels - channel);
     const V32 start = hn::Load(d32, all.start + channel);
     const Terms terms = {hn::Load(d32, all.multiplier + channel), hn::Load(d32, all.left + channel), hn::Load(d32, all.right + channel),
                          hn::Load(d32, all.mask + channel)};
     for (std::uint32_t m = 0; m < tile.pixels; ++m) {
       V32 value = hn::Add(hn::Add(hn::Load(d32, tile.sums + m * kTileChannelsMax + channel), start), hn::Set(d32, tile.pixel_start[m]));
-      HWY_ALIGN std::int32_t wide[kLanes32];
+      HWY_ALIGN std::int32_t wide[kLanes32] = {};
       if (tile.partial[m] != nullptr) {
         std::memcpy(wide, tile.partial[m] + channel * 4, count * 4);
-        for (std::uint32_t c = count; c < kLanes32; ++c) wide[c] = 0;
         value = hn::Add(value, hn::Load(d32, wide));
       }
-      std::byte* target = tile.output[m] + channel * bytes;
-      if (tile.type == abi::ElementType::kI32) {
-        hn::Store(value, d32, wide);
-        std::memcpy(target, wide, count * 4);
-        continue;
-      }
-      value = Requantized<kPlain>(value, terms);
-      value = hn::Add(hn::Min(hn::Max(value, lowest), highest), zero);
-      HWY_ALIGN std::byte narrow[2 * kLanes32];
-      std::byte* stored = count == kLanes32 ? target : narrow;
+      HWY_ALIGN std::byte result[4 * kLanes32];
+      if (tile.type != abi::ElementType::kI32) value = hn::Add(hn::Min(hn::Max(Requantized(value, terms), lowest), highest), zero);
       switch (tile.type) {
-        case abi::ElementType::kI8: hn::StoreU(hn::DemoteTo(d8, value), d8, reinterpret_cast<std::int8_t*>(stored)); break;
-        case abi::ElementType::kU8: hn::StoreU(hn::DemoteTo(du8, value), du8, reinterpret_cast<std::uint8_t*>(stored)); break;
-        default: hn::StoreU(hn::DemoteTo(d16, value), d16, reinterpret_cast<std::int16_t*>(stored)); break;
+        case abi::ElementType::kI8: hn::StoreU(hn::DemoteTo(d8, value), d8, reinterpret_cast<std::int8_t*>(result)); break;
+        case abi::ElementType::kU8: hn::StoreU(hn::DemoteTo(du8, value), du8, reinterpret_cast<std::uint8_t*>(result)); break;
+        case abi::ElementType::kI16: hn::StoreU(hn::DemoteTo(d16, value), d16, reinterpret_cast<std::int16_t*>(result)); break;
+        default: hn::StoreU(value, d32, reinterpret_cast<std::int32_t*>(result)); break;
       }
-      if (count != kLanes32) std::memcpy(target, narrow, count * bytes);
+      std::memcpy(tile.output[m] + channel * bytes, result, count * bytes);
     }
   }
 }
 
-void Finish(const TileOutput& tile) { tile.terms->plain ? FinishAs<true>(tile) : FinishAs<false>(tile); }
+void Finish(const TileOutput& tile) {
+  std::uint32_t done = 0;
+  if (tile.terms->usual && !tile.has_additions) {
+    done = tile.channels / kBlock * kBlock;
+    tile.type == abi::ElementType::kI8 ? FinishUsual<std::int8_t>(tile, done) : FinishUsual<std::uint8_t>(tile, done);
+  }
+  if (done < tile.channels) FinishAny(tile, done);
+}
 
 HWY_ATTR void Requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) {
   const D32 d32;
   const Terms terms = {hn::Set(d32, multiplier), hn::Set(d32, shift.left), hn::Set(d32, shift.right),
                        hn::Set(d32, static_cast<std::int32_t>((std::uint32_t{1} << shift.right) - 1))};
   std::size_t i = 0;
-  for (; i + kLanes32 <= count; i += kLanes32) hn::StoreU(Requantized<false>(hn::LoadU(d32, values + i), terms), d32, values + i);
+  for (; i + kLanes32 <= count; i += kLanes32) hn::StoreU(Requantized(hn::LoadU(d32, values + i), terms), d32, values + i);
   for (; i < count; ++i) values[i] = mockdev::requantize(values[i], multiplier, shift);
 }
 

@@ -11,11 +11,14 @@ inline constexpr std::size_t kStagedBytes = 192 * 1024;
 inline constexpr std::size_t kStagedSlack = 256;
 
 struct Scratch {
+  Scratch() noexcept { std::memset(all_128, 0x80, sizeof(all_128)); }
+
   alignas(64) std::int32_t sums[kTilePixelsMax * kTileChannelsMax];
   alignas(64) ChannelTerms terms;
   alignas(64) std::uint32_t offsets[kSegmentsMax];
   alignas(64) std::int16_t tap_weights[kSegmentsMax * kDepthwiseChannels];
   alignas(64) std::byte staged[kStagedBytes + kStagedSlack];
+  alignas(64) std::byte all_128[kStagedBytes + kStagedSlack];  // a window of it is the pixel that conv.cpp's excess is computed with
   alignas(64) std::int32_t row_a[kRowElements];
   alignas(64) std::int32_t row_b[kRowElements];
 };

@@ -60,16 +60,16 @@ void stage_as(const StageRun& run) noexcept {
       for (std::size_t c = 0; c < kDepthwiseChannels; ++c) target[c] = staged_value<Source, Target>(source[c]);
     return;
   }
-  if (run.channels == 3 && run.padded == 4) {  // the first layer of every image network
-    for (std::size_t p = 0; p < run.pixels; ++p, source += run.source_stride, target += 4) {
-      target[0] = staged_value<Source, Target>(source[0]);
-      target[1] = staged_value<Source, Target>(source[1]);
-      target[2] = staged_value<Source, Target>(source[2]);
-      target[3] = zero;
+  std::size_t done = 0;
+  if constexpr (sizeof(Target) == 1) {
+    if (run.channels == 3 && run.padded == 4 && run.source_stride != 0) {  // the first layer of every image network
+      // Four bytes at a time; the last pixel has no fourth one, so it goes the long way.
+      constexpr std::uint32_t kFlip = std::is_signed_v<Source> ? 0x80808080U : 0;
+      for (; done + 1 < run.pixels; ++done, source += run.source_stride, target += 4)
+        store(reinterpret_cast<std::byte*>(target), (load<std::uint32_t>(reinterpret_cast<const std::byte*>(source)) & 0xFFFFFFU) ^ kFlip);
     }
-    return;
   }
-  for (std::size_t p = 0; p < run.pixels; ++p, source += run.source_stride, target += run.padded) {
+  for (; done < run.pixels; ++done, source += run.source_stride, target += run.padded) {
     for (std::size_t c = 0; c < run.channels; ++c) target[c] = staged_value<Source, Target>(source[c]);
     for (std::size_t c = run.channels; c < run.padded; ++c) target[c] = zero;
   }

@@ -10,12 +10,9 @@
 namespace naru::mockdev {
 namespace {
 
-constexpr KernelTable kPortableKernels = {Staging::kI16,       portable::conv_shape, portable::conv,      portable::weight_sums,
-                                          portable::depthwise, portable::finish,     portable::requantize};
-// Staged as 16 bits, so nobody asks for 128 * sums of weights.
-constexpr KernelTable kHighwayKernels = {Staging::kI16,      highway::conv_shape, highway::conv, portable::weight_sums, highway::depthwise,
-                                         highway::finish,    highway::requantize};
-constexpr KernelTable kVnniKernels = {Staging::kU8, vnni::conv_shape, vnni::conv, vnni::weight_sums, vnni::depthwise, vnni::finish, vnni::requantize};
+constexpr KernelTable kPortableKernels = {Staging::kI16, portable::conv_shape, portable::conv, portable::depthwise, portable::finish, portable::requantize};
+constexpr KernelTable kHighwayKernels = {Staging::kI16, highway::conv_shape, highway::conv, highway::depthwise, highway::finish, highway::requantize};
+constexpr KernelTable kVnniKernels = {Staging::kU8, vnni::conv_shape, vnni::conv, vnni::depthwise, vnni::finish, vnni::requantize};
 
 constexpr KernelPath kBestFirst[] = {KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable};
 
