@@ -32,6 +32,7 @@ using D64 = hn::ScalableTag<std::int64_t>;
 constexpr std::size_t kLanes16 = hn::MaxLanes(D16());
 /// Vectors of 16-bit weights in one group of a block: 64 weights.
 constexpr int kVectors = static_cast<int>(kBlock * kGroup / kLanes16);
+static_assert(kVectors % 2 == 0);
 /// Accumulators: 3 x 4 of AVX2's 16 registers, 12 x 2 of AVX-512's 32.
 constexpr int kPixels = kVectors <= 2 ? 12 : 3;
 
@@ -69,13 +70,13 @@ HWY_ATTR void Multiply(const ConvTile& tile) {
   }
   NARU_UNROLL
   for (int m = 0; m < kTilePixels; ++m) {
-    HWY_ALIGN std::int32_t pairs[2 * kBlock];
-    NARU_UNROLL
-    for (int v = 0; v < kVectors; ++v) hn::Store(hn::RearrangeToOddPlusEven(sums[m][v], others[m][v]), d32, pairs + static_cast<std::size_t>(v) * hn::Lanes(d32));
     std::int32_t* target = tile.sums + m * kTileChannelsMax;
-    for (std::uint32_t c = 0; c < kBlock; ++c) {
-      const std::int32_t sum = wrap_add(pairs[2 * c], pairs[2 * c + 1]);
-      target[c] = tile.accumulate ? wrap_add(target[c], sum) : sum;
+    NARU_UNROLL
+    for (int v = 0; v < kVectors; v += 2, target += hn::MaxLanes(d32)) {
+      const V32 front = hn::RearrangeToOddPlusEven(sums[m][v], others[m][v]), back = hn::RearrangeToOddPlusEven(sums[m][v + 1], others[m][v + 1]);
+      V32 sum = hn::Add(hn::ConcatEven(d32, back, front), hn::ConcatOdd(d32, back, front));
+      if (tile.accumulate) sum = hn::Add(sum, hn::Load(d32, target));
+      hn::Store(sum, d32, target);
     }
   }
 }
