@@ -1,0 +1,195 @@
+// What is on the cable when it is wrong: every framing error is named, stalls bulk OUT, and costs nothing but the message it was in.
+#include "support.h"
+
+namespace naru::mockdev::test {
+namespace {
+
+using abi::MessageType;
+using abi::Status;
+
+/// Sends `bytes`, expects a status report and a stall, clears the halt, and sees that the device goes on.
+void expect_framing_error(Bench& bench, std::span<const std::byte> bytes, Status status, bool with_zero_packet = true) {
+  EXPECT_FALSE(bench.send(bytes, with_zero_packet));
+  EXPECT_TRUE(bench.device->halted(kOut));
+  const Message report = bench.expect();
+  EXPECT_EQ(report.header.type, MessageType::kStatusReport);
+  EXPECT_EQ(report.header.sequence, 0u);
+  EXPECT_EQ(report.reply().status, status) << abi::name_of(report.reply().status);
+  EXPECT_TRUE(bench.device->out_begin(kOut).empty());
+  bench.device->set_halt(kOut, false);
+  bench.device->set_halt(kIn, false);
+  EXPECT_NE(bench.create(64), 0u);
+}
+
+TEST(Framing, BadMagicVersionChecksumAndLengthStallAndAreMendedByClearingTheHalt) {
+  Bench bench;
+  bench.open();
+  const Bytes body = body_of(abi::CreateBuffer{64});
+  const auto header = [&] {
+    return abi::MessageHeader{.type = MessageType::kCreateBuffer, .epoch = bench.epoch, .sequence = ++bench.sequence, .context = bench.context, .body_bytes = 8};
+  };
+  abi::MessageHeader bad = header();
+  bad.magic ^= 1;
+  expect_framing_error(bench, Bench::seal(bad, body), Status::kBadMagic);
+  for (const std::uint16_t version : {0, 2, 65535}) {
+    bad = header();
+    bad.version = version;
+    expect_framing_error(bench, Bench::seal(bad, body), Status::kBadVersion);
+  }
+  Bytes flipped = Bench::seal(header(), body);
+  flipped[50] ^= std::byte{1};
+  expect_framing_error(bench, flipped, Status::kBadChecksum);
+  bad = header();
+  bad.body_bytes = 16;
+  expect_framing_error(bench, Bench::seal(bad, body), Status::kBadLength);
+  bad.body_bytes = 0xFFFFFFF8;
+  expect_framing_error(bench, Bench::seal(bad, body), Status::kBadLength);
+  bad.body_bytes = 7;
+  expect_framing_error(bench, Bench::seal(bad, body), Status::kBadLength);
+  const Bytes whole = Bench::seal(header(), body);
+  for (const std::size_t bytes : {std::size_t{1}, std::size_t{47}, std::size_t{48}, std::size_t{55}}) expect_framing_error(bench, std::span(whole).first(bytes), Status::kBadLength);
+  EXPECT_EQ(bench.counters().checksum_errors, 1u);
+  EXPECT_EQ(bench.counters().protocol_errors, 11u);
+}
+
+TEST(Framing, ContradictoryPayloadsAreLengthErrors) {
+  Bench bench;
+  bench.open();
+  const abi::Handle buffer = bench.create(64);
+  const Bytes body = body_of(abi::Access{.handle = buffer, .bytes = 8});
+  const auto with = [&](std::uint16_t flags, std::uint64_t payload_bytes) {
+    abi::MessageHeader header{.type = MessageType::kWrite, .epoch = bench.epoch, .sequence = ++bench.sequence, .context = bench.context, .flags = flags};
+    header.body_bytes = static_cast<std::uint32_t>(body.size());
+    header.payload_bytes = payload_bytes;
+    return Bench::seal(header, body);
+  };
+  expect_framing_error(bench, with(3, 8), Status::kBadLength);
+  expect_framing_error(bench, with(0, 8), Status::kBadLength);
+  expect_framing_error(bench, with(1, 0), Status::kBadLength);
+  expect_framing_error(bench, with(2, 0), Status::kBadLength);
+  expect_framing_error(bench, with(1, 8), Status::kBadLength);  // says it is there, but the transfer ends
+  expect_framing_error(bench, with(1, abi::kInlinePayloadMax + 1), Status::kBadLength);
+  expect_framing_error(bench, with(2, ~std::uint64_t{0}), Status::kBadLength);
+}
+
+TEST(Framing, AnOverlongMessageTransferIsRefused) {
+  Bench bench;
+  bench.open();
+  expect_framing_error(bench, Bytes(abi::kMessageTransferMax + 8), Status::kBadLength);
+}
+
+TEST(Framing, AMessageTransferOfTheGreatestLengthIsTaken) {
+  Bench bench;
+  bench.open();
+  const abi::Handle buffer = bench.create(64 * 1024);
+  Bytes transfer;
+  const std::size_t fixed = abi::wire_size<abi::MessageHeader>() + abi::wire_size<abi::Access>();
+  const Bytes first = random_bytes(16 * 1024, 1), second = random_bytes(abi::kMessageTransferMax - 2 * fixed - first.size(), 2);
+  append(transfer, bench.message(MessageType::kWrite, body_of(abi::Access{.handle = buffer, .bytes = first.size()}), first));
+  append(transfer, bench.message(MessageType::kWrite, body_of(abi::Access{.handle = buffer, .offset = 20'000, .bytes = second.size()}), second));
+  ASSERT_EQ(transfer.size(), abi::kMessageTransferMax);
+  ASSERT_TRUE(bench.send(transfer));
+  EXPECT_EQ(bench.expect().reply().status, Status::kOk);
+  EXPECT_EQ(bench.expect().reply().status, Status::kOk);
+  EXPECT_TRUE(bench.read(buffer, 20'000, second.size()).payload == second);
+}
+
+TEST(Framing, MessagesBeforeTheBrokenOneAreCarriedOut) {
+  Bench bench;
+  bench.open();
+  Bytes transfer = bench.message(MessageType::kCreateBuffer, body_of(abi::CreateBuffer{128}));
+  const std::uint32_t good = bench.sequence;
+  append(transfer, Bytes(48, std::byte{0xFF}));
+  EXPECT_FALSE(bench.send(transfer));
+  bool answered = false, reported = false;
+  for (unsigned i = 0; i < 2; ++i) {
+    const Message message = bench.expect();
+    if (message.header.type == MessageType::kStatusReport) {
+      reported = true;
+      EXPECT_EQ(message.reply().detail, 56u);  // where the broken one begins
+    } else {
+      answered = message.header.sequence == good && message.reply().status == Status::kOk;
+    }
+  }
+  EXPECT_TRUE(answered && reported);
+}
+
+TEST(Framing, APayloadThatIsCutShortAnswersItsRequestAndStalls) {
+  Bench bench;
+  bench.open();
+  const abi::Handle buffer = bench.create(20'000);
+  ASSERT_TRUE(bench.send(bench.message(MessageType::kWrite, body_of(abi::Access{.handle = buffer, .bytes = 20'000}), {}, 20'000)));
+  const std::uint32_t cut = bench.sequence;
+  EXPECT_FALSE(bench.send(Bytes(1500), false));
+  EXPECT_EQ(bench.expect().header.type, MessageType::kStatusReport);
+  const Message answer = bench.expect();
+  EXPECT_EQ(answer.header.sequence, cut);
+  EXPECT_EQ(answer.reply().status, Status::kBadLength);
+  bench.device->set_halt(kOut, false);
+  EXPECT_EQ(bench.write(buffer, 0, Bytes(20'000)), Status::kOk);
+}
+
+TEST(Framing, ClearingTheHaltInTheMiddleOfAPayloadResynchronises) {
+  Bench bench;
+  bench.open();
+  const abi::Handle buffer = bench.create(100'000);
+  ASSERT_TRUE(bench.send(bench.message(MessageType::kWrite, body_of(abi::Access{.handle = buffer, .bytes = 100'000}), {}, 100'000)));
+  ASSERT_TRUE(bench.send(Bytes(2048), false));
+  bench.device->set_halt(kOut, false);  // as a host does that came to the device after another one died
+  EXPECT_EQ(bench.expect().reply().status, Status::kBadLength);
+  EXPECT_EQ(bench.write(buffer, 0, Bytes(100'000)), Status::kOk);
+}
+
+TEST(Framing, ClearingTheHaltOfBulkInOffersWhatWasNotTakenAgain) {
+  Bench bench;
+  bench.open();
+  const abi::Handle buffer = bench.create(100'000);
+  const Bytes data = random_bytes(100'000, 4);
+  ASSERT_EQ(bench.write(buffer, 0, data), Status::kOk);
+  ASSERT_TRUE(bench.send(bench.message(MessageType::kRead, body_of(abi::Access{.handle = buffer, .bytes = data.size()}))));
+  ASSERT_TRUE(bench.receive_transfer(abi::kMessageTransferMax));  // the header
+  ASSERT_TRUE(bench.receive_transfer(4096));                      // and a part of the payload
+  bench.device->set_halt(kIn, false);
+  const Message answer = bench.expect();
+  EXPECT_EQ(answer.header.sequence, bench.sequence);
+  EXPECT_TRUE(answer.payload == data);
+}
+
+TEST(Framing, EmptyTransfersAreNothing) {
+  Bench bench;
+  bench.open();
+  for (unsigned i = 0; i < 10; ++i) EXPECT_TRUE(bench.send({}));
+  EXPECT_NE(bench.create(64), 0u);
+}
+
+TEST(Framing, AnswersOfOneInstantComeInOneTransfer) {
+  Bench bench;
+  bench.open();
+  Bytes transfer;
+  for (unsigned i = 0; i < 20; ++i) append(transfer, bench.message(MessageType::kCreateBuffer, body_of(abi::CreateBuffer{64})));
+  ASSERT_TRUE(bench.send(transfer));
+  const std::size_t before = bench.transfers_in;
+  for (unsigned i = 0; i < 20; ++i) EXPECT_EQ(bench.expect().header.sequence, bench.sequence - 19 + i);
+  EXPECT_EQ(bench.transfers_in - before, 1u);
+}
+
+TEST(Framing, APartlyTakenTransferGoesOnWhereItWas) {
+  Bench bench("tiny");
+  bench.open();
+  const abi::Handle buffer = bench.create(16'384);
+  const Bytes data = random_bytes(16'000, 9);
+  ASSERT_EQ(bench.write(buffer, 0, data), Status::kOk);
+  ASSERT_TRUE(bench.send(bench.message(MessageType::kRead, body_of(abi::Access{.handle = buffer, .bytes = data.size()}))));
+  Bytes transfer;
+  for (;;) {  // one packet at a time
+    const auto part = bench.receive_transfer(512);
+    ASSERT_TRUE(part);
+    append(transfer, *part);
+    if (part->size() < 512) break;
+  }
+  ASSERT_EQ(transfer.size(), 48u + 16u + 16'000u);
+  EXPECT_TRUE(Bytes(transfer.begin() + 64, transfer.end()) == data);
+}
+
+}  // namespace
+}  // namespace naru::mockdev::test
