@@ -111,7 +111,7 @@ class DeviceImpl final : public Device, private ControlTarget {
       if (readiness() != before) return {true, next_event()};
       const TimePoint next = next_event();
       if (next <= now()) return {false, now()};  // the budget is spent
-      if (next > until) {
+      if (next > until || next == kForever) {
         if (until != kForever) state_.clock.advance_to(until);
         return {readiness() != before, next};
       }
