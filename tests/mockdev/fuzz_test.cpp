@@ -73,20 +73,27 @@ TEST(Fuzz, MutatedMessagesWithRightChecksums) {
     for (unsigned i = 0; i < 60; ++i) {
       Bytes body;
       const auto type = static_cast<MessageType>(random.below(12) == 0 ? random.below(256) : std::array{0x01, 0x10, 0x11, 0x12, 0x13, 0x20, 0x21, 0x30, 0x31}[random.below(9)]);
-      switch (random.below(5)) {
-        case 0: body = body_of(abi::CreateBuffer{random.below(100'000)}); break;
-        case 1: body = body_of(abi::HandleBody{random.below(2) == 0 ? buffer : random.next()}); break;
-        case 2: body = body_of(abi::Access{.handle = buffer, .offset = random.below(5000), .bytes = random.below(5000), .after_fence = random.below(4), .after_queue = static_cast<std::uint16_t>(random.below(5))}); break;
-        case 3: body = Bench::job_body(stream, random.below(4), {bind(buffer, random.below(6000), random.below(100))}, static_cast<std::uint16_t>(random.below(5)), random.below(3)); break;
+      // Mostly the body that belongs to the type, with values around the limits; sometimes another one.
+      switch (random.below(4) == 0 ? MessageType{} : type) {
+        case MessageType::kOpenContext: break;
+        case MessageType::kCreateBuffer: body = body_of(abi::CreateBuffer{random.below(100'000)}); break;
+        case MessageType::kFreeBuffer:
+        case MessageType::kFreeStream: body = body_of(abi::HandleBody{random.below(8) == 0 ? buffer : random.next()}); break;
+        case MessageType::kLoadStream: break;
+        case MessageType::kWrite:
+        case MessageType::kRead: body = body_of(abi::Access{.handle = buffer, .offset = random.below(5000), .bytes = random.below(5000), .after_fence = random.below(4), .after_queue = static_cast<std::uint16_t>(random.below(5))}); break;
+        case MessageType::kSubmit: body = Bench::job_body(stream, random.below(4), {bind(buffer, random.below(6000), random.below(100))}, static_cast<std::uint16_t>(random.below(5)), random.below(3)); break;
         default: body = body_of(abi::Cancel{.fence = random.below(4), .queue = static_cast<std::uint16_t>(random.below(5))}); break;
       }
-      for (std::uint64_t flips = random.below(3); flips != 0 && !body.empty(); --flips) body[random.below(body.size())] ^= static_cast<std::byte>(1u << random.below(8));
+      for (std::uint64_t flips = random.below(2) * random.below(3); flips != 0 && !body.empty(); --flips) body[random.below(body.size())] ^= static_cast<std::byte>(1u << random.below(8));
       abi::MessageHeader header{.type = type, .epoch = bench.epoch, .sequence = ++bench.sequence, .context = random.below(20) == 0 ? static_cast<std::uint32_t>(random.next()) : bench.context};
       header.body_bytes = static_cast<std::uint32_t>(body.size());
       header.flags = static_cast<std::uint16_t>(random.below(10) == 0 ? random.below(16) : 0);
       Bytes payload;
       if (type == MessageType::kWrite || type == MessageType::kLoadStream || random.below(10) == 0) {
         payload = random_bytes(1 + random.below(3000), random.next());
+        abi::Access access;
+        if (type == MessageType::kWrite && random.below(4) != 0 && abi::decode(body, access) == abi::Decoded::kOk) payload.resize(std::clamp<std::uint64_t>(access.bytes, 1, 5000));
         header.flags |= random.below(2) == 0 ? 1 : 2;
         header.payload_bytes = payload.size();
       }
