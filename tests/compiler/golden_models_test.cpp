@@ -3,9 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 
 #include <fmt/format.h>
@@ -17,23 +14,10 @@
 #include "naru/verify/verify.h"
 #include "package/codec.h"
 #include "package_runner.h"
+#include "support/golden_models.h"
 
 namespace naru::sdk::testing {
 namespace {
-
-namespace fs = std::filesystem;
-
-Bytes read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  const auto bytes = std::as_bytes(std::span(text));
-  return {bytes.begin(), bytes.end()};
-}
-
-fs::path models_folder() {
-  if (const char* folder = std::getenv("NARU_MODELS")) return folder;
-  return fs::path(NARU_SOURCE_DIR).parent_path() / "shared" / "models";
-}
 
 /// The interpreter does some ten million multiply-accumulates a second: larger models run on the device in tests/golden.
 constexpr std::uint64_t kInterpretedMacs = 10'000'000;
@@ -42,9 +26,10 @@ class GoldenModels : public ::testing::TestWithParam<std::tuple<std::string, Chi
 
 TEST_P(GoldenModels, CompileVerifyAndGiveTheGoldenOutputs) {
   const auto& [model, chip] = GetParam();
-  const fs::path folder = models_folder();
-  if (!fs::exists(folder / (model + ".tflite"))) GTEST_SKIP() << "golden models not found at " << folder << " (set NARU_MODELS)";
-  const auto graph = import_tflite(std::make_shared<const Bytes>(read_file(folder / (model + ".tflite"))));
+  const auto folder = naru::testing::models_folder();
+  if (!folder) GTEST_SKIP() << "golden models not found: set NARU_MODELS or put them in ../shared/models";
+  const auto golden = naru::testing::golden_model(*folder, model);
+  const auto graph = import_tflite(std::make_shared<const Bytes>(naru::testing::read_all(golden.file)));
   ASSERT_TRUE(graph) << graph.error().to_string(true);
   compiler::CompileOptions options;
   options.profile = chip.name;
@@ -80,26 +65,22 @@ TEST_P(GoldenModels, CompileVerifyAndGiveTheGoldenOutputs) {
   std::uint64_t macs = 0;
   for (const auto& op : package->operators) macs += op.macs;
   if (macs > kInterpretedMacs) return;
-  std::size_t cases = 0;
-  for (const auto& entry : fs::directory_iterator(folder / "golden" / model)) {
-    if (!entry.is_directory() || ++cases > 2) continue;
+  for (std::size_t i = 0; i < std::min<std::size_t>(golden.cases.size(), 2); ++i) {
+    const auto& folder_of_case = golden.cases[i].folder;
     std::vector<Bytes> inputs;
-    for (std::size_t i = 0; i < package->inputs.size(); ++i) inputs.push_back(read_file(entry.path() / fmt::format("input{}.bin", i)));
+    for (std::size_t input = 0; input < package->inputs.size(); ++input)
+      inputs.push_back(naru::testing::read_all(folder_of_case / fmt::format("input{}.bin", input)));
     const auto tensors = run_package(*package, inputs);
     ASSERT_TRUE(tensors) << tensors.error().to_string(true);
-    for (std::size_t i = 0; i < package->outputs.size(); ++i)
-      EXPECT_TRUE((*tensors)[package->outputs[i]] == read_file(entry.path() / fmt::format("output{}.bin", i))) << entry.path() << " output " << i;
+    for (std::size_t output = 0; output < package->outputs.size(); ++output)
+      EXPECT_TRUE((*tensors)[package->outputs[output]] == naru::testing::read_all(folder_of_case / fmt::format("output{}.bin", output)))
+          << golden.cases[i].name << " output " << output;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Issue2, GoldenModels,
-    ::testing::Combine(::testing::Values("mlperf_resnet8_int8", "mlperf_resnet8_large_int8", "mlperf_vww96_int8", "mlperf_kws_dscnn_int8",
-                                         "mlperf_ad01_int8", "mlperf_strww_int8", "mlperf_ad_toycar_fullint_f32io",
-                                         "tflm_person_detect_int8", "tflm_micro_speech_int8", "tflm_hello_world_int8",
-                                         "tflm_mobilenet_v2_1.0_224_pt_int8", "coral_tf2_mobilenet_v2_1.0_224_ptq",
-                                         "emlearn_mnist_cnn_int8", "aeq_conv_fc_mnist_srq_a8w8", "mltk_rock_paper_scissors"),
-                       ::testing::Values(edge(), tiny())),
+    ::testing::Combine(::testing::ValuesIn(naru::testing::supported_models()), ::testing::Values(edge(), tiny())),
     [](const auto& info) {
       std::string name = std::get<0>(info.param) + "_on_" + std::get<1>(info.param).name;
       for (char& c : name)

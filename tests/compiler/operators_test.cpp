@@ -1,0 +1,148 @@
+// Random models of every operator, compiled for three chips, executed on the stream interpreter and compared to the bit with the reference interpreter
+// of graphs. The third chip's SRAM is so small that every operator is cut in all directions, reductions included.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include "chips.h"
+#include "compiler/compiler.h"
+#include "import/verify.h"
+#include "naru/verify/verify.h"
+#include "package_runner.h"
+#include "random_models.h"
+#include "reference/interpreter.h"
+
+namespace naru::sdk::testing {
+namespace {
+
+constexpr std::uint64_t kSeeds = 70;
+
+Chip cramped(std::uint64_t sram_bytes) {
+  Chip chip{fmt::format("cramped{}", sram_bytes), tiny().numbers};
+  chip.numbers.sram_bytes = sram_bytes;
+  return chip;
+}
+
+void expect_same(const graph::Graph& graph, const Chip& chip, const compiler::CompileOptions& options, std::uint64_t seed) {
+  const auto package = compiler::compile(graph, chip.numbers, options);
+  ASSERT_TRUE(package) << package.error().to_string(true);
+  for (const auto& step : package->steps) {
+    const auto* job = std::get_if<package::NpuJob>(&step);
+    if (job == nullptr) continue;
+    const auto report = verify::verify_stream(job->stream, chip.numbers);
+    ASSERT_TRUE(report) << report.error().to_string(true);
+  }
+  const auto inputs = random_inputs(graph, seed);
+  const std::vector<std::span<const std::byte>> views(inputs.begin(), inputs.end());
+  const auto expected = reference::run(graph, views, {.keep_intermediates = true});
+  ASSERT_TRUE(expected) << expected.error().to_string(true);
+  const auto tensors = run_package(*package, inputs);
+  ASSERT_TRUE(tensors) << tensors.error().to_string(true);
+  for (std::size_t i = 0; i < package->outputs.size(); ++i) ASSERT_TRUE((*tensors)[package->outputs[i]] == expected->outputs[i]) << "output " << i;
+  for (std::uint32_t kept : package->kept) {
+    const auto file_index = static_cast<std::size_t>(package->tensors[kept].file_index);
+    ASSERT_TRUE((*tensors)[kept] == expected->tensors[file_index]) << "tensor " << file_index;
+  }
+}
+
+class Operators : public ::testing::TestWithParam<graph::OperatorKind> {};
+
+TEST_P(Operators, GiveTheReferencesBitsOnEveryChip) {
+  // What a mean sums up must fit as a whole.
+  const std::uint64_t small = GetParam() == graph::OperatorKind::kMean ? 16384 : 3072;
+  for (const Chip& chip : {edge(), tiny(), cramped(small)}) {
+    for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+      const graph::Graph graph = random_model(GetParam(), seed);
+      const auto verified = verify_graph(graph);
+      ASSERT_TRUE(verified) << "seed " << seed << ": " << verified.error().to_string(true);
+      compiler::CompileOptions options;
+      options.fuse = seed % 3 != 0;
+      options.keep_all_tensors = seed % 5 == 0;
+      expect_same(graph, chip, options, seed);
+      if (HasFatalFailure()) FAIL() << graph::name_of(GetParam()) << ", seed " << seed << ", chip " << chip.name << ", fuse " << options.fuse << ", keep all "
+                                    << options.keep_all_tensors;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Operators,
+                         ::testing::Values(graph::OperatorKind::kConv2d, graph::OperatorKind::kDepthwiseConv2d, graph::OperatorKind::kFullyConnected,
+                                           graph::OperatorKind::kAveragePool2d, graph::OperatorKind::kMaxPool2d, graph::OperatorKind::kAdd,
+                                           graph::OperatorKind::kMul, graph::OperatorKind::kPad, graph::OperatorKind::kMean, graph::OperatorKind::kReshape,
+                                           graph::OperatorKind::kSoftmax, graph::OperatorKind::kRelu, graph::OperatorKind::kRelu6,
+                                           graph::OperatorKind::kConcatenation, graph::OperatorKind::kTranspose, graph::OperatorKind::kQuantize,
+                                           graph::OperatorKind::kDequantize),
+                         [](const auto& info) { return std::string(graph::name_of(info.param)); });
+
+TEST(Tiling, SplitsAReductionThatDoesNotFit) {
+  ModelBuilder b(7);
+  const auto in = b.input({2, 1000});
+  const auto filter = b.weights({20, 1000}, 0, true);
+  const auto out = b.op(graph::OperatorKind::kFullyConnected, {in, filter, b.bias(20)}, b.activation({2, 20}), graph::FullyConnectedOptions{});
+  const graph::Graph graph = b.finish({out});
+  expect_same(graph, cramped(8192), {}, 1);
+  const auto package = compiler::compile(graph, cramped(8192).numbers, {});
+  EXPECT_GT(package->operators[0].tiles, 2U);
+}
+
+TEST(Compiler, SaysWhichOperatorDoesNotFitTheSram) {
+  const graph::Graph graph = random_model(graph::OperatorKind::kConv2d, 3);
+  const auto package = compiler::compile(graph, cramped(256).numbers, {});
+  ASSERT_FALSE(package);
+  EXPECT_EQ(package.error().id(), ErrorId::kCompileSramTooSmall);
+  EXPECT_THAT(package.error().to_string(), ::testing::HasSubstr("CONV_2D"));
+}
+
+TEST(Compiler, RefusesAModelThatIsLargerThanTheDram) {
+  Chip chip = tiny();
+  chip.numbers.dram_bytes = 1024;
+  const auto package = compiler::compile(random_model(graph::OperatorKind::kFullyConnected, 4), chip.numbers, {});
+  ASSERT_FALSE(package);
+  EXPECT_EQ(package.error().id(), ErrorId::kCompileDramTooSmall);
+}
+
+TEST(Compiler, SplitsAModelIntoJobsThatTheChipAllows) {
+  ModelBuilder b(3);
+  auto last = b.input({1, 12, 12, 16});
+  for (int i = 0; i < 6; ++i) last = b.op(graph::OperatorKind::kRelu6, {last}, b.activation({1, 12, 12, 16}));
+  const graph::Graph graph = b.finish({last});
+  Chip chip = tiny();
+  const auto whole = compiler::compile(graph, chip.numbers, {});
+  ASSERT_TRUE(whole);
+  ASSERT_EQ(whole->steps.size(), 1U);
+  chip.numbers.job_cycles_max = std::get<package::NpuJob>(whole->steps[0]).worst_case_cycles / 2;
+  const auto split = compiler::compile(graph, chip.numbers, {});
+  ASSERT_TRUE(split);
+  EXPECT_GE(split->steps.size(), 2U);
+  expect_same(graph, chip, {}, 5);
+  chip.numbers.job_cycles_max = 100;
+  const auto never = compiler::compile(graph, chip.numbers, {});
+  ASSERT_FALSE(never);
+  EXPECT_EQ(never.error().id(), ErrorId::kCompileTooLong);
+}
+
+TEST(Compiler, KeepsATensorThatFusionWouldRemove) {
+  ModelBuilder b(11);
+  const auto in = b.input({1, 6, 6, 8});
+  const auto filter = b.weights({8, 1, 1, 8}, 0, true);
+  const auto conv = b.op(graph::OperatorKind::kConv2d, {in, filter, b.bias(8)}, b.activation({1, 6, 6, 8}), graph::ConvOptions{});
+  const auto relu = b.op(graph::OperatorKind::kRelu, {conv}, b.like(conv, {1, 6, 6, 8}));
+  const graph::Graph graph = b.finish({relu});
+  const auto fused = compiler::compile(graph, tiny().numbers, {});
+  ASSERT_TRUE(fused);
+  EXPECT_EQ(fused->operators[1].placement, package::Placement::kFused);
+  compiler::CompileOptions options;
+  options.keep_tensors = {conv};
+  const auto kept = compiler::compile(graph, tiny().numbers, options);
+  ASSERT_TRUE(kept);
+  ASSERT_EQ(kept->kept.size(), 1U);
+  EXPECT_EQ(kept->tensors[kept->kept[0]].file_index, conv);
+  EXPECT_EQ(kept->operators[1].placement, package::Placement::kNpu);
+  expect_same(graph, tiny(), options, 2);
+  options.keep_tensors = {99};
+  EXPECT_FALSE(compiler::compile(graph, tiny().numbers, options));
+}
+
+}  // namespace
+}  // namespace naru::sdk::testing

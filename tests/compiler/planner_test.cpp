@@ -1,0 +1,41 @@
+// The memory planner: buffers that live together lie apart, and space is used again.
+#include <gtest/gtest.h>
+
+#include "compiler/memory/planner.h"
+#include "naru/base/random.h"
+
+namespace naru::sdk::compiler {
+namespace {
+
+TEST(Planner, UsesSpaceAgainWhenALifeHasEnded) {
+  const auto plan = plan_memory({{100, 0, 1}, {100, 2, 3}, {64, 1, 2}});
+  EXPECT_EQ(plan.offsets[0], plan.offsets[1]);
+  EXPECT_EQ(plan.peak, 128U + 64U);
+  EXPECT_EQ(plan.live_peak, 128U + 64U);
+}
+
+TEST(Planner, KeepsRandomBuffersApart) {
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    Random random(seed);
+    std::vector<Buffer> buffers(1 + random.below(60));
+    for (Buffer& buffer : buffers) {
+      buffer.first = static_cast<std::uint32_t>(random.below(30));
+      buffer.last = buffer.first + static_cast<std::uint32_t>(random.below(6));
+      buffer.bytes = 1 + random.below(5000);
+    }
+    const auto plan = plan_memory(buffers);
+    EXPECT_GE(plan.peak, plan.live_peak);
+    for (std::size_t i = 0; i < buffers.size(); ++i) {
+      EXPECT_EQ(plan.offsets[i] % 64, 0U);
+      EXPECT_LE(plan.offsets[i] + buffers[i].bytes, plan.peak);
+      for (std::size_t j = 0; j < i; ++j) {
+        const bool together = buffers[i].first <= buffers[j].last && buffers[j].first <= buffers[i].last;
+        const bool apart = plan.offsets[i] + buffers[i].bytes <= plan.offsets[j] || plan.offsets[j] + buffers[j].bytes <= plan.offsets[i];
+        EXPECT_TRUE(!together || apart) << "seed " << seed << ": buffers " << i << " and " << j;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace naru::sdk::compiler

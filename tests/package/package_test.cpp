@@ -1,0 +1,167 @@
+// Packages as bytes: they come back the same, and nothing that is cut, changed or contradicts itself is taken.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "chips.h"
+#include "compiler/compiler.h"
+#include "naru/base/random.h"
+#include "package/codec.h"
+#include "random_models.h"
+
+namespace naru::sdk::testing {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+/// A small package with an NPU job on either side of the host.
+package::Package small_package() {
+  ModelBuilder b(21);
+  const auto in = b.input({1, 4, 4, 2});
+  const auto filter = b.weights({3, 1, 1, 2}, 0, true);
+  const auto conv = b.op(graph::OperatorKind::kConv2d, {in, filter, b.bias(3)}, b.activation({1, 4, 4, 3}), graph::ConvOptions{});
+  const auto real = b.op(graph::OperatorKind::kDequantize, {conv}, b.real({1, 4, 4, 3}));
+  const auto codes = b.op(graph::OperatorKind::kQuantize, {real}, b.activation({1, 4, 4, 3}));
+  const auto out = b.op(graph::OperatorKind::kRelu, {codes}, b.activation({1, 4, 4, 3}));
+  compiler::CompileOptions options;
+  options.profile = "tiny";
+  options.keep_tensors = {conv};
+  return compiler::compile(b.finish({out}), tiny().numbers, options).value();
+}
+
+TEST(Package, ComesBackTheSame) {
+  const package::Package before = small_package();
+  ASSERT_EQ(before.steps.size(), 4U);
+  const Bytes bytes = package::encode(before);
+  EXPECT_TRUE(package::is_package(bytes));
+  const auto after = package::decode(bytes);
+  ASSERT_TRUE(after) << after.error().to_string(true);
+  EXPECT_EQ(package::encode(*after), bytes);
+  EXPECT_EQ(after->advice.chip, before.advice.chip);
+  EXPECT_EQ(after->constants, before.constants);
+  EXPECT_EQ(std::get<package::NpuJob>(after->steps[0]).stream, std::get<package::NpuJob>(before.steps[0]).stream);
+  EXPECT_EQ(std::get<package::HostStep>(after->steps[1]).op.kind, graph::OperatorKind::kDequantize);
+  EXPECT_EQ(after->operators.size(), 4U);
+}
+
+TEST(Package, IsRefusedWithAnyByteChanged) {
+  const Bytes good = package::encode(small_package());
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    Bytes bad = good;
+    bad[i] ^= static_cast<std::byte>(1U << (i % 8));
+    const auto decoded = package::decode(bad);
+    ASSERT_FALSE(decoded) << "byte " << i;
+    const auto id = decoded.error().id();
+    ASSERT_EQ(id, i < 8 ? ErrorId::kPackageNotNaru : i < 10 ? ErrorId::kPackageVersion : ErrorId::kPackageHash) << "byte " << i << ": " << decoded.error().message();
+  }
+}
+
+TEST(Package, IsRefusedWhereverItIsCut) {
+  const Bytes good = package::encode(small_package());
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    const auto decoded = package::decode(std::span(good).first(size));
+    ASSERT_FALSE(decoded) << size << " bytes";
+    ASSERT_EQ(decoded.error().id(), size < 8 ? ErrorId::kPackageNotNaru : ErrorId::kPackageTruncated) << size << " bytes";
+  }
+  Bytes longer = good;
+  longer.push_back(std::byte{0});
+  const auto decoded = package::decode(longer);
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().id(), ErrorId::kPackageStructure);
+}
+
+TEST(Package, OfAnotherFormatSaysSo) {
+  Bytes newer = package::encode(small_package());
+  newer[8] = std::byte{package::kFormatVersion + 1};
+  const auto decoded = package::decode(newer);
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().id(), ErrorId::kPackageVersion);
+  EXPECT_EQ(decoded.error().kind(), ErrorKind::kVersion);
+}
+
+/// Encodes a package that was changed after compiling, hashes and all, and expects it to be refused as contradictory.
+void expect_contradiction(const char* what, const std::function<void(package::Package&)>& change) {
+  package::Package package = small_package();
+  change(package);
+  const auto decoded = package::decode(package::encode(package));
+  ASSERT_FALSE(decoded) << what;
+  EXPECT_EQ(decoded.error().id(), ErrorId::kPackageStructure) << what << ": " << decoded.error().to_string(true);
+}
+
+TEST(Package, IsRefusedWhenItContradictsItself) {
+  using package::HostStep;
+  using package::NpuJob;
+  using package::Package;
+  expect_contradiction("input index", [](Package& p) { p.inputs[0] = 99; });
+  expect_contradiction("output index", [](Package& p) { p.outputs[0] = 99; });
+  expect_contradiction("output that nobody writes", [](Package& p) { p.steps.pop_back(); });
+  expect_contradiction("order of steps", [](Package& p) { std::swap(p.steps[0], p.steps[3]); });
+  expect_contradiction("tensor size", [](Package& p) { p.tensors[0].bytes += 1; });
+  expect_contradiction("negative dimension", [](Package& p) { p.tensors[0].shape[0] = -1; });
+  expect_contradiction("huge shape", [](Package& p) { p.tensors[0].shape.assign(8, 0x7FFFFFFF); });
+  expect_contradiction("element type", [](Package& p) { p.tensors[0].type = static_cast<abi::ElementType>(99); });
+  expect_contradiction("scale", [](Package& p) { p.tensors[0].quantization->scales[0] = -1.0F; });
+  expect_contradiction("no scales", [](Package& p) { p.tensors[0].quantization->scales.clear(); });
+  expect_contradiction("constants arena", [](Package& p) { p.constants.resize(p.constants.size() / 2); });
+  expect_contradiction("scratch arena", [](Package& p) { p.scratch_bytes = ~std::uint64_t{0}; });
+  expect_contradiction("binding count", [](Package& p) { std::get<NpuJob>(p.steps[0]).bindings.pop_back(); });
+  expect_contradiction("binding offset", [](Package& p) { std::get<NpuJob>(p.steps[0]).bindings.back().offset = ~std::uint64_t{0}; });
+  expect_contradiction("binding rights", [](Package& p) { std::get<NpuJob>(p.steps[0]).bindings.back().rights = abi::Rights::kReadWrite; });
+  expect_contradiction("binding tensor", [](Package& p) { std::get<NpuJob>(p.steps[0]).bindings.back().tensor = 77; });
+  expect_contradiction("cycles", [](Package& p) { std::get<NpuJob>(p.steps[0]).worst_case_cycles = 1; });
+  expect_contradiction("stream", [](Package& p) { std::get<NpuJob>(p.steps[0]).stream.resize(40); });
+  expect_contradiction("requirements", [](Package& p) { p.requirements.sram_bytes /= 2; });
+  expect_contradiction("host operator", [](Package& p) { std::get<HostStep>(p.steps[1]).op.kind = graph::OperatorKind::kConv2d; });
+  expect_contradiction("host operand", [](Package& p) { std::get<HostStep>(p.steps[1]).op.inputs[0] = 5; });
+  expect_contradiction("host tensor", [](Package& p) { std::get<HostStep>(p.steps[1]).tensors[0] = 50; });
+  expect_contradiction("host shape", [](Package& p) { std::get<HostStep>(p.steps[1]).constants[1].shape = {1}; });
+  expect_contradiction("report", [](Package& p) { p.operators[0].step = 1000; });
+}
+
+TEST(Package, SurvivesAnyBytesInsideValidHashes) {
+  // Counts, indices and enumerators take random values; hashes are put right by encoding: an error or a package, never a crash.
+  Random random(5);
+  std::size_t refused = 0;
+  for (int round = 0; round < 300; ++round) {
+    package::Package p = small_package();
+    const auto any = [&] { return random.chance(2) ? static_cast<std::uint32_t>(random.below(8)) : static_cast<std::uint32_t>(random.next()); };
+    switch (random.below(8)) {
+      case 0: p.tensors[random.below(p.tensors.size())].type = static_cast<abi::ElementType>(any()); break;
+      case 1: p.tensors[random.below(p.tensors.size())].shape.push_back(static_cast<std::int32_t>(any())); break;
+      case 2: std::get<package::NpuJob>(p.steps[0]).bindings[0].bytes = any(); break;
+      case 3: std::get<package::NpuJob>(p.steps[3]).bindings[1].source = static_cast<package::RegionSource>(any()); break;
+      case 4: std::get<package::HostStep>(p.steps[1]).op.outputs = {static_cast<std::int32_t>(any())}; break;
+      case 5: std::get<package::HostStep>(p.steps[2]).constants[0].quantization.reset(); break;
+      case 6: p.advice.chip.vector_lanes = any(); break;
+      default: {
+        auto& stream = std::get<package::NpuJob>(p.steps[0]).stream;
+        stream[random.below(stream.size())] = static_cast<std::byte>(any());
+      }
+    }
+    if (!package::decode(package::encode(p))) ++refused;
+  }
+  EXPECT_GT(refused, 100U);
+}
+
+TEST(Package, NamesWhatAChipLacks) {
+  const package::Package package = small_package();
+  EXPECT_TRUE(package::check_requirements(package, tiny().numbers));
+  EXPECT_TRUE(package::check_requirements(package, edge().numbers));
+  const auto expect_lack = [&](const char* what, const std::function<void(abi::Chip&)>& change) {
+    abi::Chip chip = tiny().numbers;
+    change(chip);
+    const auto checked = package::check_requirements(package, chip);
+    ASSERT_FALSE(checked) << what;
+    EXPECT_EQ(checked.error().id(), ErrorId::kPackageRequirement);
+    EXPECT_THAT(checked.error().message(), ::testing::HasSubstr(what));
+  };
+  expect_lack("SRAM", [](abi::Chip& chip) { chip.sram_bytes = 64; });
+  expect_lack("DRAM", [](abi::Chip& chip) { chip.dram_bytes = 64; });
+  expect_lack("DMA", [](abi::Chip& chip) { chip.dma_engines = 0; });
+  expect_lack("cycles", [](abi::Chip& chip) { chip.job_cycles_max = 1; });
+  expect_lack("instruction set", [](abi::Chip& chip) { chip.isa_generation = 9; });
+}
+
+}  // namespace
+}  // namespace naru::sdk::testing
