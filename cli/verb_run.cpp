@@ -243,7 +243,7 @@ int run_model(Options& options, bool has_mean, bool has_std) {
   if (!labels) return report(labels.error(), options, "run");
   Result<Device> device = choose_device(options.device, true);
   if (!device) return report(device.error(), options, "run");
-  Result<Session> session = Session::create(*device, *model, {.keep_tensors = options.tensors});
+  Result<Session> session = Session::create(*device, *model, {.keep_tensors = options.tensors, .split_timing = true});
   if (!session) return report(session.error(), options, "run");
   const Result<StepInputs> inputs = read_inputs(options, *session);
   if (!inputs) return report(inputs.error(), options, "run");
