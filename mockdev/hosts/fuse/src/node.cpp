@@ -131,9 +131,15 @@ void Node::notify(Client& client) noexcept {
   client.poller = nullptr;
 }
 
-bool Node::may_use_interface(Client& client) noexcept {
-  if (owner_ == nullptr) owner_ = last_owner_ = &client;  // as usbfs does for programs that forgot to claim
-  return owner_ == &client;
+/// Claims it, too, as usbfs does for programs that forgot to.
+bool Node::take_interface(Client& client) noexcept {
+  if (owner_ != nullptr) return owner_ == &client;
+  if (last_owner_ != nullptr && last_owner_ != &client) {
+    controller_->bus_reset();  // what the last one left in the device is not this one's
+    deliver();
+  }
+  owner_ = last_owner_ = &client;
+  return true;
 }
 
 /// The last close of an open node, by its client or by the kernel when the client died.
@@ -173,7 +179,7 @@ int Node::submit(Client& client, std::uint64_t address) noexcept {
   static_cast<usb::Urb&>(*urb) = usb::Urb{};
   const int header = usbfs::translate(record, setup, *urb);
   if (header < 0) return -EINVAL;
-  if (urb->endpoint != 0 && !may_use_interface(client)) return -EBUSY;
+  if (urb->endpoint != 0 && !take_interface(client)) return -EBUSY;
   urb->memory = urb;
   urb->client = &client;
   urb->state = ClientUrb::State::kActive;
@@ -225,9 +231,7 @@ int Node::control(Client& client, std::uint64_t address) noexcept {
 
 int Node::claim(Client& client, unsigned interface) noexcept {
   if (interface != 0) return -ENOENT;
-  if (owner_ != nullptr && owner_ != &client) return -EBUSY;
-  owner_ = last_owner_ = &client;
-  return 0;
+  return take_interface(client) ? 0 : -EBUSY;
 }
 
 int Node::release_interface(Client& client, unsigned interface) noexcept {
@@ -264,7 +268,7 @@ int Node::ioctl(Client& client, unsigned command, std::uint64_t argument) noexce
       usbdevfs_setinterface setting{};
       if (!read_from(client.process, argument, &setting, sizeof setting)) return -EFAULT;
       if (setting.interface != 0 || setting.altsetting != 0) return -EINVAL;
-      return may_use_interface(client) ? 0 : -EBUSY;
+      return take_interface(client) ? 0 : -EBUSY;
     }
     case static_cast<unsigned>(USBDEVFS_CLAIMINTERFACE):
     case static_cast<unsigned>(USBDEVFS_RELEASEINTERFACE):
@@ -284,7 +288,7 @@ int Node::ioctl(Client& client, unsigned command, std::uint64_t argument) noexce
       if (owner_ != nullptr) return -EBUSY;
       return controller_->set_configuration(static_cast<std::uint8_t>(number)) ? 0 : -EINVAL;
     default:  // CLEAR_HALT, RESETEP
-      if (!may_use_interface(client)) return -EBUSY;
+      if (!take_interface(client)) return -EBUSY;
       return controller_->clear_halt(static_cast<std::uint8_t>(number)) ? 0 : -ENOENT;
   }
 }

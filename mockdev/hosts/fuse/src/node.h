@@ -39,7 +39,7 @@ class Node {
   struct ClientUrb;
   struct Requests;  // the FUSE callbacks
 
-  bool may_use_interface(Client& client) noexcept;
+  bool take_interface(Client& client) noexcept;
   void release(Client& client) noexcept;
   void notify(Client& client) noexcept;
   ClientUrb* take_urb(Client& client) noexcept;

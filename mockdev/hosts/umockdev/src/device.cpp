@@ -25,6 +25,13 @@ using Data = std::unique_ptr<UMockdevIoctlData, Unref>;
 
 Data resolve(UMockdevIoctlData* data, std::size_t offset, std::size_t bytes) { return Data(umockdev_ioctl_data_resolve(data, offset, bytes, nullptr)); }
 
+/// The client's pointer that the ioctl was called with.
+std::uint64_t address_in(UMockdevIoctlData* argument) {
+  void* address = nullptr;
+  std::memcpy(&address, argument->data, sizeof address);
+  return reinterpret_cast<std::uintptr_t>(address);
+}
+
 template <typename T>
 bool read_argument(UMockdevIoctlData* argument, T& value) {
   const Data data = resolve(argument, 0, sizeof value);
@@ -45,6 +52,7 @@ bool write_argument(UMockdevIoctlData* argument, const T& value) {
 
 struct Device::DeviceUrb final : usb::Urb {
   usb::SpanMemory bytes;
+  UMockdevIoctlClient* client = nullptr;  // whose; compared, never followed
   std::uint64_t address = 0;
   std::size_t charged = 0;
   Data record, buffer;
@@ -137,15 +145,28 @@ gboolean Device::on_ioctl(UMockdevIoctlBase*, UMockdevIoctlClient* client, gpoin
 void Device::on_vanished(UMockdevIoctlBase*, UMockdevIoctlClient* client, gpointer self) noexcept {
   Device& device = *static_cast<Device*>(self);
   const std::lock_guard lock(device.gate_);
-  if (device.owner_ != client) return;
-  device.owner_ = nullptr;
-  // As the FUSE host does: the next client starts clean.
-  if (device.controller_.plugged()) device.controller_.bus_reset();
-  while (device.controller_.reap() != nullptr) {
-  }
-  device.done_.clear();
-  device.urbs_.clear();
-  device.memory_bytes_ = 0;
+  if (device.owner_ == client || (device.owner_ == nullptr && device.last_owner_ == client)) device.start_clean(client);
+  if (device.owner_ == client) device.owner_ = nullptr;
+  if (device.last_owner_ == client) device.last_owner_ = nullptr;
+}
+
+/// Drops what a client left behind, in the device too, as the FUSE host does.
+void Device::start_clean(UMockdevIoctlClient* leaver) {
+  if (controller_.plugged()) controller_.bus_reset();
+  deliver();
+  std::erase_if(done_, [&](const DeviceUrb* urb) { return urb->client == leaver; });
+  std::erase_if(urbs_, [&](const auto& urb) {
+    if (urb->client == leaver) memory_bytes_ -= urb->charged;
+    return urb->client == leaver;
+  });
+}
+
+/// False: another client has the interface.
+bool Device::take_interface(UMockdevIoctlClient* client) {
+  if (owner_ != nullptr && owner_ != client) return false;
+  if (last_owner_ != nullptr && last_owner_ != client) start_clean(last_owner_);
+  owner_ = last_owner_ = client;
+  return true;
 }
 
 void Device::handle(UMockdevIoctlClient* client, unsigned request) {
@@ -163,23 +184,26 @@ int Device::simple(UMockdevIoctlClient* client, unsigned request, UMockdevIoctlD
   if (request == static_cast<unsigned>(USBDEVFS_SUBMITURB)) return submit(client, argument);
   if (request == static_cast<unsigned>(USBDEVFS_GET_CAPABILITIES))
     return write_argument(argument, options_.scatter_gather ? usbfs::kCapabilities : usbfs::kCapabilitiesNoScatterGather) ? 0 : -EFAULT;
-  if (request == static_cast<unsigned>(USBDEVFS_DISCARDURB)) return discard(reinterpret_cast<std::uintptr_t>(*reinterpret_cast<void**>(argument->data)));
-  if (request == static_cast<unsigned>(USBDEVFS_GETDRIVER)) return -ENODATA;
+  if (request == static_cast<unsigned>(USBDEVFS_DISCARDURB)) return discard(address_in(argument));
+  if (request == static_cast<unsigned>(USBDEVFS_GETDRIVER) || request == static_cast<unsigned>(USBDEVFS_IOCTL)) return -ENODATA;  // no kernel driver
 
   unsigned number = 0;
-  const bool takes_number = request == static_cast<unsigned>(USBDEVFS_CLAIMINTERFACE) || request == static_cast<unsigned>(USBDEVFS_RELEASEINTERFACE) ||
+  // What begins with an interface's, an endpoint's or a configuration's number.
+  const bool takes_number = request == static_cast<unsigned>(USBDEVFS_DISCONNECT_CLAIM) || request == static_cast<unsigned>(USBDEVFS_CLAIMINTERFACE) || request == static_cast<unsigned>(USBDEVFS_RELEASEINTERFACE) ||
                             request == static_cast<unsigned>(USBDEVFS_CLEAR_HALT) || request == static_cast<unsigned>(USBDEVFS_SETCONFIGURATION) ||
                             request == static_cast<unsigned>(USBDEVFS_SETINTERFACE);
   if (takes_number && !read_argument(argument, number)) return -EFAULT;
   const std::lock_guard lock(gate_);
   if (!controller_.plugged()) return -ENODEV;
   switch (request) {
+    case static_cast<unsigned>(USBDEVFS_DISCONNECT_CLAIM):
     case static_cast<unsigned>(USBDEVFS_CLAIMINTERFACE):
       if (number != 0) return -ENOENT;
-      if (owner_ != nullptr && owner_ != client) return -EBUSY;
-      owner_ = client;
+      return take_interface(client) ? 0 : -EBUSY;
+    case static_cast<unsigned>(USBDEVFS_RELEASEINTERFACE):
+      if (number != 0 || owner_ != client) return -EINVAL;
+      owner_ = nullptr;
       return 0;
-    case static_cast<unsigned>(USBDEVFS_RELEASEINTERFACE): return number == 0 && owner_ == client ? 0 : -EINVAL;  // it stays the last to have used it
     case static_cast<unsigned>(USBDEVFS_SETINTERFACE): return number == 0 ? 0 : -EINVAL;
     case static_cast<unsigned>(USBDEVFS_SETCONFIGURATION): return controller_.set_configuration(static_cast<std::uint8_t>(number)) ? 0 : -EINVAL;
     case static_cast<unsigned>(USBDEVFS_CLEAR_HALT): return controller_.clear_halt(static_cast<std::uint8_t>(number)) ? 0 : -ENOENT;
@@ -193,6 +217,7 @@ int Device::simple(UMockdevIoctlClient* client, unsigned request, UMockdevIoctlD
 
 int Device::submit(UMockdevIoctlClient* client, UMockdevIoctlData* argument) {
   auto urb = std::make_unique<DeviceUrb>();
+  urb->address = address_in(argument);  // before resolve(), which puts its own there
   urb->record = resolve(argument, 0, sizeof(usbdevfs_urb));
   if (!urb->record) return -EFAULT;
   usbdevfs_urb record{};
@@ -203,17 +228,14 @@ int Device::submit(UMockdevIoctlClient* client, UMockdevIoctlData* argument) {
   if (record.type == USBDEVFS_URB_TYPE_CONTROL && record.buffer_length >= static_cast<int>(sizeof setup)) std::memcpy(setup, urb->buffer->data, sizeof setup);
   const int header = usbfs::translate(record, setup, *urb);
   if (header < 0) return -EINVAL;
-  urb->address = reinterpret_cast<std::uintptr_t>(*reinterpret_cast<void**>(argument->data));
   urb->bytes = usb::SpanMemory(urb->buffer ? std::span(reinterpret_cast<std::byte*>(urb->buffer->data) + header, urb->length) : std::span<std::byte>{});
   urb->memory = &urb->bytes;
   urb->charged = static_cast<std::size_t>(record.buffer_length);
+  urb->client = client;
 
   const std::lock_guard lock(gate_);
   if (!controller_.plugged()) return -ENODEV;
-  if (urb->endpoint != 0) {
-    if (owner_ == nullptr) owner_ = client;  // as usbfs does for programs that forgot to claim
-    if (owner_ != client) return -EBUSY;
-  }
+  if (urb->endpoint != 0 && !take_interface(client)) return -EBUSY;  // usbfs, too, claims for programs that forgot to
   if (options_.memory_bytes_max != 0 && memory_bytes_ + urb->charged > options_.memory_bytes_max) return -ENOMEM;
   memory_bytes_ += urb->charged;
   controller_.submit(*urb);
@@ -239,11 +261,12 @@ void Device::reap(UMockdevIoctlClient* client, UMockdevIoctlData* argument) {
   {
     const std::lock_guard lock(gate_);
     plugged = controller_.plugged();
-    if (!done_.empty()) {
-      const auto own = std::find_if(urbs_.begin(), urbs_.end(), [&](const auto& other) { return other.get() == done_.front(); });
+    const auto first = std::find_if(done_.begin(), done_.end(), [&](const DeviceUrb* other) { return other->client == client; });
+    if (first != done_.end()) {
+      const auto own = std::find_if(urbs_.begin(), urbs_.end(), [&](const auto& other) { return other.get() == *first; });
       urb = std::move(*own);
       urbs_.erase(own);
-      done_.erase(done_.begin());
+      done_.erase(first);
       memory_bytes_ -= urb->charged;
     }
     if (done_.empty() && plugged) set_ready(false);

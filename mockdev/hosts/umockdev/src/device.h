@@ -53,6 +53,8 @@ class Device {
   void reap(UMockdevIoctlClient* client, UMockdevIoctlData* argument);
   void deliver();
   void set_ready(bool ready);
+  void start_clean(UMockdevIoctlClient* leaver);
+  bool take_interface(UMockdevIoctlClient* client);
   [[nodiscard]] std::string description_text() const;
 
   Gate& gate_;
@@ -69,7 +71,8 @@ class Device {
   std::vector<std::unique_ptr<DeviceUrb>> urbs_;
   std::vector<DeviceUrb*> done_;
   std::size_t memory_bytes_ = 0;
-  UMockdevIoctlClient* owner_ = nullptr;
+  UMockdevIoctlClient* owner_ = nullptr;       // has the interface
+  UMockdevIoctlClient* last_owner_ = nullptr;  // had it last, and nobody since
 };
 
 }  // namespace naru::mockdev::umockdev
