@@ -105,6 +105,10 @@ class NARU_API Session {
   [[nodiscard]] Result<Outputs> run(const RunOptions& options = {});
   [[nodiscard]] Result<Inference> submit(const RunOptions& options = {});
 
+  /// Blocks until something happened on the device, at most so long, then lets all inferences go on and calls callbacks: the loop of a program
+  /// that uses then(). On a virtual clock this is what lets time pass.
+  void wait(std::chrono::nanoseconds at_most);
+
   /// State (variables, recurrent cells) back to its first values.
   [[nodiscard]] Result<void> reset_state();
 

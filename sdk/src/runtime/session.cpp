@@ -153,6 +153,13 @@ Result<Outputs> Session::run(const RunOptions& options) {
   return inference.wait();
 }
 
+void Session::wait(std::chrono::nanoseconds at_most) {
+  driver::Device& device = *state_->device->device;
+  const TimePoint now = device.now();
+  device.wait(at_most >= kForever - now ? kForever : now + at_most);
+  sdk::runtime::drive(*state_);
+}
+
 Result<void> Session::reset_state() {
   if (state_->states.empty()) return {};
   return sdk::runtime::guarded([&]() -> Result<void> {

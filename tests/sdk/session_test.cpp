@@ -1,0 +1,247 @@
+// Goal: the session does what its header promises: synchronous and asynchronous runs, several in flight, deadlines, cancelling, lost devices. Method: the
+// public API on the mock bench with the project's own model, whose answers stand beside it.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "naru/mock.h"
+#include "naru/naru.h"
+
+namespace naru {
+namespace {
+
+const std::string kDigits = NARU_SOURCE_DIR "/models/digits/";
+
+std::vector<std::byte> read_bytes(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::vector<char> chars((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const auto bytes = std::as_bytes(std::span(chars));
+  return {bytes.begin(), bytes.end()};
+}
+
+Model digits_model() { return Model::load(kDigits + "digits.tflite").value(); }
+
+std::vector<std::byte> digit(int number) { return read_bytes(kDigits + "samples/digit" + std::to_string(number) + ".bin"); }
+
+void fill(Session& session, int number) { ASSERT_TRUE(session.input(0).fill_from(std::span<const std::byte>(digit(number)))); }
+
+std::size_t best(const Outputs& outputs) { return top(outputs.at(0), 1).at(0).index; }
+
+struct Opened {
+  mock::Bench bench = mock::Bench::with_profile("edge").value();
+  Device device = bench.open_device().value();
+};
+
+TEST(Session, ClassifiesEveryDigit) {
+  Opened opened;
+  Session session = Session::create(opened.device, digits_model()).value();
+  for (int number = 0; number < 10; ++number) {
+    fill(session, number);
+    const Result<Outputs> outputs = session.run();
+    ASSERT_TRUE(outputs) << outputs.error().to_string(true);
+    EXPECT_EQ(best(*outputs), static_cast<std::size_t>(number));
+  }
+}
+
+TEST(Session, KeepsSeveralInferencesApartInFlight) {
+  Opened opened;
+  Session session = Session::create(opened.device, digits_model(), {.keep_tensors = {}, .depth = 4}).value();
+  std::vector<Inference> flying;
+  for (int number = 0; number < 4; ++number) {
+    fill(session, number);
+    flying.push_back(session.submit().value());
+  }
+  for (int number = 3; number >= 0; --number) {
+    const Result<Outputs> outputs = flying[static_cast<std::size_t>(number)].wait();
+    ASSERT_TRUE(outputs) << outputs.error().to_string(true);
+    EXPECT_EQ(best(*outputs), static_cast<std::size_t>(number));
+  }
+}
+
+TEST(Session, WaitsForAPlaceWhenAllAreTaken) {
+  Opened opened;
+  Session session = Session::create(opened.device, digits_model(), {.keep_tensors = {}, .depth = 1}).value();
+  fill(session, 3);
+  Inference first = session.submit().value();
+  fill(session, 5);
+  Inference second = session.submit().value();
+  EXPECT_TRUE(first.poll());
+  EXPECT_EQ(best(first.wait().value()), 3U);
+  EXPECT_EQ(best(second.wait().value()), 5U);
+}
+
+TEST(Session, GivesTheSameCyclesEveryTime) {
+  Opened opened;
+  Session session = Session::create(opened.device, digits_model()).value();
+  const std::uint64_t first = session.run().value().timing().device_cycles;
+  EXPECT_GT(first, 0U);
+  for (int i = 0; i < 5; ++i) {
+    fill(session, i);
+    EXPECT_EQ(session.run().value().timing().device_cycles, first);
+  }
+}
+
+TEST(Session, SplitsTheTimeWhenAsked) {
+  Opened opened;
+  Session session = Session::create(opened.device, digits_model(), {.keep_tensors = {}, .split_timing = true}).value();
+  const Timing timing = session.run().value().timing();
+  EXPECT_GT(timing.upload.count(), 0);
+  EXPECT_GT(timing.download.count(), 0);
+  EXPECT_GT(timing.device.count(), 0);
+}
+
+TEST(Session, CallsBackFromALaterPollNotFromThen) {
+  Opened opened;
+  Session session = Session::create(opened.device, digits_model()).value();
+  fill(session, 8);
+  Inference inference = session.submit().value();
+  std::size_t calls = 0, answer = 99;
+  inference.then([&](Result<Outputs> outputs) {
+    ++calls;
+    if (outputs) answer = best(*outputs);
+  });
+  EXPECT_EQ(calls, 0U);
+  for (int i = 0; i < 1000 && calls == 0; ++i) session.wait(std::chrono::seconds(1));
+  EXPECT_EQ(calls, 1U);
+  EXPECT_EQ(answer, 8U);
+}
+
+TEST(Session, CancelsOnRequest) {
+  Opened opened;
+  Session session = Session::create(opened.device, digits_model(), {.keep_tensors = {}, .depth = 2}).value();
+  Inference running = session.submit().value();
+  Inference waiting = session.submit().value();
+  waiting.cancel();
+  const Result<Outputs> cancelled = waiting.wait();
+  if (!cancelled) EXPECT_EQ(cancelled.error().id(), ErrorId::kJobCancelled) << cancelled.error().to_string(true);  // the race may be lost
+  EXPECT_TRUE(running.wait());
+  EXPECT_TRUE(session.run()) << "the session works after a cancel";
+}
+
+TEST(Session, DroppingAnInferenceCancelsItAndFreesItsPlace) {
+  Opened opened;
+  Session session = Session::create(opened.device, digits_model(), {.keep_tensors = {}, .depth = 1}).value();
+  for (int i = 0; i < 20; ++i) {
+    const Inference dropped = session.submit().value();
+  }
+  fill(session, 2);
+  EXPECT_EQ(best(session.run().value()), 2U);
+}
+
+TEST(Session, KeepsItsDeadlineInModelledTime) {
+  Opened opened;
+  Session session = Session::create(opened.device, digits_model()).value();
+  const Result<Outputs> outputs = session.run({.deadline = std::chrono::microseconds(1)});
+  ASSERT_FALSE(outputs);
+  EXPECT_EQ(outputs.error().id(), ErrorId::kDeadline) << outputs.error().to_string(true);
+  EXPECT_EQ(exit_code(outputs.error().kind()), 12);
+  EXPECT_TRUE(session.run()) << "the session works after a missed deadline";
+}
+
+TEST(Session, SaysThatTheDeviceIsLostWhenItIsUnplugged) {
+  Opened opened;
+  Session session = Session::create(opened.device, digits_model()).value();
+  Inference inference = session.submit().value();
+  opened.bench.unplug();
+  const Result<Outputs> outputs = inference.wait();
+  ASSERT_FALSE(outputs);
+  EXPECT_EQ(outputs.error().kind(), ErrorKind::kDeviceLost) << outputs.error().to_string(true);
+  EXPECT_FALSE(outputs.error().remedy().empty());
+  const Result<Outputs> again = session.run();
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().kind(), ErrorKind::kDeviceLost);
+}
+
+TEST(Session, WorksOnADeviceThatWasPluggedInAgain) {
+  mock::Bench bench = mock::Bench::with_profile("tiny").value();
+  for (int round = 0; round < 3; ++round) {
+    {
+      const Device device = bench.open_device().value();
+      Session session = Session::create(device, digits_model()).value();
+      fill(session, 6);
+      EXPECT_EQ(best(session.run().value()), 6U);
+      EXPECT_EQ(bench.open_device().error().id(), ErrorId::kDeviceBusy);
+      bench.unplug();
+      EXPECT_EQ(bench.open_device().error().id(), ErrorId::kDeviceNotFound);
+      EXPECT_EQ(bench.plug().error().id(), ErrorId::kDeviceBusy);
+    }
+    ASSERT_TRUE(bench.plug());
+  }
+}
+
+TEST(Session, RunsAPackageLikeItsModel) {
+  Opened opened;
+  const Model package = compile(digits_model(), {.profile = "edge", .keep_tensors = {}}).value();
+  const Model loaded = Model::from_bytes(package.to_bytes().value()).value();
+  EXPECT_TRUE(loaded.is_compiled());
+  Session session = Session::create(opened.device, loaded).value();
+  EXPECT_EQ(session.compile_time().count(), 0);
+  fill(session, 4);
+  EXPECT_EQ(best(session.run().value()), 4U);
+}
+
+TEST(Session, RefusesAPackageForABiggerChip) {
+  mock::Bench bench = mock::Bench::with_profile("tiny").value();
+  const Device device = bench.open_device().value();
+  // 8 MiB of SRAM are there on edge: whatever of it the package uses beyond 256 KiB, tiny lacks.
+  const Model package = compile(digits_model(), {.profile = "edge", .keep_tensors = {}}).value();
+  const Result<Session> session = Session::create(device, package);
+  if (!session) EXPECT_EQ(session.error().id(), ErrorId::kPackageRequirement) << session.error().to_string(true);
+}
+
+TEST(Session, KeepsTheTensorsThatWereAskedFor) {
+  Opened opened;
+  const ModelSummary summary = summarize(digits_model()).value();
+  const std::int32_t wanted = summary.operators.at(0).output_tensor;
+  Session session = Session::create(opened.device, digits_model(), {.keep_tensors = {wanted}}).value();
+  const Outputs outputs = session.run().value();
+  EXPECT_EQ(outputs.size(), 1U);
+  const Result<TensorView> kept = outputs.tensor(wanted);
+  ASSERT_TRUE(kept) << kept.error().to_string(true);
+  EXPECT_EQ(kept->info().file_index, wanted);
+  EXPECT_FALSE(outputs.tensor(9999));
+}
+
+TEST(Session, AgreesWithTheReferenceOrNamesTheFirstOperatorThatDiffers) {
+  Opened opened;
+  const Model model = digits_model();
+  Session session = Session::create(opened.device, model).value();
+  fill(session, 1);
+  const std::vector<std::vector<std::byte>> inputs = {digit(1)};
+  const CheckReport good = check(opened.device, model, inputs, session.run().value()).value();
+  EXPECT_TRUE(good.equal);
+
+  mock::Faults faults;
+  faults.kernel_error = true;
+  opened.bench.plant(faults);
+  const CheckReport bad = check(opened.device, model, inputs, session.run().value()).value();
+  EXPECT_FALSE(bad.equal);
+  ASSERT_FALSE(bad.operators.empty());
+  EXPECT_EQ(bad.operators.back().operator_index, 0);
+  EXPECT_EQ(bad.operators.back().kind, "CONV_2D");
+  EXPECT_GT(bad.operators.back().differing, 0U);
+}
+
+TEST(OpenDevice, SaysWhatToDoWhenThereIsNone) {
+  ::unsetenv("NARU_DEVICE");
+  const Result<Device> device = open_device("usb:NO-SUCH-SERIAL");
+  ASSERT_FALSE(device);
+  EXPECT_EQ(exit_code(device.error().kind()), 3) << device.error().to_string(true);
+  EXPECT_FALSE(device.error().remedy().empty());
+  EXPECT_EQ(open_device("node:/nowhere/at/all").error().id(), ErrorId::kNodeDead);
+  EXPECT_EQ(open_device("what is this").error().id(), ErrorId::kSelector);
+}
+
+TEST(OpenDevice, TakesTheEnvironmentsChoice) {
+  mock::enable();
+  ::setenv("NARU_DEVICE", "mock:tiny", 1);
+  const Result<Device> device = open_device();
+  ::unsetenv("NARU_DEVICE");
+  ASSERT_TRUE(device) << device.error().to_string(true);
+  EXPECT_EQ(device->info().profile, "tiny");
+  EXPECT_TRUE(device->info().simulated);
+}
+
+}  // namespace
+}  // namespace naru
