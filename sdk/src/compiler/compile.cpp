@@ -11,7 +11,7 @@
 #include "compiler/group/group.h"
 #include "compiler/legalize/legalize.h"
 #include "compiler/lower/lower.h"
-#include "compiler/memory/planner.h"
+#include "compiler/memory/residency.h"
 #include "compiler/package/assemble.h"
 #include "compiler/schedule/order.h"
 #include "compiler/schedule/predict.h"
@@ -38,7 +38,17 @@ struct Planned {
   std::vector<std::uint64_t> sram;
   TiledOperator tiled;
   std::uint64_t cycles = 0;                  // all commands one after the other
-  std::vector<std::uint32_t> tensors;        // package tensors that it touches
+  std::uint64_t dram_bytes = 0;
+  std::uint32_t commands = 0;
+  std::vector<std::uint32_t> tensors;        // storages of the package tensors that it touches
+  std::uint32_t job = 0;
+};
+
+/// An inner tensor: neither input nor output nor constant.
+struct Life {
+  std::size_t root = 0;                  // of those that share its place
+  ResidentCandidate candidate;
+  std::optional<std::uint64_t> sram;     // where it stays
 };
 
 class Compiler {
@@ -54,6 +64,9 @@ class Compiler {
     tensors_ = number_tensors(program_);
     NARU_CHECK_OK(choose_tilings());
     NARU_CHECK_OK(place());
+    for (Planned& planned : planned_) unroll_node(planned);
+    NARU_CHECK_OK(assign_jobs());
+    place_sram();
     for (Planned& planned : planned_) unroll_node(planned);
     NARU_CHECK_OK(build_steps());
     finish(graph);
@@ -148,15 +161,17 @@ class Compiler {
     return {};
   }
 
-  /// Packs weights and constants, and gives every tensor and every SRAM buffer its place.
+  /// Weights, constants and all tensors in the DRAM; buffers of tiles anywhere. Enough to know what every operator costs.
   Result<void> place() {
     places_.assign(program_.graph.tensors.size(), abi::Operand{});
     for (Planned& planned : planned_) {
       if (const auto* nest = std::get_if<WindowNest>(&planned.nest); nest != nullptr && nest->window.has_weights())
         planned.weights = pack_weights(program_.graph, nest->window, std::get<WindowTiling>(planned.tiling.choice).depth, package_.constants);
+      for (TensorId id : planned.node->inputs) place_constant(root_of(id));
+      planned.sram.assign(planned.tiling.buffers.size(), 0);
     }
+    find_lives();
     place_tensors();
-    place_sram();
     std::uint64_t total = package_.constants.size() + package_.scratch_bytes;
     for (const auto& tensor : tensors_.tensors) total += tensor.bytes;
     if (total > chip_.dram_bytes)
@@ -165,79 +180,123 @@ class Compiler {
     return {};
   }
 
-  void place_tensors() {
-    const auto& graph = program_.graph;
-    std::vector<std::optional<std::size_t>> buffer_of(graph.tensors.size());
-    std::vector<Buffer> buffers;
-    const auto touch = [&](TensorId id, std::uint32_t moment) {
-      const auto root = static_cast<std::size_t>(aliases_[static_cast<std::size_t>(id)]);
-      if (tensors_.index[root] >= 0) {
-        places_[root] = abi::Operand::at(kTensorStorage + static_cast<unsigned>(tensors_.index[root]), 0);
-      } else if (const graph::Tensor& tensor = graph.tensors[root]; tensor.is_constant()) {
-        if (places_[root].region() == kConstantsStorage) return;
-        const std::uint64_t offset = align_up<std::uint64_t>(package_.constants.size(), 64);
-        package_.constants.resize(offset);
-        package_.constants.insert(package_.constants.end(), tensor.constant.begin(), tensor.constant.end());
-        places_[root] = abi::Operand::at(kConstantsStorage, offset);
-      } else {
-        if (!buffer_of[root]) {
-          buffer_of[root] = buffers.size();
-          buffers.push_back({graph::byte_size(tensor), moment, moment});
-        }
-        buffers[*buffer_of[root]].last = moment;
+  [[nodiscard]] std::size_t root_of(TensorId id) const { return static_cast<std::size_t>(aliases_[static_cast<std::size_t>(id)]); }
+
+  void place_constant(std::size_t root) {
+    const graph::Tensor& tensor = program_.graph.tensors[root];
+    if (!tensor.is_constant() || places_[root].region() == kConstantsStorage) return;
+    const std::uint64_t offset = align_up<std::uint64_t>(package_.constants.size(), 64);
+    package_.constants.resize(offset);
+    package_.constants.insert(package_.constants.end(), tensor.constant.begin(), tensor.constant.end());
+    places_[root] = abi::Operand::at(kConstantsStorage, offset);
+  }
+
+  /// From which operator to which every inner tensor is needed.
+  void find_lives() {
+    std::vector<std::optional<std::size_t>> life_of(program_.graph.tensors.size());
+    const auto touch = [&](TensorId id, std::uint32_t moment, bool reads) {
+      const std::size_t root = root_of(id);
+      if (tensors_.index[root] >= 0 || program_.graph.tensors[root].is_constant()) return;
+      if (!life_of[root]) {
+        life_of[root] = lives_.size();
+        lives_.push_back({root, {graph::byte_size(program_.graph.tensors[root]), moment, moment, 0}, std::nullopt});
       }
+      ResidentCandidate& life = lives_[*life_of[root]].candidate;
+      life.last = moment;
+      if (reads) ++life.readers;
     };
     for (std::uint32_t i = 0; i < planned_.size(); ++i) {
-      for (TensorId id : planned_[i].node->inputs) touch(id, i);
-      touch(planned_[i].node->output, i);
+      for (TensorId id : planned_[i].node->inputs) touch(id, i, true);
+      touch(planned_[i].node->output, i, false);
     }
+  }
+
+  /// Package tensors have storages of their own, inner tensors lie in the SRAM where they stay, else in scratch.
+  void place_tensors() {
+    for (std::size_t i = 0; i < places_.size(); ++i)
+      if (tensors_.index[i] >= 0) places_[i] = abi::Operand::at(kTensorStorage + static_cast<unsigned>(tensors_.index[i]), 0);
+    std::vector<Buffer> buffers;
+    for (const Life& life : lives_)
+      if (!life.sram) buffers.push_back({life.candidate.bytes, life.candidate.first, life.candidate.last});
     const MemoryPlan plan = plan_memory(buffers);
     package_.scratch_bytes = plan.peak;
-    for (std::size_t i = 0; i < places_.size(); ++i)
-      if (buffer_of[i]) places_[i] = abi::Operand::at(kScratchStorage, plan.offsets[*buffer_of[i]]);
+    std::size_t next = 0;
+    for (const Life& life : lives_)
+      places_[life.root] = life.sram ? abi::Operand::at(kSramStorage, *life.sram) : abi::Operand::at(kScratchStorage, plan.offsets[next++]);
     for (std::size_t i = 0; i < places_.size(); ++i) places_[i] = places_[static_cast<std::size_t>(aliases_[i])];
   }
 
-  /// Neighbours lie apart where both fit, so that one can begin while the other ends.
-  void place_sram() {
-    std::vector<Buffer> buffers;
-    const auto add = [&](bool beside_next) {
-      buffers.clear();
-      for (std::uint32_t i = 0; i < planned_.size(); ++i) {
-        const bool fits = i + 1 < planned_.size() && planned_[i].tiling.sram_bytes() + planned_[i + 1].tiling.sram_bytes() <= chip_.sram_bytes;
-        for (std::uint64_t bytes : planned_[i].tiling.buffers) buffers.push_back({bytes, i, beside_next && fits ? i + 1 : i});
-      }
+  /// Jobs are as long as the chip allows; host steps stand between them.
+  Result<void> assign_jobs() {
+    std::vector<std::uint32_t> tensors;
+    std::uint64_t cycles = 0, commands = 0;
+    std::uint32_t job = 0;
+    bool open = false;
+    const auto close = [&] {
+      job += open ? 1 : 0;
+      open = false;
+      tensors.clear();
+      cycles = commands = 0;
     };
-    add(true);
-    MemoryPlan plan = plan_memory(buffers);
-    if (plan.peak > chip_.sram_bytes) {
-      add(false);
-      plan = plan_memory(buffers);
+    std::size_t next = 0;
+    for (const Node& node : program_.nodes) {
+      if (std::holds_alternative<HostNode>(node.body)) close();
+      if (next == planned_.size() || planned_[next].node != &node) continue;  // the host's, or a view that stays in place
+      Planned& planned = planned_[next++];
+      if (planned.cycles > chip_.job_cycles_max)
+        return fail(ErrorId::kCompileTooLong, fmt::format("{} takes {} cycles; a job of this chip may take {}", describe(node), planned.cycles, chip_.job_cycles_max));
+      std::vector<std::uint32_t> joined;
+      std::ranges::set_union(tensors, planned.tensors, std::back_inserter(joined));
+      if (cycles + planned.cycles > chip_.job_cycles_max || joined.size() > kJobTensorsMax || (commands + planned.commands) * kCommandBytesMax > abi::kStreamBytesMax) {
+        close();
+        joined = planned.tensors;
+      }
+      planned.job = job;
+      open = true;
+      tensors = std::move(joined);
+      cycles += planned.cycles;
+      commands += planned.commands;
     }
+    return {};
+  }
+
+  /// Buffers of tiles, and tensors that stay between operators of one job: nothing lives in the SRAM across jobs.
+  void place_sram() {
+    std::vector<std::vector<std::uint64_t>> tile_buffers;
+    for (const Planned& planned : planned_) tile_buffers.push_back(planned.tiling.buffers);
+    std::vector<ResidentCandidate> candidates;
+    std::vector<Life*> lives;
+    for (Life& life : lives_) {
+      if (planned_[life.candidate.first].job != planned_[life.candidate.last].job) continue;
+      candidates.push_back(life.candidate);
+      lives.push_back(&life);
+    }
+    const SramPlan plan = plan_sram(tile_buffers, candidates, chip_.sram_bytes);
+    for (std::size_t i = 0; i < planned_.size(); ++i) planned_[i].sram = plan.tiles[i];
+    for (std::size_t i = 0; i < lives.size(); ++i) lives[i]->sram = plan.residents[i];
     package_.memory.sram_peak_bytes = plan.peak;
     package_.memory.sram_live_peak_bytes = plan.live_peak;
-    std::size_t next = 0;
-    for (Planned& planned : planned_)
-      for (std::size_t i = 0; i < planned.tiling.buffers.size(); ++i) planned.sram.push_back(plan.offsets[next++]);
+    place_tensors();
   }
 
   void unroll_node(Planned& planned) {
     planned.tiled.steps = unroll(planned.nest, planned.tiling, {places_, planned.sram, &planned.weights});
     const std::int32_t file_index = planned.node->op < 0 ? -1 : report(*planned.node).file_index;
     planned.tiled.source = static_cast<std::uint32_t>(std::max(file_index, 0));
-    std::uint32_t commands = 0;
-    std::uint64_t dram_bytes = 0;
+    planned.cycles = planned.dram_bytes = 0;
+    planned.commands = 0;
+    planned.tensors.clear();
     for (const Step& step : planned.tiled.steps) {
       for (const auto* items : {&step.loads, &step.compute, &step.stores}) {
         for (const Item& item : *items) {
-          ++commands;
+          ++planned.commands;
           const auto* dma = std::get_if<abi::Dma>(&item.body);
           const auto source = dma == nullptr ? abi::MemoryKind::kSram : memory_of(dma->source.region());
           const auto target = dma == nullptr ? abi::MemoryKind::kSram : memory_of(dma->target.region());
           const auto engine = item.unit == Unit::kVector ? abi::Engine::kVector : item.unit == Unit::kMac ? abi::Engine::kMac : abi::Engine::kDma0;
           const abi::Cost cost = abi::cost_of({engine, 0, item.body}, chip_, source, target);
           planned.cycles += cost.alone(chip_);
-          dram_bytes += cost.dram_bytes;
+          planned.dram_bytes += cost.dram_bytes;
           for (const abi::Operand* operand : {dma == nullptr ? nullptr : &dma->source, dma == nullptr ? nullptr : &dma->target})
             if (operand != nullptr && operand->region() >= kTensorStorage) planned.tensors.push_back(operand->region());
         }
@@ -245,27 +304,15 @@ class Compiler {
     }
     std::ranges::sort(planned.tensors);
     planned.tensors.erase(std::ranges::unique(planned.tensors).begin(), planned.tensors.end());
-    package_.memory.dram_traffic_bytes += dram_bytes;
-    if (planned.node->op < 0) return;
-    auto& entry = report(*planned.node);
-    entry.tiles = static_cast<std::uint32_t>(planned.tiled.steps.size());
-    entry.commands = commands;
-    entry.cycles = planned.cycles;
-    entry.dram_bytes = dram_bytes;
   }
 
-  /// Jobs are as long as the chip allows; host steps stand between them.
   Result<void> build_steps() {
     storage_bytes_ = {chip_.sram_bytes, package_.constants.size(), package_.scratch_bytes};
     for (const auto& tensor : tensors_.tensors) storage_bytes_.push_back(tensor.bytes);
     std::vector<Planned*> job;
-    std::vector<std::uint32_t> job_tensors;
-    std::uint64_t job_cycles = 0, job_commands = 0;
     const auto close = [&]() -> Result<void> {
       if (!job.empty()) NARU_CHECK_OK(build_job(job));
       job.clear();
-      job_tensors.clear();
-      job_cycles = job_commands = 0;
       return {};
     };
     std::size_t next = 0;
@@ -274,25 +321,10 @@ class Compiler {
         NARU_CHECK_OK(close());
         report(node).step = static_cast<std::uint32_t>(package_.steps.size());
         package_.steps.emplace_back(host_step(program_, node, tensors_));
-        continue;
       }
-      if (next == planned_.size() || planned_[next].node != &node) continue;  // a view that stays in place
-      Planned& planned = planned_[next++];
-      if (planned.cycles > chip_.job_cycles_max)
-        return fail(ErrorId::kCompileTooLong, fmt::format("{} takes {} cycles; a job of this chip may take {}", describe(node), planned.cycles, chip_.job_cycles_max));
-      std::uint64_t commands = 0;
-      for (const Step& step : planned.tiled.steps) commands += step.loads.size() + step.compute.size() + step.stores.size();
-      std::vector<std::uint32_t> joined;
-      std::ranges::set_union(job_tensors, planned.tensors, std::back_inserter(joined));
-      if (job_cycles + planned.cycles > chip_.job_cycles_max || joined.size() > kJobTensorsMax ||
-          (job_commands + commands) * kCommandBytesMax > abi::kStreamBytesMax) {
-        NARU_CHECK_OK(close());
-        joined = planned.tensors;
-      }
-      job_tensors = std::move(joined);
-      job_cycles += planned.cycles;
-      job_commands += commands;
-      job.push_back(&planned);
+      if (next == planned_.size() || planned_[next].node != &node) continue;
+      if (!job.empty() && job.back()->job != planned_[next].job) NARU_CHECK_OK(close());
+      job.push_back(&planned_[next++]);
     }
     return close();
   }
@@ -308,8 +340,16 @@ class Compiler {
     step.bindings = emitted.bindings;
     step.worst_case_cycles = emitted.worst_case_cycles;
     step.predicted_cycles = predict_cycles(emitted.stream, chip_);
-    for (const Planned* planned : job)
-      if (planned->node->op >= 0) report(*planned->node).step = static_cast<std::uint32_t>(package_.steps.size());
+    for (const Planned* planned : job) {
+      package_.memory.dram_traffic_bytes += planned->dram_bytes;
+      if (planned->node->op < 0) continue;
+      auto& entry = report(*planned->node);
+      entry.step = static_cast<std::uint32_t>(package_.steps.size());
+      entry.tiles = static_cast<std::uint32_t>(planned->tiled.steps.size());
+      entry.commands = planned->commands;
+      entry.cycles = planned->cycles;
+      entry.dram_bytes = planned->dram_bytes;
+    }
     package_.steps.emplace_back(std::move(step));
     return {};
   }
@@ -342,6 +382,7 @@ class Compiler {
   std::vector<TensorId> aliases_;
   PackageTensors tensors_;
   std::vector<Planned> planned_;
+  std::vector<Life> lives_;
   std::vector<abi::Operand> places_;
   std::vector<std::uint64_t> storage_bytes_;
   Package package_;

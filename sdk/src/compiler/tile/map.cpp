@@ -176,16 +176,22 @@ std::vector<Step> unroll_map(const MapNest& nest, const MapTiling& tiling, const
               if (operand.stride[d] != 0) key[d] = at[d];
               offset += at[d] * operand.stride[d];
             }
-            const auto slot = slots[i].take(key);
             layouts.push_back(layout_of(operand, box));
+            const abi::Operand whole = advance(places.tensors[static_cast<std::size_t>(operand.tensor)], offset);
+            if (whole.region() == kSramStorage) {
+              // The whole tensor stays in the SRAM: it is used where it is.
+              for (std::size_t d = 0; d < box.size(); ++d) layouts.back().stride[d] = box[d] == 1 ? 0 : static_cast<std::uint32_t>(operand.stride[d]);
+              tile_places.push_back(whole);
+              continue;
+            }
+            const auto slot = slots[i].take(key);
             tile_places.push_back(abi::Operand::at(kSramStorage, slot.offset));
-            const abi::Operand dram = advance(places.tensors[static_cast<std::size_t>(operand.tensor)], offset);
             if (i + 1 < operands.size()) {
-              if (!slot.holds) append_dma(step.loads, Unit::kLoad, dram, tile_places.back(), operand.element_bytes, layouts.back().loops);
+              if (!slot.holds) append_dma(step.loads, Unit::kLoad, whole, tile_places.back(), operand.element_bytes, layouts.back().loops);
             } else {
               auto loops = layouts.back().loops;
               for (auto& loop : loops) std::swap(loop.source_stride, loop.target_stride);
-              append_dma(step.stores, Unit::kStore, tile_places.back(), dram, operand.element_bytes, std::move(loops));
+              append_dma(step.stores, Unit::kStore, tile_places.back(), whole, operand.element_bytes, std::move(loops));
             }
           }
           step.compute.push_back({Unit::kVector, command_of(nest, box, layouts, tile_places)});

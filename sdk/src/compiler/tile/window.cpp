@@ -324,9 +324,10 @@ class Unroller {
       if (w_.has_weights()) load_weights(step, chunk, k);
       load_input(step, pixels, first, inputs);
       const bool is_last = k + 1 == depth_chunks;
-      if (is_last) output_at_ = outputs_.take(next_output_++).offset;
-      compute(step, pixels, chunk, inputs, k, is_last);
-      if (is_last) store(step, pixels, chunk);
+      const bool stays = is_last && output_.region() == kSramStorage;
+      if (is_last) output_at_ = stays ? output_.offset() + output_offset(pixels, chunk) : outputs_.take(next_output_++).offset;
+      compute(step, pixels, chunk, inputs, k, is_last, stays);
+      if (is_last && !stays) store(step, pixels, chunk);
       steps_.push_back(std::move(step));
     }
   }
@@ -343,9 +344,20 @@ class Unroller {
   void load_input(Step& step, const Pixels& pixels, std::uint32_t first, std::uint32_t channels) {
     row_span_ = rows_.span(pixels.row, pixels.rows);
     col_span_ = cols_.span(pixels.col, pixels.cols);
+    const std::uint64_t element = abi::element_bytes(w_.input_type);
+    const std::uint64_t image_pixel = w_.in_channels * element;
+    const std::uint64_t image_row = w_.in_cols * image_pixel;
+    const std::uint64_t source = pixels.image * w_.in_rows * image_row + row_span_.begin * image_row + col_span_.begin * image_pixel + first * element;
+    const bool is_padded = !w_.is_pool() && (row_span_.inside() < row_span_.size() || col_span_.inside() < col_span_.size());
+    if (input_.region() == kSramStorage && !is_padded) {
+      // The whole tensor stays in the SRAM: read it where it is.
+      input_at_ = input_.offset() + source;
+      pixel_bytes_ = image_pixel;
+      row_bytes_ = image_row;
+      return;
+    }
     const auto slot = inputs_.take({pixels, first, channels});
     input_at_ = slot.offset;
-    const std::uint64_t element = abi::element_bytes(w_.input_type);
     pixel_bytes_ = channels * element;
     row_bytes_ = (w_.is_pool() ? col_span_.inside() : col_span_.size()) * pixel_bytes_;
     if (slot.holds) return;
@@ -357,9 +369,6 @@ class Unroller {
       target += border.top * row_bytes_ + border.left * pixel_bytes_;
     }
     if (row_span_.inside() == 0 || col_span_.inside() == 0) return;
-    const std::uint64_t image_pixel = w_.in_channels * element;
-    const std::uint64_t image_row = w_.in_cols * image_pixel;
-    const std::uint64_t source = pixels.image * w_.in_rows * image_row + row_span_.begin * image_row + col_span_.begin * image_pixel + first * element;
     append_dma(step.loads, Unit::kLoad, advance(input_, source), abi::Operand::at(kSramStorage, target), pixel_bytes_,
                {{row_span_.inside(), image_row, row_bytes_}, {col_span_.inside(), image_pixel, pixel_bytes_}});
   }
@@ -390,7 +399,7 @@ class Unroller {
     fill((border.top + inside) * row_bytes_ - right, right + border.bottom * row_bytes_, 1);
   }
 
-  void compute(Step& step, const Pixels& pixels, const Chunk& chunk, std::uint32_t inputs, std::uint32_t k, bool is_last) {
+  void compute(Step& step, const Pixels& pixels, const Chunk& chunk, std::uint32_t inputs, std::uint32_t k, bool is_last, bool stays) {
     abi::CommandBody body = prototype_;
     const std::uint64_t element = is_last ? abi::element_bytes(w_.output_type) : 4;
     const std::uint64_t target = is_last ? output_at_ : partials_[k % 2];
@@ -403,8 +412,8 @@ class Unroller {
             c.out_cols = pixels.cols;
             c.input_row_stride = static_cast<std::uint32_t>(row_bytes_);
             c.input_pixel_stride = static_cast<std::uint32_t>(pixel_bytes_);
-            c.output_pixel_stride = static_cast<std::uint32_t>(chunk.channels * element);
-            c.output_row_stride = pixels.cols * c.output_pixel_stride;
+            c.output_pixel_stride = static_cast<std::uint32_t>((stays ? w_.out_channels : chunk.channels) * element);
+            c.output_row_stride = (stays ? w_.out_cols : pixels.cols) * c.output_pixel_stride;
           }
           if constexpr (requires { c.weights; }) c.weights = abi::Operand::at(kSramStorage, weight_at_);
         },
@@ -437,13 +446,18 @@ class Unroller {
     step.compute.push_back({unit, std::move(body)});
   }
 
+  /// Byte of the tile's first element in the whole output.
+  [[nodiscard]] std::uint64_t output_offset(const Pixels& pixels, const Chunk& chunk) const {
+    const std::uint64_t channel = std::uint64_t{chunk.group} * (w_.out_channels / groups_of(w_)) + chunk.first;
+    const std::uint64_t pixel = (std::uint64_t{pixels.image} * w_.out_rows + pixels.row) * w_.out_cols + pixels.col;
+    return (pixel * w_.out_channels + channel) * abi::element_bytes(w_.output_type);
+  }
+
   void store(Step& step, const Pixels& pixels, const Chunk& chunk) const {
     const std::uint64_t element = abi::element_bytes(w_.output_type);
     const std::uint64_t image_pixel = w_.out_channels * element, image_row = w_.out_cols * image_pixel;
-    const std::uint64_t channel = std::uint64_t{chunk.group} * (w_.out_channels / groups_of(w_)) + chunk.first;
-    const std::uint64_t target = (std::uint64_t{pixels.image} * w_.out_rows + pixels.row) * image_row + pixels.col * image_pixel + channel * element;
     const std::uint64_t pixel = chunk.channels * element;
-    append_dma(step.stores, Unit::kStore, abi::Operand::at(kSramStorage, output_at_), advance(output_, target), pixel,
+    append_dma(step.stores, Unit::kStore, abi::Operand::at(kSramStorage, output_at_), advance(output_, output_offset(pixels, chunk)), pixel,
                {{pixels.rows, pixels.cols * pixel, image_row}, {pixels.cols, pixel, image_pixel}});
   }
 
