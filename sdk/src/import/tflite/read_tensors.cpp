@@ -64,7 +64,8 @@ Result<std::optional<graph::Quantization>> read_quantization(const tflite::Tenso
   quantization.axis = parameters->quantized_dimension();
   for (std::size_t i = 0; i < scales; ++i) quantization.scales.push_back(parameters->scale()->Get(static_cast<flatbuffers::uoffset_t>(i)));
   for (std::size_t i = 0; i < zero_points; ++i) {
-    const std::int64_t zero_point = parameters->zero_point()->Get(static_cast<flatbuffers::uoffset_t>(i));
+    // Not by the accessor: the FlatBuffers verifier aligns a vector's length, not elements of 8 bytes.
+    const auto zero_point = load_le<std::int64_t>(reinterpret_cast<const std::byte*>(parameters->zero_point()->Data()) + i * sizeof(std::int64_t));
     if (zero_point < std::numeric_limits<std::int32_t>::min() || zero_point > std::numeric_limits<std::int32_t>::max())
       return refuse(ErrorId::kModelQuantization, place_of(tensor, "quantization.zero_point"), fmt::format("is {}", zero_point));
     quantization.zero_points.push_back(static_cast<std::int32_t>(zero_point));
