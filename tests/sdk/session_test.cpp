@@ -215,7 +215,13 @@ TEST(Session, AgreesWithTheReferenceOrNamesTheFirstOperatorThatDiffers) {
   mock::Faults faults;
   faults.kernel_error = true;
   opened.bench.plant(faults);
-  const CheckReport bad = check(opened.device, model, inputs, session.run().value()).value();
+  // One code off by one per command drowns in most pictures; in some it reaches the output.
+  CheckReport bad;
+  for (int number = 0; number < 10 && bad.equal; ++number) {
+    fill(session, number);
+    const std::vector<std::vector<std::byte>> pictures = {digit(number)};
+    bad = check(opened.device, model, pictures, session.run().value()).value();
+  }
   EXPECT_FALSE(bad.equal);
   ASSERT_FALSE(bad.operators.empty());
   EXPECT_EQ(bad.operators.back().operator_index, 0);
