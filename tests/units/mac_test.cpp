@@ -127,11 +127,11 @@ std::string described(const Shape& shape) {
 }
 
 const std::vector<Shape> kConvShapes = {
-    {1, 1, 1, 1, 1, 1, 1, 1, 1, 1},     {1, 1, 3, 17, 1, 1, 1, 1, 1, 1},    {1, 1, 1024, 40, 1, 1, 1, 1, 1, 1},  {1, 7, 64, 64, 1, 1, 1, 1, 1, 1},
-    {3, 5, 5, 9, 1, 1, 2, 3, 1, 1},     {5, 4, 3, 8, 3, 3, 1, 1, 1, 1},     {6, 7, 4, 33, 3, 3, 2, 2, 1, 1},     {2, 3, 7, 48, 3, 2, 3, 1, 1, 1},
-    {4, 9, 16, 15, 1, 5, 1, 2, 1, 1},   {5, 5, 6, 31, 3, 3, 1, 1, 2, 2},    {3, 13, 13, 49, 5, 1, 1, 1, 2, 1},   {1, 1, 10, 16, 7, 7, 1, 1, 1, 1},
-    {7, 7, 33, 65, 1, 1, 1, 1, 1, 1},   {1, 29, 12, 80, 1, 1, 1, 1, 1, 1},  {2, 2, 3, 64, 7, 7, 2, 2, 1, 1},     {13, 1, 2, 20, 2, 1, 3, 3, 3, 2},
-    {1, 6, 8, 96, 2, 2, 1, 1, 1, 2},    {10, 11, 1, 5, 3, 3, 3, 3, 1, 1},   {1, 5, 20, 112, 1, 1, 1, 1, 1, 1},   {3, 3, 9, 7, 2, 4, 2, 1, 4, 3},
+    {1, 1, 1, 1, 1, 1, 1, 1, 1, 1},   {1, 1, 3, 17, 1, 1, 1, 1, 1, 1},   {1, 1, 1024, 40, 1, 1, 1, 1, 1, 1}, {1, 7, 64, 64, 1, 1, 1, 1, 1, 1},
+    {3, 5, 5, 9, 1, 1, 2, 3, 1, 1},   {5, 4, 3, 8, 3, 3, 1, 1, 1, 1},    {6, 7, 4, 33, 3, 3, 2, 2, 1, 1},    {2, 3, 7, 48, 3, 2, 3, 1, 1, 1},
+    {4, 9, 16, 15, 1, 5, 1, 2, 1, 1}, {5, 5, 6, 31, 3, 3, 1, 1, 2, 2},   {3, 13, 13, 49, 5, 1, 1, 1, 2, 1},  {1, 1, 10, 16, 7, 7, 1, 1, 1, 1},
+    {7, 7, 33, 65, 1, 1, 1, 1, 1, 1}, {1, 29, 12, 80, 1, 1, 1, 1, 1, 1}, {2, 2, 3, 64, 7, 7, 2, 2, 1, 1},    {13, 1, 2, 20, 2, 1, 3, 3, 3, 2},
+    {1, 6, 8, 96, 2, 2, 1, 1, 1, 2},  {10, 11, 1, 5, 3, 3, 3, 3, 1, 1},  {1, 5, 20, 112, 1, 1, 1, 1, 1, 1},  {3, 3, 9, 7, 2, 4, 2, 1, 4, 3},
 };
 
 TEST(Conv, GivesTheLoopNestsBytesOnEveryPathAndType) {
@@ -156,8 +156,8 @@ TEST(Conv, SurvivesRandomShapes) {
     const Shape shape = {pick(1, 9), pick(1, 15), pick(1, 40), pick(1, 90), pick(1, 4), pick(1, 4), pick(1, 3), pick(1, 3), pick(1, 2), pick(1, 2)};
     const ElementType types[] = {ElementType::kI8, ElementType::kU8};
     const ElementType outputs[] = {ElementType::kI8, ElementType::kU8, ElementType::kI16, ElementType::kI32};
-    const ConvCase c =
-        make_conv(random, shape, types[random() % 2], outputs[random() % 4], random() % 2 != 0 ? between(random, -128, 127) : 0, random() % 2 != 0, random() % 2 != 0);
+    const ConvCase c = make_conv(random, shape, types[random() % 2], outputs[random() % 4], random() % 2 != 0 ? between(random, -128, 127) : 0,
+                                 random() % 2 != 0, random() % 2 != 0);
     expect_exact(c, described(shape));
   }
 }
@@ -283,7 +283,8 @@ struct DepthwiseCase {
   std::unique_ptr<Guarded> input, packed;
 };
 
-DepthwiseCase make_depthwise(Random& random, const Shape& s, std::uint32_t multiplier, ElementType input, ElementType output, std::int32_t weight_zero, bool gaps) {
+DepthwiseCase make_depthwise(Random& random, const Shape& s, std::uint32_t multiplier, ElementType input, ElementType output, std::int32_t weight_zero,
+                             bool gaps) {
   DepthwiseCase c;
   abi::Depthwise& r = c.record;
   r.input_type = input, r.output_type = output, r.weight_zero = weight_zero;
@@ -313,7 +314,7 @@ void expect_exact(const DepthwiseCase& c, const std::string& what) {
 TEST(Depthwise, GivesTheLoopNestsBytesOnEveryPathAndType) {
   Random random(11);
   const std::vector<Shape> shapes = {
-      {1, 1, 1, 0, 1, 1, 1, 1, 1, 1},  {1, 1, 33, 0, 3, 3, 1, 1, 1, 1}, {7, 9, 32, 0, 3, 3, 1, 1, 1, 1}, {5, 6, 17, 0, 3, 3, 2, 2, 1, 1},
+      {1, 1, 1, 0, 1, 1, 1, 1, 1, 1},  {1, 1, 33, 0, 3, 3, 1, 1, 1, 1}, {7, 9, 32, 0, 3, 3, 1, 1, 1, 1},  {5, 6, 17, 0, 3, 3, 2, 2, 1, 1},
       {3, 4, 65, 0, 5, 5, 1, 1, 1, 1}, {4, 3, 8, 0, 2, 3, 3, 2, 2, 1},  {2, 13, 48, 0, 1, 4, 1, 1, 1, 3}, {6, 1, 100, 0, 4, 1, 1, 3, 2, 2},
       {1, 8, 3, 0, 10, 8, 1, 1, 1, 1}, {1, 1, 64, 0, 7, 7, 1, 1, 1, 1}, {1, 25, 5, 0, 1, 1, 2, 2, 1, 1},
   };

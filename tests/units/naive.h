@@ -144,9 +144,8 @@ inline void naive(const abi::Conv& r, const std::byte* input, const Weights& wei
   for (std::uint64_t row = 0; row < r.out_rows; ++row)
     for (std::uint64_t col = 0; col < r.out_cols; ++col)
       for (std::uint32_t c = 0; c < r.out_channels; ++c) {
-        __int128 a = r.start == abi::Start::kPartial
-                         ? get(partial + row * r.partial_row_stride + col * r.partial_pixel_stride + 4 * c, ElementType::kI32)
-                         : weights.start[c];
+        __int128 a = r.start == abi::Start::kPartial ? get(partial + row * r.partial_row_stride + col * r.partial_pixel_stride + 4 * c, ElementType::kI32)
+                                                     : weights.start[c];
         for (std::uint32_t y = 0; y < r.kernel_rows; ++y)
           for (std::uint32_t x = 0; x < r.kernel_cols; ++x)
             for (std::uint32_t i = 0; i < r.in_channels; ++i) {

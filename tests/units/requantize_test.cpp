@@ -53,7 +53,8 @@ TEST(Requantize, IsExactForRandomMultipliersZeroPointsAndTypes) {
     const ElementType types[] = {ElementType::kI8, ElementType::kU8, ElementType::kI16};
     const ElementType type = types[random() % 3];
     const std::int32_t zero = type == ElementType::kU8 ? static_cast<std::int32_t>(random() % 256) : static_cast<std::int8_t>(random());
-    expect_exact(static_cast<std::int32_t>(random()), static_cast<int>(random() % 62) - 31, type, zero, values, random() % 2 != 0 ? 0 : static_cast<std::int32_t>(random()));
+    expect_exact(static_cast<std::int32_t>(random()), static_cast<int>(random() % 62) - 31, type, zero, values,
+                 random() % 2 != 0 ? 0 : static_cast<std::int32_t>(random()));
   }
 }
 

@@ -112,7 +112,9 @@ std::vector<std::int64_t> reference(const std::vector<std::int64_t>& input, cons
   const Fixed<0> scale = one_over_one_plus_x(Fixed<0>{shifted});
   std::vector<std::int64_t> output;
   for (const std::int64_t v : input)
-    output.push_back(v - highest < p.difference_min ? lowest : clamp(divide_by_pot((scale * exponential(v)).raw, num_bits_over_unit + 31 - 8) + lowest, lowest, lowest + 255));
+    output.push_back(v - highest < p.difference_min
+                         ? lowest
+                         : clamp(divide_by_pot((scale * exponential(v)).raw, num_bits_over_unit + 31 - 8) + lowest, lowest, lowest + 255));
   return output;
 }
 

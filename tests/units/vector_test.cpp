@@ -299,7 +299,8 @@ TEST(Move, CopiesStridedElementsOfEverySize) {
     const Guarded input(span_of(r.extent, r.input_stride, bytes));
     input.randomize(random);
     std::vector<std::byte> expected(span_of(r.extent, r.output_stride, bytes), std::byte{0xA5});
-    for_each(r.extent, [&](const Extents& i) { std::memcpy(expected.data() + offset_of(i, r.output_stride), input.data() + offset_of(i, r.input_stride), bytes); });
+    for_each(r.extent,
+             [&](const Extents& i) { std::memcpy(expected.data() + offset_of(i, r.output_stride), input.data() + offset_of(i, r.input_stride), bytes); });
     expect_bytes(r, UnaryPointers{input.data(), nullptr}, &UnaryPointers::output, expected, "round " + std::to_string(round));
   }
 }
@@ -322,7 +323,8 @@ TEST(Dma, CopiesRowsAndLeavesTheGapsAlone) {
     const Guarded input(span_of(extent, source_stride, r.row_bytes));
     input.randomize(random);
     std::vector<std::byte> expected(span_of(extent, target_stride, r.row_bytes), std::byte{0xA5});
-    for_each(extent, [&](const Extents& i) { std::memcpy(expected.data() + offset_of(i, target_stride), input.data() + offset_of(i, source_stride), r.row_bytes); });
+    for_each(extent,
+             [&](const Extents& i) { std::memcpy(expected.data() + offset_of(i, target_stride), input.data() + offset_of(i, source_stride), r.row_bytes); });
     expect_bytes(r, DmaPointers{input.data(), nullptr}, &DmaPointers::target, expected, "round " + std::to_string(round));
   }
 }

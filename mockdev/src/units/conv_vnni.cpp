@@ -52,7 +52,8 @@ constexpr Multiply kOneBlock[kTilePixelsMax] = {multiply<1, 1>, multiply<2, 1>, 
                                                 multiply<7, 1>, multiply<8, 1>, multiply<9, 1>, multiply<10, 1>, multiply<11, 1>, multiply<12, 1>};
 constexpr Multiply kTwoBlocks[kTilePixelsMax] = {multiply<1, 2>, multiply<2, 2>, multiply<3, 2>, multiply<4, 2>,  multiply<5, 2>,  multiply<6, 2>,
                                                  multiply<7, 2>, multiply<8, 2>, multiply<9, 2>, multiply<10, 2>, multiply<11, 2>, multiply<12, 2>};
-constexpr Multiply kThreeBlocks[8] = {multiply<1, 3>, multiply<2, 3>, multiply<3, 3>, multiply<4, 3>, multiply<5, 3>, multiply<6, 3>, multiply<7, 3>, multiply<8, 3>};
+constexpr Multiply kThreeBlocks[8] = {multiply<1, 3>, multiply<2, 3>, multiply<3, 3>, multiply<4, 3>,
+                                      multiply<5, 3>, multiply<6, 3>, multiply<7, 3>, multiply<8, 3>};
 constexpr Multiply kFourBlocks[6] = {multiply<1, 4>, multiply<2, 4>, multiply<3, 4>, multiply<4, 4>, multiply<5, 4>, multiply<6, 4>};
 
 }  // namespace

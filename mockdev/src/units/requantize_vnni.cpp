@@ -113,7 +113,9 @@ NARU_TARGET_VNNI void requantize(std::int32_t* values, std::size_t count, std::i
 #else
 
 void finish(const TileOutput& tile) noexcept { portable::finish(tile); }
-void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept { portable::requantize(values, count, multiplier, shift); }
+void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept {
+  portable::requantize(values, count, multiplier, shift);
+}
 
 #endif
 
