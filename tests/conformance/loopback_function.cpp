@@ -12,7 +12,7 @@ LoopbackFunction::LoopbackFunction(usb::Speed speed, std::string serial) : landi
   const std::uint16_t packet = speed == usb::Speed::kSuper ? 1024 : 512;
   description_ = {.speed = speed, .vendor_id = abi::kVendorId, .product_id = abi::kProductRun, .manufacturer = "Naru", .product = "Loopback", .serial = std::move(serial),
                   .endpoints = {{.address = 0x03, .packet_bytes = packet}, {.address = 0x85, .packet_bytes = packet},
-                                {.address = 0x86, .type = usb::EndpointType::kInterrupt, .packet_bytes = 16, .interval = 4}}};
+                                {.address = 0x86, .type = usb::EndpointType::kInterrupt, .packet_bytes = 64, .interval = 4}}};
 }
 
 std::optional<std::size_t> LoopbackFunction::setup(const usb::SetupPacket& packet, std::span<const std::byte> out, std::span<std::byte> in) {
@@ -51,7 +51,7 @@ void LoopbackFunction::out_end(std::uint8_t, std::size_t bytes, bool ends_transf
 std::optional<usb::InOffer> LoopbackFunction::in_peek(std::uint8_t endpoint) {
   if (endpoint == 0x86) {
     if (events_.empty()) return std::nullopt;
-    return usb::InOffer{.bytes = events_.front(), .ends_transfer = false};
+    return usb::InOffer{.bytes = events_.front(), .ends_transfer = true};
   }
   if (pieces_.empty()) return std::nullopt;
   return usb::InOffer{.bytes = std::span(pieces_.front().bytes).subspan(taken_), .ends_transfer = pieces_.front().ends_transfer};

@@ -1,12 +1,16 @@
-// The second process of the conformance suite: serves a device until its input ends. Usage: server fuse PATH DEVICE | umockdev DEVICE
+// The second process of the conformance suite: serves a device, or holds one open, until its input ends.
+// Usage: server fuse PATH DEVICE | umockdev DEVICE | client PATH
 // Prints "ready PATH" (the node, or the testbed's folder). Over umockdev, `unplug` on the input pulls the cable.
 #include <cstdio>
 #include <iostream>
 #include <string>
 #include <thread>
+#include <vector>
+
 #include <unistd.h>
 
 #include "devices.h"
+#include "naru/driver/discovery.h"
 #include "naru/mockdev/host_fuse.h"
 #include "naru/mockdev/host_umockdev.h"
 
@@ -50,12 +54,29 @@ int serve_umockdev(const std::string& device) {
   return 0;
 }
 
+/// A client in the middle of its work: it sent data that nobody fetched, and waits for more than will come.
+int hold(const std::string& path) {
+  auto transport = driver::open_transport("node:" + path);
+  if (!transport) return complain(transport.error());
+  std::vector<std::byte> sent(5000), received(1 << 20), more(8 << 20);
+  for (const driver::Transfer& transfer : {driver::Transfer{.kind = driver::TransferKind::kBulkOut, .buffer = sent},
+                                           driver::Transfer{.kind = driver::TransferKind::kBulkOut, .buffer = more, .timeout = Duration::zero()}}) {
+    if (const auto ticket = (*transport)->submit(transfer); !ticket) return complain(ticket.error());
+  }
+  (*transport)->wait((*transport)->clock().after(std::chrono::seconds(5)));
+  std::cout << "ready " << path << std::endl;
+  for (std::string line; std::getline(std::cin, line);) {
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   const std::string kind = count > 1 ? arguments[1] : "";
   if (kind == "fuse" && count == 4) return serve_fuse(arguments[2], arguments[3]);
   if (kind == "umockdev" && count == 3) return serve_umockdev(arguments[2]);
-  std::cerr << "usage: server fuse PATH DEVICE | umockdev DEVICE\n";
+  if (kind == "client" && count == 3) return hold(arguments[2]);
+  std::cerr << "usage: server fuse PATH DEVICE | umockdev DEVICE | client PATH\n";
   return 2;
 }

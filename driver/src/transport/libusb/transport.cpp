@@ -12,19 +12,20 @@
 
 #include <fmt/format.h>
 
-#include "naru/base/bytes.h"
 #include "naru/base/log.h"
 
 namespace naru::driver::libusb {
 namespace {
 
-// T21: usbfs' memory is one pool for the whole machine. A transfer that finds none is cut down to this before it waits.
+// T21: usbfs' memory is one pool for the whole machine. A transfer that finds too little goes on in pieces of this size: small enough that an IN
+// which waits for its device leaves room for the OUT that the device waits for.
 constexpr std::size_t kPieceMin = 16 * 1024;
 // One libusb transfer is never longer: half of usbfs' default pool.
 constexpr std::size_t kPieceMax = 8 * 1024 * 1024;
 constexpr Duration kMemoryBackOff = std::chrono::milliseconds(5);
 // A transfer without a timeout gives up on memory after this.
 constexpr Duration kMemoryPatienceMax = std::chrono::seconds(5);
+constexpr unsigned kEventFailuresMax = 1000;
 // How long a destructor or a reset waits for cancelled transfers. Closing the descriptor then ends them in the kernel, and nobody reaps them.
 constexpr Duration kDrainMax = std::chrono::seconds(2);
 
@@ -115,13 +116,18 @@ LibusbTransport::~LibusbTransport() {
 // ---- threads ----
 
 void LibusbTransport::run_events() noexcept {
+  unsigned failures = 0;
   while (!stop_) {
     timeval limit{.tv_sec = 60, .tv_usec = 0};
     const int code = libusb_handle_events_timeout_completed(opened_.context.get(), &limit, nullptr);
-    if (code != LIBUSB_SUCCESS && code != LIBUSB_ERROR_INTERRUPTED && code != LIBUSB_ERROR_TIMEOUT) {
-      mark_lost();
-      return;
+    if (code == LIBUSB_SUCCESS || code == LIBUSB_ERROR_INTERRUPTED || code == LIBUSB_ERROR_TIMEOUT) {
+      failures = 0;
+      continue;
     }
+    // A server that dies between two ioctls fails the first of them with an I/O error; only the next round sees the hang-up and ends what
+    // is in flight. Bounded, so that a system that fails for ever does not spin.
+    mark_lost();
+    if (++failures == kEventFailuresMax) return;
   }
 }
 
@@ -229,7 +235,7 @@ Result<Ticket> LibusbTransport::submit(const Transfer& transfer) {
   const Ticket ticket = slot->ticket;
   slot->transfer = transfer;
   slot->moved = slot->piece = 0;
-  slot->cancel_requested = false;
+  slot->cancel_requested = slot->short_of_memory = false;
   slot->deadline = transfer.timeout == Duration::zero() ? kForever : clock_.after(transfer.timeout);
   if (is_blocking(transfer.kind)) return submit_blocking(*slot);
 
@@ -309,7 +315,7 @@ int LibusbTransport::launch(Slot& slot) noexcept try {
   if (transfer.kind == TransferKind::kControl && slot.control_bytes.size() < LIBUSB_CONTROL_SETUP_SIZE + transfer.buffer.size())
     slot.control_bytes.resize(std::max<std::size_t>(LIBUSB_CONTROL_SETUP_SIZE + transfer.buffer.size(), 256));
   const std::size_t left = transfer.buffer.size() - slot.moved;
-  slot.piece = is_bulk(transfer.kind) ? std::min(left, kPieceMax) : left;
+  slot.piece = is_bulk(transfer.kind) ? std::min(left, slot.short_of_memory ? kPieceMin : kPieceMax) : left;
   slot.state = Slot::State::kFlying;
   for (;;) {
     fill(slot, slot.piece);
@@ -330,7 +336,8 @@ int LibusbTransport::launch(Slot& slot) noexcept try {
       slot.state = Slot::State::kQueued;
       return code;
     }
-    slot.piece = align_up(slot.piece / 2, kPieceMin);
+    slot.short_of_memory = true;
+    slot.piece = kPieceMin;
   }
 } catch (const std::bad_alloc&) {
   slot.state = Slot::State::kQueued;

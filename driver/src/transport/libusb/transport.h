@@ -36,6 +36,7 @@ struct Slot {
   std::size_t piece = 0;        // bytes asked of the piece in flight
   TimePoint deadline = kForever;
   bool cancel_requested = false;
+  bool short_of_memory = false;
   int blocking_code = 0;        // result of a clear-halt or reset
 };
 
