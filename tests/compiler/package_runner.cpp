@@ -1,3 +1,4 @@
+// Runs each step on plain vectors of bytes.
 #include "package_runner.h"
 
 #include "host/host.h"
@@ -14,12 +15,14 @@ Bytes noise(std::uint64_t size, std::uint64_t seed) {
   return bytes;
 }
 
+Bytes first(Memory memory, std::uint64_t size, std::uint64_t seed) { return memory == Memory::kZero ? Bytes(size) : noise(size, seed); }
+
 class Runner {
  public:
-  Runner(const package::Package& package, const std::vector<Bytes>& inputs) : package_(package), constants_(package.constants) {
-    sram_ = noise(package.requirements.sram_bytes, 1);
-    scratch_ = noise(package.scratch_bytes, 2);
-    for (const auto& tensor : package.tensors) tensors_.push_back(noise(tensor.bytes, 3));
+  Runner(const package::Package& package, const std::vector<Bytes>& inputs, Memory memory) : package_(package), constants_(package.constants) {
+    sram_ = first(memory, package.requirements.sram_bytes, 1);
+    scratch_ = first(memory, package.scratch_bytes, 2);
+    for (const auto& tensor : package.tensors) tensors_.push_back(first(memory, tensor.bytes, 3));
     for (std::size_t i = 0; i < inputs.size(); ++i) tensors_[package.inputs[i]] = inputs[i];
   }
 
@@ -68,6 +71,6 @@ class Runner {
 
 }  // namespace
 
-Result<std::vector<Bytes>> run_package(const package::Package& package, const std::vector<Bytes>& inputs) { return Runner(package, inputs).run(); }
+Result<std::vector<Bytes>> run_package(const package::Package& package, const std::vector<Bytes>& inputs, Memory memory) { return Runner(package, inputs, memory).run(); }
 
 }  // namespace naru::sdk::testing

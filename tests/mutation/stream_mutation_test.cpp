@@ -1,0 +1,133 @@
+// Goal: 4,500 mutated command streams end in an error or a right result each. Method: the known-answer jobs of diagnostics, mutated; sent to the device whether the
+// verifier accepts them or not; what was accepted and executed is judged by the stream interpreter on the same memory.
+#include "mockdev/support.h"
+
+#include "mutation/histogram.h"
+#include "mutation/mutate.h"
+#include "naru/verify/verify.h"
+#include "reference/stream/stream_interpreter.h"
+#include "runtime/diagnostics/known_answers.h"
+
+namespace naru::mockdev::test {
+namespace {
+
+using abi::Engine;
+using abi::Operand;
+using abi::Status;
+
+constexpr unsigned kRounds = 4500;
+constexpr std::uint64_t kBufferBytes = 64 * 1024;
+
+class StreamMutations : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    bench_.open();
+    sram_bytes_ = bench_.profile.chip.sram_bytes;
+    const abi::Stream wipe{.regions = {declare(abi::MemoryKind::kSram, abi::Rights::kWrite, sram_bytes_)},
+                           .commands = {on(Engine::kDma0, fill(Operand::at(0, 0), static_cast<std::uint32_t>(sram_bytes_), 0)), end()}};
+    wipe_ = bench_.load(wipe).handle;
+    for (abi::Handle& buffer : buffers_) buffer = bench_.create(kBufferBytes);
+    cases_ = sdk::runtime::diagnostics::known_answer_cases();
+  }
+
+  /// Binds what the stream declares, SRAM from its start, DRAM regions to one buffer each as far as they reach; false when they do not.
+  bool bind_regions(const abi::Stream& stream, Bytes& body, abi::Handle handle) {
+    std::vector<abi::RegionBinding> bindings;
+    std::size_t next = 0;
+    for (const abi::RegionDeclaration& region : stream.regions) {
+      if (region.memory == abi::MemoryKind::kSram) {
+        bindings.push_back(sram(region.bytes));
+      } else {
+        if (next == buffers_.size()) return false;
+        bindings.push_back(bind(buffers_[next++], region.bytes, 0, region.rights));
+      }
+    }
+    body = body_of(abi::Submit{.count = 1}, abi::JobRecord{.stream = handle, .fence = ++bench_.fence, .cycle_budget = 2'000'000, .queue = 0, .region_count = static_cast<std::uint8_t>(bindings.size())});
+    for (const abi::RegionBinding& binding : bindings) append(body, abi::encode(binding));
+    return true;
+  }
+
+  abi::Completion submit(const Bytes& body) {
+    EXPECT_TRUE(bench_.send(bench_.message(abi::MessageType::kSubmit, body)));
+    return bench_.expect().completion();
+  }
+
+  /// SRAM to zero, buffers to what the reference will start from too.
+  void prepare(const Bytes& input) {
+    ASSERT_EQ(bench_.run(wipe_, {sram(sram_bytes_)}).status, Status::kOk);
+    Bytes start = input;
+    start.resize(kBufferBytes);
+    ASSERT_EQ(bench_.write(buffers_[0], 0, start), Status::kOk);
+    ASSERT_EQ(bench_.write(buffers_[1], 0, Bytes(kBufferBytes)), Status::kOk);
+  }
+
+  /// Runs the reference on equal memory and compares both buffers.
+  void judge(const abi::Stream& stream, const Bytes& input) {
+    std::array<Bytes, 2> memory{input, Bytes(kBufferBytes)};
+    memory[0].resize(kBufferBytes);
+    Bytes scratchpad(sram_bytes_);
+    std::vector<std::span<std::byte>> regions;
+    std::size_t next = 0;
+    for (const abi::RegionDeclaration& region : stream.regions)
+      regions.push_back(std::span(region.memory == abi::MemoryKind::kSram ? scratchpad : memory[next++]).first(region.bytes));
+    const Result<void> ran = sdk::reference::interpret_stream(stream, regions);
+    ASSERT_TRUE(ran) << ran.error().to_string(true) << "\n" << abi::disassemble(stream);
+    for (std::size_t i = 0; i < memory.size(); ++i)
+      ASSERT_TRUE(bench_.read(buffers_[i], 0, kBufferBytes).payload == memory[i]) << "buffer " << i << " differs from the reference\n" << abi::disassemble(stream);
+  }
+
+  Bench bench_{"tiny"};
+  std::uint64_t sram_bytes_ = 0;
+  abi::Handle wipe_ = 0;
+  std::array<abi::Handle, 2> buffers_{};
+  std::vector<sdk::runtime::diagnostics::KnownAnswerCase> cases_;
+};
+
+TEST_F(StreamMutations, EndInAnErrorOrARightResult) {
+  testing::Histogram histogram;
+  Random random(20261123);
+  for (unsigned round = 0; round < kRounds; ++round) {
+    const auto& original = cases_[random.below(cases_.size())];
+    abi::Stream mutated = original.stream;
+    testing::mutate(mutated, random);
+    Bytes bytes = abi::encode_stream(mutated);
+    if (random.chance(12)) bytes[random.below(bytes.size())] ^= static_cast<std::byte>(1U << random.below(8));
+    abi::Stream stream;
+    const bool framed = abi::decode_stream(bytes, stream).fault == abi::StreamFault::kNone;
+    if (framed) histogram.past_framing();
+    const auto verified = verify::verify_stream(std::span<const std::byte>(bytes), bench_.profile.chip);
+
+    // The device gets it whatever the host's verifier says: it must look after itself.
+    const abi::Reply loaded = bench_.load_bytes(bytes);
+    if (loaded.status != Status::kOk) {
+      histogram.refused(verified ? fmt::format("the device alone: {}", abi::name_of(loaded.status)) : verified.error().id_text() + " " + std::string(error_row(verified.error().id()).name));
+      continue;
+    }
+    prepare(original.input);
+    Bytes body;
+    if (bind_regions(stream, body, loaded.handle)) {
+      const abi::Completion completion = submit(body);
+      if (completion.status != Status::kOk) {
+        histogram.refused(fmt::format("the device at submit: {}", abi::name_of(completion.status)));
+      } else if (!verified) {
+        // Without the verifier's word the order of its commands is not certain; safe is all that it has to be.
+        histogram.executed(false);
+      } else {
+        histogram.executed(true);
+        judge(stream, original.input);
+      }
+    } else {
+      histogram.refused("the test: more DRAM regions than it binds");
+    }
+    if (HasFatalFailure() || HasNonfatalFailure()) FAIL() << "round " << round << " from " << original.name;
+    ASSERT_EQ(bench_.status_of(abi::MessageType::kFreeStream, body_of(abi::HandleBody{loaded.handle})), Status::kOk);
+  }
+  histogram.print("command streams");
+  EXPECT_EQ(histogram.total(), kRounds);
+  EXPECT_GT(histogram.past_framing(), kRounds / 2);
+  EXPECT_GT(histogram.judged(), kRounds / 20);
+  EXPECT_GE(histogram.checks(), 10U);
+}
+
+}  // namespace
+}  // namespace naru::mockdev::test

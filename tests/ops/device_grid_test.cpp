@@ -1,0 +1,105 @@
+// Goal: every operator gives the reference's bits on the device, through session, driver and cable. Method: 220 random models per operator (odd channels, strides to 3,
+// dilation, one-pixel outputs, extreme scales and zero points) on both profiles; and all-extreme operands at depths where sloppy kernels break.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "compiler/random_models.h"
+#include "naru/driver/transport_inproc.h"
+#include "naru/mockdev/device.h"
+#include "naru/profile/profile.h"
+#include "naru/session.h"
+#include "reference/interpreter.h"
+#include "runtime/handles.h"
+
+namespace naru {
+namespace {
+
+using sdk::graph::Graph;
+using sdk::graph::OperatorKind;
+
+constexpr std::uint64_t kSeeds = 220;
+
+Device open_mock(const std::string& profile, const std::string& kernels = {}) {
+  const profile::Profile loaded = profile::load(profile).value();
+  return open_device_on(std::make_unique<driver::InprocTransport>(mockdev::Device::create(loaded, {.serial = "GRID", .kernels = kernels}).value())).value();
+}
+
+Model model_of(const Graph& graph) {
+  auto handle = std::make_shared<detail::ModelHandle>();
+  handle->name = "random";
+  handle->graph = graph;
+  for (const auto id : graph.inputs) handle->inputs.push_back(sdk::runtime::to_info(graph.tensor(id)));
+  for (const auto id : graph.outputs) handle->outputs.push_back(sdk::runtime::to_info(graph.tensor(id)));
+  return Model(std::move(handle));
+}
+
+void expect_reference_bits(Device& device, const Graph& graph, const std::vector<std::vector<std::byte>>& inputs) {
+  const std::vector<std::span<const std::byte>> views(inputs.begin(), inputs.end());
+  const auto expected = sdk::reference::run(graph, views);
+  ASSERT_TRUE(expected) << expected.error().to_string(true);
+  Result<Session> session = Session::create(device, model_of(graph), {.keep_tensors = {}, .depth = 1});
+  ASSERT_TRUE(session) << session.error().to_string(true);
+  for (std::size_t i = 0; i < inputs.size(); ++i) ASSERT_TRUE(session->input(i).fill_from(std::span<const std::byte>(inputs[i])));
+  const Result<Outputs> outputs = session->run();
+  ASSERT_TRUE(outputs) << outputs.error().to_string(true);
+  ASSERT_EQ(outputs->size(), expected->outputs.size());
+  for (std::size_t i = 0; i < outputs->size(); ++i) {
+    const auto got = outputs->at(i).bytes();
+    ASSERT_TRUE(std::equal(got.begin(), got.end(), expected->outputs[i].begin(), expected->outputs[i].end())) << "output " << i << " of shape " << sdk::graph::to_string(graph.tensor(graph.outputs[i]).shape);
+  }
+}
+
+class OperatorsOnTheDevice : public ::testing::TestWithParam<OperatorKind> {};
+
+TEST_P(OperatorsOnTheDevice, GiveTheReferencesBits) {
+  std::size_t cases = 0;
+  for (const char* profile : {"edge", "tiny"}) {
+    Device device = open_mock(profile);
+    for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+      const Graph graph = sdk::testing::random_model(GetParam(), 1000 + seed);
+      expect_reference_bits(device, graph, sdk::testing::random_inputs(graph, seed));
+      if (HasFatalFailure()) FAIL() << sdk::graph::name_of(GetParam()) << ", seed " << 1000 + seed << ", profile " << profile;
+      ++cases;
+    }
+  }
+  std::printf("    %zu cases of %s\n", cases, std::string(sdk::graph::name_of(GetParam())).c_str());
+  EXPECT_GE(cases, 400U);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, OperatorsOnTheDevice,
+                         ::testing::Values(OperatorKind::kConv2d, OperatorKind::kDepthwiseConv2d, OperatorKind::kFullyConnected, OperatorKind::kAveragePool2d, OperatorKind::kMaxPool2d, OperatorKind::kAdd,
+                                           OperatorKind::kMul, OperatorKind::kPad, OperatorKind::kMean, OperatorKind::kReshape, OperatorKind::kSoftmax, OperatorKind::kRelu, OperatorKind::kRelu6,
+                                           OperatorKind::kConcatenation, OperatorKind::kTranspose, OperatorKind::kQuantize, OperatorKind::kDequantize),
+                         [](const auto& info) { return std::string(sdk::graph::name_of(info.param)); });
+
+/// A dense layer whose operands are all at one end of their range.
+Graph extreme_dense(std::int32_t depth, std::int8_t weight) {
+  sdk::testing::ModelBuilder builder(static_cast<std::uint64_t>(depth));
+  const auto input = builder.quantized({1, depth}, 0.5F, -128);
+  const auto weights = builder.weights({33, depth}, 0, false);
+  const auto output = builder.quantized({1, 33}, 0.5F * static_cast<float>(depth), 3);
+  builder.op(OperatorKind::kFullyConnected, {input, weights, sdk::graph::kAbsent}, output, sdk::graph::FullyConnectedOptions{});
+  Graph graph = builder.finish({output});
+  std::vector<std::byte> bytes(graph.tensor(weights).constant.size(), static_cast<std::byte>(weight));
+  graph.tensor(weights).constant = graph.keep(std::move(bytes));
+  return graph;
+}
+
+TEST(ExtremeOperands, AreExactOnEveryKernelPath) {
+  for (const char* kernels : {"vnni", "avx2", "portable"}) {
+    Device device = open_mock("edge", kernels);
+    for (std::int32_t depth : {1151, 2049, 4609})
+      for (int weight : {-127, 127})
+        for (int code : {-128, 127}) {
+          const Graph graph = extreme_dense(depth, static_cast<std::int8_t>(weight));
+          expect_reference_bits(device, graph, {std::vector<std::byte>(static_cast<std::size_t>(depth), static_cast<std::byte>(code))});
+          if (HasFatalFailure()) FAIL() << kernels << ", depth " << depth << ", weights " << weight << ", input " << code;
+        }
+  }
+}
+
+}  // namespace
+}  // namespace naru
