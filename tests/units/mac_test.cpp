@@ -244,6 +244,35 @@ TEST(Conv, RequantisesWithExtremeMultipliersShiftsAndZeroPoints) {
   }
 }
 
+// Tiles of ordinary magnitudes are requantised by a shorter formula: ties of both signs, and the magnitudes at which it must not be used.
+TEST(Conv, RequantisesTiesAndMagnitudesAroundTheShortWay) {
+  Random random(15);
+  std::vector<std::int64_t> starts;
+  for (int bit = 0; bit < 31; ++bit)
+    for (const std::int64_t factor : {1, 3, 5})
+      for (const std::int64_t delta : {-1, 0, 1})
+        for (const std::int64_t sign : {-1, 1}) starts.push_back(clamp(sign * ((factor << bit) + delta), INT32_MIN, INT32_MAX));
+  std::sort(starts.begin(), starts.end());
+  const auto channels = static_cast<std::uint32_t>(starts.size());
+  for (int shift = -23; shift <= 0; ++shift) {
+    for (const ElementType output : {ElementType::kI8, ElementType::kU8}) {
+      const Range range = range_of(output);
+      ConvCase c = make_conv(random, {1, 1, 1, channels, 1, 1, 1, 1, 1, 1}, ElementType::kI8, output, 0, false, false);
+      c.record.output_zero = shift % 3 == 0 ? range.lowest : shift % 3 == -1 ? range.highest : 5;
+      c.record.activation_min = range.lowest, c.record.activation_max = range.highest - (shift % 2 == 0 ? 0 : 9);
+      c.weights.start = starts;
+      for (std::uint32_t i = 0; i < channels; ++i) {
+        c.weights.multiplier[i] = shift % 4 == 0 ? INT32_MAX : 1 << 30;
+        c.weights.shift[i] = static_cast<std::int8_t>(shift);
+        c.weights.values[i] = static_cast<std::int8_t>(i % 3 == 0 ? 1 : 0);
+      }
+      c.input->fill(std::byte{1});
+      c.weights.pack_dense(c.packed->data());
+      expect_exact(c, "shift " + std::to_string(shift) + " to " + std::string(abi::name_of(output)));
+    }
+  }
+}
+
 TEST(Conv, DoesNotTrustTheStoredSumOfWeightsNorThePadding) {
   Random random(9);
   ConvCase c = make_conv(random, {2, 3, 5, 9, 3, 3, 1, 1, 1, 1}, ElementType::kI8, ElementType::kI8, 0, false, false);
