@@ -54,22 +54,25 @@ class DeviceImpl final : public Device, private ControlTarget {
   [[nodiscard]] const usb::DeviceDescription& description() const noexcept override { return description_; }
 
   std::optional<std::size_t> setup(const usb::SetupPacket& packet, std::span<const std::byte> out, std::span<std::byte> in) override {
-    return control_.setup(packet, out, in);
+    return guarded<std::optional<std::size_t>>([&] { return control_.setup(packet, out, in); });
   }
 
   std::span<std::byte> out_begin(std::uint8_t endpoint) override {
     if (endpoint != kBulkOut || configuration_ == 0) return {};
-    return messages() ? out_.begin(now()) : stream_pipe_.out_begin(now());
+    return guarded<std::span<std::byte>>([&] { return messages() ? out_.begin(now()) : stream_pipe_.out_begin(now()); });
   }
   void out_end(std::uint8_t endpoint, std::size_t bytes, bool ends_transfer) override {
     if (endpoint != kBulkOut || configuration_ == 0) return;
-    messages() ? out_.end(now(), bytes, ends_transfer) : stream_pipe_.out_end(now(), bytes, ends_transfer);
+    guarded<int>([&] {
+      messages() ? out_.end(now(), bytes, ends_transfer) : stream_pipe_.out_end(now(), bytes, ends_transfer);
+      return 0;
+    });
   }
   std::optional<usb::InOffer> in_peek(std::uint8_t endpoint) override {
     if (configuration_ == 0 || halted(endpoint)) return std::nullopt;
     if (endpoint == kInterruptIn) return events_.peek(now());
     if (endpoint != kBulkIn) return std::nullopt;
-    return messages() ? in_.peek(now()) : stream_pipe_.in_peek(now());
+    return guarded<std::optional<usb::InOffer>>([&] { return messages() ? in_.peek(now()) : stream_pipe_.in_peek(now()); });
   }
   void in_done(std::uint8_t endpoint, std::size_t bytes, bool completed) override {
     if (endpoint == kInterruptIn) return events_.done(bytes, completed);
@@ -103,20 +106,7 @@ class DeviceImpl final : public Device, private ControlTarget {
   [[nodiscard]] const Clock& clock() const noexcept override { return state_.clock; }
 
   usb::StepResult step(TimePoint until, std::uint64_t budget) override {
-    constexpr std::uint64_t kBudgetMax = std::uint64_t{1} << 32;
-    auto nanoseconds = static_cast<std::int64_t>(std::min(budget, kBudgetMax) * 1000);
-    const Readiness before = readiness();
-    for (;;) {
-      work(nanoseconds);
-      if (readiness() != before) return {true, next_event()};
-      const TimePoint next = next_event();
-      if (next <= now()) return {false, now()};  // the budget is spent
-      if (next > until || next == kForever) {
-        if (until != kForever) state_.clock.advance_to(until);
-        return {readiness() != before, next};
-      }
-      state_.clock.advance_to(next);
-    }
+    return guarded<usb::StepResult>([&] { return advance(until, budget); });
   }
 
   // ---- Device ----
@@ -136,6 +126,33 @@ class DeviceImpl final : public Device, private ControlTarget {
 
   [[nodiscard]] TimePoint now() const noexcept { return state_.clock.now(); }
   [[nodiscard]] bool messages() const noexcept { return stream_pipe_.mode() == abi::PipeMode::kMessages; }
+
+  /// Host memory may run out anywhere; what the caller sees then is a device that does not answer, never an exception.
+  template <typename T, typename Act>
+  static T guarded(Act&& act) {
+    try {
+      return act();
+    } catch (const std::bad_alloc&) {
+      return T{};
+    }
+  }
+
+  usb::StepResult advance(TimePoint until, std::uint64_t budget) {
+    constexpr std::uint64_t kBudgetMax = std::uint64_t{1} << 32;
+    auto nanoseconds = static_cast<std::int64_t>(std::min(budget, kBudgetMax) * 1000);
+    const Readiness before = readiness();
+    for (;;) {
+      work(nanoseconds);
+      if (readiness() != before) return {true, next_event()};
+      const TimePoint next = next_event();
+      if (next <= now()) return {false, now()};  // the budget is spent
+      if (next > until || next == kForever) {
+        if (until != kForever) state_.clock.advance_to(until);
+        return {readiness() != before, next};
+      }
+      state_.clock.advance_to(next);
+    }
+  }
 
   [[nodiscard]] Readiness readiness() {
     return {.out = !out_begin(kBulkOut).empty(), .in = messages() ? in_.ready(now()) : stream_pipe_.in_peek(now()).has_value(), .events = events_.next_ready() <= now()};

@@ -195,6 +195,24 @@ TEST(Memory, TheAllocatorGivesBackEverythingInWhateverOrder) {
   EXPECT_NE(bench.create(bench.profile.chip.dram_bytes), 0u);  // one hole again
 }
 
+TEST(Memory, AReadThatAsksForItGetsAChecksumOfItsPayload) {
+  Bench bench;
+  bench.open();
+  const abi::Handle buffer = bench.create(100'000);
+  const Bytes data = random_bytes(100'000, 12);
+  ASSERT_EQ(bench.write(buffer, 0, data), Status::kOk);
+  for (const std::uint64_t bytes : {std::uint64_t{100}, std::uint64_t{100'000}}) {
+    const Bytes body = body_of(abi::Access{.handle = buffer, .bytes = bytes});
+    abi::MessageHeader header{.type = MessageType::kRead, .epoch = bench.epoch, .sequence = ++bench.sequence, .context = bench.context, .flags = 4};
+    header.body_bytes = static_cast<std::uint32_t>(body.size());
+    ASSERT_TRUE(bench.send(Bench::seal(header, body)));
+    const Message answer = bench.expect();
+    EXPECT_TRUE(abi::has(answer.header.flags, abi::MessageFlag::kPayloadCrc));
+    EXPECT_EQ(answer.header.payload_crc, crc32c(std::span(data).first(bytes)));
+    EXPECT_EQ(answer.payload.size(), bytes);
+  }
+}
+
 TEST(Memory, TimePassesAsTheLinkIsModelled) {
   // A 1 MB write at 440 MB/s takes 2273 us on the cable; with its answer, a round trip more.
   Bench bench;

@@ -215,10 +215,16 @@ void RequestProcessor::send_data(TimePoint now, WaitingRead& read) {
   const Timeline& timeline = contexts_.find(read.header.context)->queues[read.access.after_queue];
   if (read.access.after_fence != 0 && std::ranges::find(timeline.failed, read.access.after_fence) != timeline.failed.end())
     return reply(now, read.header, {.status = Status::kFenceFailed});
-  const abi::MessageHeader header{.type = MessageType::kReply, .sequence = read.header.sequence, .context = read.header.context};
+  abi::MessageHeader header{.type = MessageType::kReply, .sequence = read.header.sequence, .context = read.header.context};
   const auto body = abi::encode(abi::Reply{.handle = read.access.handle});
+  const std::span<const std::byte> data = memory_.dram().subspan(read.dram_offset, read.access.bytes);
+  // On a read, which brings no payload, the flag asks for a checksum of what goes back.
+  if (abi::has(read.header.flags, abi::MessageFlag::kPayloadCrc)) {
+    header.flags = static_cast<std::uint16_t>(abi::MessageFlag::kPayloadCrc);
+    header.payload_crc = crc32c(data);
+  }
   if (read.access.bytes <= abi::kInlinePayloadMax) {
-    in_.push(now, header, body, memory_.dram().subspan(read.dram_offset, read.access.bytes));
+    in_.push(now, header, body, data);
   } else {
     in_.push(now, header, body, {}, {.offset = read.dram_offset, .bytes = read.access.bytes, .pin = std::move(read.pin)});
   }

@@ -3,11 +3,9 @@
 
 #include <cstring>
 
-namespace naru::mockdev {
-namespace {
-constexpr std::size_t kCorruptedBytesMin = 512;
-}
+#include "faults/link_fault.h"
 
+namespace naru::mockdev {
 InPipe::Item& InPipe::add_item(TimePoint now, abi::MessageHeader header, std::span<const std::byte> body, std::span<const std::byte> inline_payload,
                                std::uint64_t payload_bytes) {
   constexpr std::size_t kHeader = abi::wire_size<abi::MessageHeader>();
@@ -120,11 +118,10 @@ std::optional<usb::InOffer> InPipe::peek(TimePoint now) {
   std::span<const std::byte> bytes = unit();
   // A payload that fills its last packet ends without a zero-length one; a message transfer always ends with a short packet.
   const bool ends = phase_ == Phase::kMessages || bytes.size() % state_.packet_bytes() != 0;
-  if (state_.faults.link_corruption && bytes.size() >= kCorruptedBytesMin) {
+  if (corrupts(state_, bytes.size())) {
     if (corrupted_.empty()) {
       corrupted_.assign(bytes.begin(), bytes.end());
-      const std::uint64_t bit = state_.fault_random.below(bytes.size() * 8);
-      corrupted_[bit / 8] ^= static_cast<std::byte>(1u << (bit % 8));
+      corrupt(state_, corrupted_);
     }
     bytes = corrupted_;
   }

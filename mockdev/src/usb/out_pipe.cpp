@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "faults/link_fault.h"
+
 namespace naru::mockdev {
 namespace {
 
@@ -13,7 +15,6 @@ constexpr std::size_t kDiscardBytes = 64 * 1024;
 constexpr std::size_t kRequestsMax = 2 * abi::kMessageTransferMax / kHeaderBytes;
 /// What the endpoint buffers: the host may run so far ahead of the cable.
 constexpr std::uint64_t kFifoBytes = 16 * 1024;
-constexpr std::size_t kCorruptedBytesMin = 512;
 
 }  // namespace
 
@@ -60,25 +61,19 @@ std::span<std::byte> OutPipe::begin(TimePoint now) {
   return {};
 }
 
-void OutPipe::corrupt(std::span<std::byte> bytes) noexcept {
-  if (!state_.faults.link_corruption || bytes.size() < kCorruptedBytesMin) return;
-  const std::uint64_t bit = state_.fault_random.below(bytes.size() * 8);
-  bytes[bit / 8] ^= static_cast<std::byte>(1u << (bit % 8));
-}
-
 void OutPipe::end(TimePoint now, std::size_t bytes, bool ends_transfer) {
   if (halted_) return;
   const TimePoint arrival = lane_.send(now, bytes);
   Request* request = awaiting_payload();
   if (request == nullptr) {
     TransferBuffer& buffer = assembly();
-    corrupt(std::span(buffer.bytes).subspan(buffer.used, bytes));
+    corrupt(state_, std::span(buffer.bytes).subspan(buffer.used, bytes));
     buffer.used += bytes;
     if (buffer.used > abi::kMessageTransferMax) return framing_error(arrival, abi::Status::kBadLength, abi::kMessageTransferMax);
     if (ends_transfer) end_message_transfer(arrival);
     return;
   }
-  if (request->landing == Landing::kDevice || request->landing == Landing::kStaged) corrupt(request->target.subspan(request->landed, bytes));
+  if (request->landing == Landing::kDevice || request->landing == Landing::kStaged) corrupt(state_, request->target.subspan(request->landed, bytes));
   request->landed += bytes;
   request->arrival = arrival;
   state_.counters.payload_in_bytes += bytes;

@@ -49,7 +49,6 @@ class OutPipe {
   void framing_error(TimePoint arrival, abi::Status status, std::size_t offset);
   void abandon_payloads(abi::Status status, TimePoint arrival);
   [[nodiscard]] Request* awaiting_payload() noexcept;
-  void corrupt(std::span<std::byte> bytes) noexcept;
   TransferBuffer& assembly();
 
   State& state_;

@@ -1,13 +1,14 @@
 // Loopback keeps transfers apart by segments, each from a packet boundary on; sink lands on one place; source repeats one pattern.
 #include "usb/stream_pipe.h"
 
+#include "faults/link_fault.h"
+
 namespace naru::mockdev {
 namespace {
 
 constexpr std::uint64_t kSinkBytes = 1u << 20;
 constexpr std::uint64_t kSourceBytes = 1u << 20;  // a multiple of the pattern's period of 65536
 constexpr std::uint64_t kFifoBytes = 16 * 1024;   // what the endpoints buffer ahead of the cable
-constexpr std::size_t kCorruptedBytesMin = 512;
 
 std::uint64_t area_bytes_of(abi::PipeMode mode) {
   switch (mode) {
@@ -40,12 +41,6 @@ bool StreamPipe::set_mode(abi::PipeMode mode, TimePoint now) {
   return true;
 }
 
-void StreamPipe::corrupt(std::span<std::byte> bytes) noexcept {
-  if (!state_.faults.link_corruption || bytes.size() < kCorruptedBytesMin) return;
-  const std::uint64_t bit = state_.fault_random.below(bytes.size() * 8);
-  bytes[bit / 8] ^= static_cast<std::byte>(1u << (bit % 8));
-}
-
 std::span<std::byte> StreamPipe::out_begin(TimePoint now) noexcept {
   if (out_lane_.free() - out_lane_.transmission(kFifoBytes) > now) return {};
   if (mode_ == abi::PipeMode::kSink) return area();
@@ -56,7 +51,7 @@ std::span<std::byte> StreamPipe::out_begin(TimePoint now) noexcept {
 void StreamPipe::out_end(TimePoint now, std::size_t bytes, bool ends_transfer) {
   if (bytes == 0 && !ends_transfer) return;
   const TimePoint arrival = out_lane_.send(now, bytes);
-  corrupt(area().subspan(mode_ == abi::PipeMode::kLoopback ? head_ : 0, bytes));
+  corrupt(state_, area().subspan(mode_ == abi::PipeMode::kLoopback ? head_ : 0, bytes));
   state_.counters.payload_in_bytes += bytes;
   state_.counters.landed_bytes += bytes;
   if (mode_ != abi::PipeMode::kLoopback) return;

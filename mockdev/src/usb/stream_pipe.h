@@ -39,7 +39,6 @@ class StreamPipe {
   };
 
   [[nodiscard]] std::span<std::byte> area() const noexcept { return memory_.dram().subspan(area_offset_, area_bytes_); }
-  void corrupt(std::span<std::byte> bytes) noexcept;
 
   State& state_;
   Memory& memory_;
