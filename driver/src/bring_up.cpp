@@ -90,9 +90,10 @@ Result<void> Core::bring_up() {
   run_until([this] { return halt_out_ticket_ == Ticket::kNone && halt_in_ticket_ == Ticket::kNone; }, clock_->after(options_.timeouts.control * 2));
   if (!transport_) return fail(gone_error());
   if (recovery_.failed || halt_out_ticket_ != Ticket::kNone || halt_in_ticket_ != Ticket::kNone) return fail(ErrorId::kTransferStalled, "The device did not let its halts be cleared");
-  // Requests of an earlier process may still be answered: not by numbers that ours could have.
-  sequence_ = static_cast<std::uint32_t>(now().count() >> 10);
-  resync_floor_ = sequence_ + 1;
+  // Requests of an earlier process may still be answered: hardly by the numbers that ours have. Should it be its request for a context that
+  // is answered, that context was never used, and is as good as ours; the second answer is then dropped.
+  sequence_ = static_cast<std::uint32_t>(now().count());
+  resync_floor_ = sequence_ + 2;
   post_event();
   sending_ = receiving_ = true;
   pump_in();

@@ -74,6 +74,8 @@ bool Core::IdleGuard::moving() {
 }
 
 Result<void> Core::usable() {
+  // What comes next shall not share the fate of a job that hangs: its end is waited for first, which the watchdog bounds.
+  if (abandoned_jobs_ != 0) run_until([this] { return abandoned_jobs_ == 0; }, kForever);
   if (state_ == State::kRecovering) run_until([this] { return state_ != State::kRecovering; }, kForever);
   if (state_ != State::kReady) return fail(gone_error());
   if (options_.control_only) return fail(ErrorId::kWrongThreadOrState, "The device was opened for control only");
@@ -313,7 +315,7 @@ void Core::end_everything(const Error& error) {
     }
     free_if_over(i);
   }
-  unanswered_ = 0;
+  unanswered_ = abandoned_jobs_ = 0;
 }
 
 void Core::close() noexcept {

@@ -293,6 +293,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::uint32_t packet_bytes_ = 512, chunk_bytes_ = 1u << 20;
   FixedRing<std::uint32_t, 64> cancel_sequences_;
   unsigned recoveries_in_a_row_ = 0;
+  unsigned abandoned_jobs_ = 0;  // failed at their deadline, and the device has not let go of them yet
 
   // bulk OUT
   bool sending_ = false;

@@ -140,6 +140,7 @@ void Core::end_job(std::uint16_t index, const abi::Completion& completion, bool 
   Slot& job = slots_[index];
   job.answered = true;
   --unanswered_;
+  if (job.watch.phase == WatchPhase::kAbandoned && abandoned_jobs_ > 0) --abandoned_jobs_;
   if (!job.terminal) {
     job.result = {.cycles = last ? completion.cycles : 0, .retired = last ? completion.retired : 0, .device_time_ns = completion.device_time_ns};
     if (completion.status == abi::Status::kOk) {

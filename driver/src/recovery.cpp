@@ -91,7 +91,7 @@ void Core::fail_all_for_recovery() {
     settle_job(i);
     free_if_over(i);
   }
-  unanswered_ = 0;
+  unanswered_ = abandoned_jobs_ = 0;
   if (recovery_.rung == Rung::kResync) return;
   orphans_.clear();
   for (Timeline& timeline : timelines_) {

@@ -73,6 +73,7 @@ void Core::watch_job(std::uint16_t index, TimePoint time) {
     case WatchPhase::kCancelling:
       watch.phase = WatchPhase::kAbandoned;
       watch.next = time + grace;
+      ++abandoned_jobs_;
       fail_job(index, deadline_error(job).while_doing(fmt::format("running job {} of queue {}", job.fence, job.queue)));
       (void)start_control(ControlPurpose::kEngineReset, false, abi::ControlRequest::kReset, static_cast<std::uint16_t>(abi::ResetLevel::kEngine), 0, 0);
       return;

@@ -1,0 +1,192 @@
+// Goal: bytes arrive as they were sent, whatever their number, and memory is the caller's again when a ticket says so.
+// Method: the mock device in this process; what is written is read back, whole and in parts.
+#include "bench.h"
+
+namespace naru::driver::test {
+namespace {
+
+TEST(Buffers, ReadBackWhatWasWritten) {
+  for (const char* profile : {"edge", "tiny"}) {
+    Bench bench(profile);
+    auto device = bench.open();
+    for (std::size_t size : {1, 7, 8, 511, 512, 513, 1023, 1024, 1025, 16383, 16384, 16385, 17000, 100001, 1 << 20, (1 << 20) + 1, 3000003}) {
+      auto buffer = device->create_buffer(size + 13);
+      ASSERT_OK(buffer);
+      const Bytes sent = random_bytes(size, size);
+      ASSERT_OK(device->write(*buffer, 13, sent));
+      Bytes received(size);
+      ASSERT_OK(device->read(*buffer, 13, received));
+      EXPECT_EQ(received, sent) << size;
+    }
+    // Everything was given back; the last release may still be on its way.
+    for (int i = 0; i < 3; ++i) device->wait(device->now() + 1ms);
+    const auto state = device->device_state();
+    ASSERT_OK(state);
+    EXPECT_EQ(state->dram_free_bytes, device->chip().dram_bytes);
+  }
+}
+
+TEST(Buffers, AreZeroWhenMade) {
+  Bench bench;
+  auto device = bench.open();
+  { ASSERT_OK(device->write(*device->create_buffer(50000), 0, random_bytes(50000, 1))); }
+  auto buffer = device->create_buffer(50000);
+  ASSERT_OK(buffer);
+  Bytes received(50000, std::byte{1});
+  ASSERT_OK(device->read(*buffer, 0, received));
+  EXPECT_EQ(received, Bytes(50000));
+}
+
+TEST(Buffers, SmallOnesCopyOnceAndLargeOnesNotAtAll) {
+  Bench bench;
+  auto device = bench.open();
+  auto buffer = device->create_buffer(8 << 20);
+  ASSERT_OK(buffer);
+  const Bytes large = random_bytes(8 << 20, 2);
+  Bytes back(8 << 20);
+  const auto copied = [&] { return device->host_counters().copied_bytes; };
+  ASSERT_OK(device->write(*buffer, 0, std::span(large).first(1000)));
+  EXPECT_EQ(copied(), 1000u);
+  ASSERT_OK(device->read(*buffer, 0, std::span(back).first(1000)));
+  EXPECT_EQ(copied(), 2000u);
+  ASSERT_OK(device->write(*buffer, 0, large));
+  ASSERT_OK(device->read(*buffer, 0, back));
+  EXPECT_EQ(copied(), 2000u);
+  EXPECT_EQ(back, large);
+}
+
+TEST(Buffers, ManyOperationsAtOnceKeepTheirOrder) {
+  Bench bench;
+  auto device = bench.open();
+  auto buffer = device->create_buffer(4 << 20);
+  ASSERT_OK(buffer);
+  Bytes model(4 << 20);
+  Random random(7);
+  std::vector<Operation> operations;
+  std::vector<Bytes> sent, received, expected;
+  sent.reserve(100), received.reserve(100);
+  for (int i = 0; i < 100; ++i) {
+    const std::size_t offset = random.below(3 << 20), size = 1 + random.below(i % 3 == 0 ? 500000 : 20000);
+    if (i % 2 == 0) {
+      sent.push_back(random_bytes(size, static_cast<std::uint64_t>(i)));
+      std::copy(sent.back().begin(), sent.back().end(), model.begin() + static_cast<std::ptrdiff_t>(offset));
+      auto operation = device->begin_write(*buffer, offset, sent.back());
+      ASSERT_OK(operation);
+      operations.push_back(*std::move(operation));
+    } else {
+      received.emplace_back(size);
+      expected.emplace_back(model.begin() + static_cast<std::ptrdiff_t>(offset), model.begin() + static_cast<std::ptrdiff_t>(offset + size));
+      auto operation = device->begin_read(*buffer, offset, received.back());
+      ASSERT_OK(operation);
+      operations.push_back(*std::move(operation));
+    }
+  }
+  for (Operation& operation : operations) EXPECT_OK(operation.wait());
+  EXPECT_EQ(received, expected);
+}
+
+TEST(Buffers, RefuseWhatIsOutsideThem) {
+  Bench bench;
+  auto device = bench.open();
+  auto buffer = device->create_buffer(100);
+  ASSERT_OK(buffer);
+  Bytes bytes(101);
+  EXPECT_FAILS(device->write(*buffer, 0, bytes), ErrorId::kInvalidArgument);
+  EXPECT_FAILS(device->read(*buffer, 1, std::span(bytes).first(100)), ErrorId::kInvalidArgument);
+  EXPECT_FAILS(device->read(*buffer, ~std::uint64_t{0}, std::span(bytes).first(2)), ErrorId::kInvalidArgument);
+  EXPECT_OK(device->read(*buffer, 100, std::span(bytes).first(0)));
+  EXPECT_FAILS(device->begin_read(*buffer, 100, std::span(bytes).first(0)), ErrorId::kInvalidArgument);
+  EXPECT_FAILS(device->create_buffer(0), ErrorId::kInvalidArgument);
+  EXPECT_FAILS(device->create_buffer(std::uint64_t{1} << 40), ErrorId::kDeviceOutOfMemory);
+  Bench other_bench;
+  auto other = other_bench.open();
+  EXPECT_FAILS(other->write(*buffer, 0, std::span(bytes).first(1)), ErrorId::kHandleInvalid);
+  EXPECT_FAILS(other->write(Buffer(), 0, std::span(bytes).first(1)), ErrorId::kInvalidArgument);
+}
+
+TEST(Buffers, DeviceMemoryRunsOutWithAnErrorAndComesBack) {
+  Bench bench("tiny");
+  auto device = bench.open();
+  std::vector<Buffer> buffers;
+  for (;;) {
+    auto buffer = device->create_buffer(3 << 20);
+    if (!buffer) {
+      EXPECT_EQ(buffer.error().id(), ErrorId::kDeviceOutOfMemory);
+      break;
+    }
+    buffers.push_back(*std::move(buffer));
+    ASSERT_LT(buffers.size(), 10u);
+  }
+  buffers.clear();
+  EXPECT_OK(device->create_buffer(15 << 20));
+}
+
+TEST(Buffers, MayOutliveTheirDevice) {
+  Bench bench;
+  auto device = bench.open();
+  auto buffer = device->create_buffer(100);
+  auto stream = device->load_stream(empty_stream());
+  ASSERT_OK(buffer);
+  ASSERT_OK(stream);
+  const Bytes bytes = random_bytes(2 << 20, 1);
+  auto large = device->create_buffer(2 << 20);
+  auto operation = device->begin_write(*large, 0, bytes);
+  ASSERT_OK(operation);
+  device.reset();
+  EXPECT_TRUE(operation->done());
+  EXPECT_FALSE(buffer->alive());
+}
+
+TEST(Operations, AbandonedHalfWayLeaveTheDeviceUsable) {
+  Bench bench;
+  auto device = bench.open();
+  auto buffer = device->create_buffer(16 << 20);
+  ASSERT_OK(buffer);
+  for (int polls : {0, 1, 2, 3, 5, 8}) {
+    for (bool reading : {false, true}) {
+      auto bytes = std::make_unique<Bytes>(16 << 20);
+      {
+        auto operation = reading ? device->begin_read(*buffer, 0, *bytes) : device->begin_write(*buffer, 0, *bytes);
+        ASSERT_OK(operation);
+        for (int i = 0; i < polls; ++i) device->wait(device->now() + 1ms);
+      }
+      bytes.reset();  // the address sanitizer sees who still uses it
+      Bytes small = random_bytes(1000, static_cast<std::uint64_t>(polls)), back(1000);
+      ASSERT_OK(device->write(*buffer, 5, small));
+      ASSERT_OK(device->read(*buffer, 5, back));
+      EXPECT_EQ(back, small);
+    }
+  }
+  EXPECT_EQ(device->state(), State::kReady);
+}
+
+TEST(Streams, AreVerifiedBeforeTheyAreLoaded) {
+  Bench bench;
+  auto device = bench.open();
+  Bytes stream = copy_stream(4096);
+  EXPECT_OK(device->load_stream(stream));
+  stream.resize(stream.size() - 8);
+  EXPECT_FALSE(device->load_stream(stream));
+  abi::Stream outside;
+  outside.regions = {{.memory = abi::MemoryKind::kSram, .rights = abi::Rights::kReadWrite, .reserved = {}, .bytes = 64}};
+  outside.commands = {{abi::Engine::kVector, 0, abi::Fill{.target = abi::Operand::at(0, 0), .reserved = {}, .row_bytes = 65, .reserved2 = {}}}, {abi::Engine::kNone, 0, abi::End{}}};
+  EXPECT_FAILS(device->load_stream(abi::encode_stream(outside)), ErrorId::kStreamBounds);
+  // The device has checks of its own for whoever skips this one.
+  Bench careless_bench;
+  auto careless = careless_bench.open({.streams_verified = true});
+  EXPECT_FAILS(careless->load_stream(abi::encode_stream(outside)), ErrorId::kDeviceRefused);
+}
+
+TEST(Streams, LargeOnesLoad) {
+  Bench bench;
+  auto device = bench.open();
+  const Bytes stream = copy_stream(64, 2000);
+  ASSERT_GT(stream.size(), 100000u);
+  auto loaded = device->load_stream(stream);
+  ASSERT_OK(loaded);
+  EXPECT_GT(loaded->cycles_worst(), 0u);
+  EXPECT_EQ(loaded->regions().size(), 3u);
+}
+
+}  // namespace
+}  // namespace naru::driver::test
