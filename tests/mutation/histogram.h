@@ -18,7 +18,7 @@ class Histogram {
     if (judged) ++judged_;
     ++total_;
   }
-  void past_framing() { ++past_framing_; }
+  void got_past_framing() { ++past_framing_; }
 
   unsigned total() const { return total_; }
   unsigned executed() const { return executed_; }

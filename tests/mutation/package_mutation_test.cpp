@@ -72,11 +72,11 @@ TEST(PackageMutations, EndInAnErrorOrARightResult) {
     const Result<Model> model = Model::from_bytes(bytes);
     if (!model) {
       const ErrorId id = model.error().id();
-      if (id != ErrorId::kPackageHash && id != ErrorId::kPackageTruncated && id != ErrorId::kPackageNotNaru && id != ErrorId::kPackageVersion && id != ErrorId::kModelNotTflite) histogram.past_framing();
+      if (id != ErrorId::kPackageHash && id != ErrorId::kPackageTruncated && id != ErrorId::kPackageNotNaru && id != ErrorId::kPackageVersion && id != ErrorId::kModelNotTflite) histogram.got_past_framing();
       histogram.refused(model.error().id_text() + " " + std::string(error_row(id).name));
       continue;
     }
-    histogram.past_framing();
+    histogram.got_past_framing();
     // A device of its own: memory that a damaged program reads without having written it is zero there, as it is for the judge.
     Result<Device> device = open_device_on(std::make_unique<driver::InprocTransport>(mockdev::Device::create(tiny).value()));
     ASSERT_TRUE(device) << device.error().to_string(true);

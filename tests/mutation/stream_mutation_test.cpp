@@ -55,16 +55,16 @@ class StreamMutations : public ::testing::Test {
   /// SRAM to zero, buffers to what the reference will start from too.
   void prepare(const Bytes& input) {
     ASSERT_EQ(bench_.run(wipe_, {sram(sram_bytes_)}).status, Status::kOk);
-    Bytes start = input;
-    start.resize(kBufferBytes);
+    Bytes start(kBufferBytes);
+    std::copy(input.begin(), input.end(), start.begin());
     ASSERT_EQ(bench_.write(buffers_[0], 0, start), Status::kOk);
     ASSERT_EQ(bench_.write(buffers_[1], 0, Bytes(kBufferBytes)), Status::kOk);
   }
 
   /// Runs the reference on equal memory and compares both buffers.
   void judge(const abi::Stream& stream, const Bytes& input) {
-    std::array<Bytes, 2> memory{input, Bytes(kBufferBytes)};
-    memory[0].resize(kBufferBytes);
+    std::array<Bytes, 2> memory{Bytes(kBufferBytes), Bytes(kBufferBytes)};
+    std::copy(input.begin(), input.end(), memory[0].begin());
     Bytes scratchpad(sram_bytes_);
     std::vector<std::span<std::byte>> regions;
     std::size_t next = 0;
@@ -94,7 +94,7 @@ TEST_F(StreamMutations, EndInAnErrorOrARightResult) {
     if (random.chance(12)) bytes[random.below(bytes.size())] ^= static_cast<std::byte>(1U << random.below(8));
     abi::Stream stream;
     const bool framed = abi::decode_stream(bytes, stream).fault == abi::StreamFault::kNone;
-    if (framed) histogram.past_framing();
+    if (framed) histogram.got_past_framing();
     const auto verified = verify::verify_stream(std::span<const std::byte>(bytes), bench_.profile.chip);
 
     // The device gets it whatever the host's verifier says: it must look after itself.

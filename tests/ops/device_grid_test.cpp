@@ -78,11 +78,13 @@ INSTANTIATE_TEST_SUITE_P(All, OperatorsOnTheDevice,
 /// A dense layer whose operands are all at one end of their range.
 Graph extreme_dense(std::int32_t depth, std::int8_t weight) {
   sdk::testing::ModelBuilder builder(static_cast<std::uint64_t>(depth));
-  const auto input = builder.quantized({1, depth}, 0.5F, -128);
+  const auto input = builder.input({1, depth});
   const auto weights = builder.weights({33, depth}, 0, false);
   const auto output = builder.quantized({1, 33}, 0.5F * static_cast<float>(depth), 3);
   builder.op(OperatorKind::kFullyConnected, {input, weights, sdk::graph::kAbsent}, output, sdk::graph::FullyConnectedOptions{});
   Graph graph = builder.finish({output});
+  // An input zero point at the end of its range makes the sums as large as they can be.
+  graph.tensor(input).quantization = sdk::graph::Quantization{{0.5F}, {-128}, 0};
   std::vector<std::byte> bytes(graph.tensor(weights).constant.size(), static_cast<std::byte>(weight));
   graph.tensor(weights).constant = graph.keep(std::move(bytes));
   return graph;
