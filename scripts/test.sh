@@ -36,7 +36,7 @@ for label in "${labels[@]}"; do
     clang) naru_build clang || failed=1; continue ;;
     *) echo "test: unknown label '$label' (fast, asan, tsan, clang, soak)" >&2; exit 2 ;;
   esac
-  if ! naru_build "$preset"; then failed=1; continue; fi
+  if ! naru_build "$preset" "naru_tests_$label"; then failed=1; continue; fi
   run_label "$label" "$preset" || failed=1
   results+=("build/$preset/results")
 done
