@@ -303,7 +303,7 @@ class Compiler {
       }
     }
     std::ranges::sort(planned.tensors);
-    planned.tensors.erase(std::ranges::unique(planned.tensors).begin(), planned.tensors.end());
+    planned.tensors.erase(std::unique(planned.tensors.begin(), planned.tensors.end()), planned.tensors.end());
   }
 
   Result<void> build_steps() {
