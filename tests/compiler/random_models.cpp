@@ -1,3 +1,4 @@
+// Makes random models: shapes, scales and options from a seed, with their corners more often than chance would have them.
 #include "random_models.h"
 
 #include <algorithm>

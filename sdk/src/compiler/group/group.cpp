@@ -1,3 +1,4 @@
+// Finds the runs of operators that share one set of tiles.
 #include "compiler/group/group.h"
 
 #include <algorithm>
