@@ -1,4 +1,4 @@
-// Finds the runs of operators that share one set of tiles.
+// Orders the nodes so that NPU and host take few turns, and follows views to the tensor whose place they share.
 #include "compiler/group/group.h"
 
 #include <algorithm>
