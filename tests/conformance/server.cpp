@@ -1,6 +1,7 @@
 // The second process of the conformance suite: serves a device, or holds one open, until its input ends.
 // Usage: server fuse PATH DEVICE | umockdev DEVICE | client PATH
-// Prints "ready PATH" (the node, or the testbed's folder). Over umockdev, `unplug` on the input pulls the cable.
+// Prints "ready PATH" (the node, or the testbed's folder). Over umockdev, `unplug` on the input pulls the cable,
+// and `plug another` adds a second device.
 #include <cstdio>
 #include <iostream>
 #include <string>
@@ -50,6 +51,12 @@ int serve_umockdev(const std::string& device) {
   std::cout << "ready " << (*host)->folder() << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     if (line == "unplug" && (*host)->unplug()) std::cout << "ok" << std::endl;
+    if (line == "plug another") {
+      auto another = test::make_device(device);
+      if (!another) return complain(another.error());
+      if (auto plugged = (*host)->plug(std::shared_ptr<usb::Function>(std::move(*another)), {.port = 6}); !plugged) return complain(plugged.error());
+      std::cout << "ok" << std::endl;
+    }
   }
   return 0;
 }
