@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -10,6 +11,12 @@ namespace naru::cli {
 
 App::App() {
   root_.require_subcommand(0, 1);
+  root_.add_subcommand("help", "Print this help")->callback([this] {
+    action_ = [this] {
+      fmt::print("{}", root_.help());
+      return 0;
+    };
+  });
   root_.footer("Example: naru run models/digits/digits.tflite --input models/digits/samples/digit7.png --mean 0 --std 1\n"
                "Exit codes: 0 done, 1 check failed, 2 usage, 3 no device or lost, 4 permission, 5 busy, 6 degraded, 7 could not run, 8 replace,\n"
                "            9 version, 10 security, 11 bad input file, 12 timeout or cancelled, 13 protocol.  (docs/spec/errors.md)");
@@ -36,8 +43,10 @@ int App::run(int argc, char** argv) {
     root_.exit(help);
     return 0;
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "naru: {}.   [NARU-0102]\n  {}\n", error.what(), "See `naru --help` and the verb's --help.");
-    return exit_code(ErrorKind::kInvalidArgument);
+    std::string what = error.what();
+    while (!what.empty() && (what.back() == '.' || what.back() == '\n')) what.pop_back();
+    const bool json = std::any_of(argv + 1, argv + argc, [](const char* argument) { return std::string_view(argument) == "--json"; });
+    return report(Error(ErrorId::kUsage, what), Common{.json = json, .verbose = false}, parsed_verb());
   }
   if (!action_) {
     fmt::print("{}", root_.help());
@@ -46,11 +55,20 @@ int App::run(int argc, char** argv) {
   return action_();
 }
 
-int report(const Error& error, const Common& common, std::string_view verb) {
+std::string App::parsed_verb() const {
+  std::string name;
+  for (const CLI::App* at = &root_; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().front();
+    name += (name.empty() ? "" : " ") + at->get_name();
+  }
+  return name.empty() ? "naru" : name;
+}
+
+int report(const Error& error, const Common& common, std::string_view verb, bool simulated) {
   std::fflush(stdout);
   fmt::print(stderr, "naru: {}\n", error.to_string(common.verbose));
   if (common.json) {
-    Json json = document(verb, false);
+    Json json = document(verb, simulated);
     Json details = {{"id", error.id_text()}, {"name", error_row(error.id()).name}, {"kind", to_string(error.kind())}, {"message", error.message()}, {"remedy", error.remedy()}};
     for (const std::string& line : error.context()) details["context"].push_back(line);
     for (const Error::Value& value : error.values()) details["values"][value.name] = value.value;

@@ -35,12 +35,16 @@ class App {
   int run(int argc, char** argv);
 
  private:
+  /// "mock serve", as far as the arguments were understood; "naru" when there was no verb.
+  std::string parsed_verb() const;
+
+
   CLI::App root_{"Naru: run quantised models on an NPU, and find out what is wrong with it."};
   std::function<int()> action_;
 };
 
-/// Prints the error on stderr (and, with --json, as JSON on stdout) and returns its exit code.
-int report(const Error& error, const Common& common, std::string_view verb);
+/// Prints the error on stderr (and, with --json, as JSON on stdout) and returns its exit code. `simulated`: a simulated device had been opened.
+int report(const Error& error, const Common& common, std::string_view verb, bool simulated = false);
 
 /// Starts a verb's JSON document: schema_version, verb, simulated.
 [[nodiscard]] Json document(std::string_view verb, bool simulated);

@@ -15,7 +15,7 @@ int show(const Options& options) {
   Result<Device> device = choose_device(options.device, false, {.control_only = true});
   if (!device) return report(device.error(), options, "counters");
   const Result<std::vector<CounterReading>> counters = device->counters();
-  if (!counters) return report(counters.error(), options, "counters");
+  if (!counters) return report(counters.error(), options, "counters", device->info().simulated);
   if (options.json) {
     Json json = document("counters", device->info().simulated);
     json["device"] = device->info().selector;

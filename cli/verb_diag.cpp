@@ -41,7 +41,7 @@ int run_diagnostics(const Options& options) {
       fmt::print("  {:<6}{:<28} {}{}\n", to_string(finding.verdict), finding.test, finding.evidence, finding.action.empty() ? "" : fmt::format("   -> {} [{}]", finding.action, finding.id));
     };
   const Result<std::vector<Finding>> findings = diagnose(*device, diagnostics);
-  if (!findings) return report(findings.error(), options, "diag");
+  if (!findings) return report(findings.error(), options, "diag", device->info().simulated);
   std::array<std::size_t, 5> counts{};
   std::chrono::nanoseconds total{0};
   for (const Finding& finding : *findings) {

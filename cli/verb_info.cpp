@@ -14,7 +14,7 @@ int show(const Options& options) {
   Result<Device> device = choose_device(options.device, false, {.control_only = true});
   if (!device) return report(device.error(), options, "info");
   const Result<SensorReadings> sensors = device->sensors();
-  if (!sensors) return report(sensors.error(), options, "info");
+  if (!sensors) return report(sensors.error(), options, "info", device->info().simulated);
   const DeviceInfo& info = device->info();
   if (options.json) {
     Json json = document("info", info.simulated);

@@ -28,7 +28,7 @@ int serve(const ServeFlags& flags) {
     std::fflush(stdout);
   };
   const Result<void> served = mock::serve(options);
-  return served ? 0 : report(served.error(), flags, "mock serve");
+  return served ? 0 : report(served.error(), flags, "mock serve", true);
 }
 
 struct ControlFlags : Common {
@@ -36,10 +36,11 @@ struct ControlFlags : Common {
 };
 
 int control(const ControlFlags& flags, const std::string& command) {
+  const std::string verb = "mock " + command.substr(0, command.find(' '));
   const Result<std::string> answer = mock::control(flags.path, command);
-  if (!answer) return report(answer.error(), flags, "mock");
+  if (!answer) return report(answer.error(), flags, verb, true);
   if (flags.json) {
-    Json json = document("mock", true);
+    Json json = document(verb, true);
     json["answer"] = *answer;
     print(json);
   } else {

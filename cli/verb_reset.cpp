@@ -17,7 +17,7 @@ int reset(const Options& options) {
   Result<Device> device = choose_device(options.device, false, {.control_only = true});
   if (!device) return report(device.error(), options, "reset");
   const Result<void> done = device->reset(options.level);
-  if (!done) return report(done.error(), options, "reset");
+  if (!done) return report(done.error(), options, "reset", device->info().simulated);
   if (options.json) {
     Json json = document("reset", device->info().simulated);
     json["device"] = device->info().selector;

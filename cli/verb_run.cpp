@@ -186,7 +186,7 @@ int print_json(const Options& options, Device& device, const Model& model, const
   }
   if (options.counters) {
     const Result<std::vector<CounterReading>> counters = device.counters();
-    if (!counters) return report(counters.error(), options, "run");
+    if (!counters) return report(counters.error(), options, "run", device.info().simulated);
     for (const CounterReading& counter : *counters) json["counters"][counter.name] = counter.value;
   }
   const int code = checks_exit_code(options, result);
@@ -223,7 +223,7 @@ int print_text(const Options& options, Device& device, const Model& model, const
   for (const auto& [tensor, bytes] : result.tensors) fmt::print("  wrote    {}/tensor{}.bin ({} bytes)\n", options.output_dir.empty() ? "." : options.output_dir, tensor, bytes.size());
   if (options.counters) {
     const Result<std::vector<CounterReading>> counters = device.counters();
-    if (!counters) return report(counters.error(), options, "run");
+    if (!counters) return report(counters.error(), options, "run", device.info().simulated);
     for (const CounterReading& counter : *counters)
       if (counter.value != 0) fmt::print("  counter  {:<34} {:>18}\n", counter.name, with_commas(counter.value));
   }
@@ -244,13 +244,13 @@ int run_model(Options& options, bool has_mean, bool has_std) {
   Result<Device> device = choose_device(options.device, true);
   if (!device) return report(device.error(), options, "run");
   Result<Session> session = Session::create(*device, *model, {.keep_tensors = options.tensors, .split_timing = true});
-  if (!session) return report(session.error(), options, "run");
+  if (!session) return report(session.error(), options, "run", device->info().simulated);
   const Result<StepInputs> inputs = read_inputs(options, *session);
-  if (!inputs) return report(inputs.error(), options, "run");
+  if (!inputs) return report(inputs.error(), options, "run", device->info().simulated);
   const Result<RunResult> result = run_steps(options, *device, *model, *session, *inputs);
-  if (!result) return report(result.error(), options, "run");
+  if (!result) return report(result.error(), options, "run", device->info().simulated);
   const Result<void> written = write_outputs(options, *result);
-  if (!written) return report(written.error(), options, "run");
+  if (!written) return report(written.error(), options, "run", device->info().simulated);
   return options.json ? print_json(options, *device, *model, *session, *result, *labels) : print_text(options, *device, *model, *session, *result, *labels);
 }
 
