@@ -1,0 +1,34 @@
+// The peer of the USB rows: the least that a libusb program can do on the same node. No Naru code below it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace naru::bench {
+
+/// The device's pipe modes, as its EP0 request takes them.
+enum class BareMode : std::uint16_t { kMessages = 0, kLoopback = 1, kSink = 2, kSource = 3 };
+
+/// An open node. Errors are exceptions (std::runtime_error): this is a bench, and the peer has no reliability to offer. One thread.
+class BareLibusb {
+ public:
+  explicit BareLibusb(const std::string& path);
+  BareLibusb(const BareLibusb&) = delete;
+  BareLibusb& operator=(const BareLibusb&) = delete;
+  ~BareLibusb();
+
+  void set_mode(BareMode mode);
+  /// Moves `total` bytes in asynchronous transfers of `transfer_bytes`, `depth` of them in flight, each on a buffer of its own.
+  /// `total` is a multiple of `transfer_bytes`.
+  void stream(bool in, std::size_t total, std::size_t transfer_bytes, std::size_t depth);
+  /// One OUT and one IN of 64 bytes in loopback, the IN waiting before the OUT goes.
+  void ping();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace naru::bench

@@ -1,0 +1,52 @@
+// The null job of the bench.
+#include "null_job.h"
+
+#include <array>
+
+#include "naru/abi/stream.h"
+
+namespace naru::bench {
+namespace {
+
+constexpr std::uint32_t kRegionBytes = 64;
+constexpr Duration kDeadline = std::chrono::seconds(5);
+constexpr std::size_t kBatchMax = 64;
+
+}  // namespace
+
+Result<NullJob> NullJob::make(driver::Device& device) {
+  abi::Stream stream;
+  stream.regions = {{.memory = abi::MemoryKind::kDram, .rights = abi::Rights::kRead, .reserved = {}, .bytes = kRegionBytes}};
+  stream.commands = {{abi::Engine::kNone, 0, abi::End{}}};
+  NullJob job;
+  job.device_ = &device;
+  NARU_TRY(job.queue_, device.queue(0));
+  NARU_TRY(job.buffer_, device.create_buffer(kRegionBytes));
+  NARU_TRY(job.stream_, device.load_stream(abi::encode_stream(stream)));
+  return job;
+}
+
+Result<void> NullJob::run() {
+  const driver::Binding binding{.buffer = &buffer_, .offset = 0, .bytes = kRegionBytes, .rights = abi::Rights::kRead};
+  NARU_TRY(driver::Job job, queue_.submit({.stream = &stream_, .bindings = {&binding, 1}, .deadline = kDeadline}));
+  NARU_CHECK_OK(job.wait());
+  NARU_TRY(const bool reached, device_->fence_reached(job.fence()));
+  if (!reached) return fail(ErrorId::kInternal, "A job ended before its fence");
+  return {};
+}
+
+Result<void> NullJob::run_batch(std::size_t count) {
+  const driver::Binding binding{.buffer = &buffer_, .offset = 0, .bytes = kRegionBytes, .rights = abi::Rights::kRead};
+  std::array<driver::JobDescription, kBatchMax> descriptions;
+  if (count == 0 || count > kBatchMax) return fail(ErrorId::kInvalidArgument, "A batch has 1 to 64 jobs");
+  for (std::size_t i = 0; i < count; ++i) descriptions[i] = {.stream = &stream_, .bindings = {&binding, 1}, .deadline = kDeadline};
+  jobs_.resize(count);
+  NARU_CHECK_OK(queue_.submit_batch(std::span(descriptions).first(count), jobs_));
+  for (driver::Job& job : jobs_) NARU_CHECK_OK(job.wait());
+  NARU_TRY(const bool reached, device_->fence_reached(jobs_.back().fence()));
+  if (!reached) return fail(ErrorId::kInternal, "A batch ended before its fence");
+  jobs_.clear();
+  return {};
+}
+
+}  // namespace naru::bench

@@ -1,0 +1,28 @@
+// A job that does nothing, and everything around it: what is measured in-process and over USB alike.
+#pragma once
+
+#include <vector>
+
+#include "naru/driver/device.h"
+
+namespace naru::bench {
+
+/// One stream of END only that declares one region, loaded (and verified) once. Borrows the device. Batches of at most 64.
+class NullJob {
+ public:
+  [[nodiscard]] static Result<NullJob> make(driver::Device& device);
+
+  /// Submit with a deadline armed, wait, look at the fence, destroy the ticket.
+  [[nodiscard]] Result<void> run();
+  /// `count` of them by one submit_batch(); all waited for and destroyed.
+  [[nodiscard]] Result<void> run_batch(std::size_t count);
+
+ private:
+  driver::Device* device_ = nullptr;
+  driver::Queue queue_;
+  driver::Buffer buffer_;
+  driver::Stream stream_;
+  std::vector<driver::Job> jobs_;
+};
+
+}  // namespace naru::bench

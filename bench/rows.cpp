@@ -1,0 +1,107 @@
+// Medians, the table and the JSON of the bench, and what the machine says of itself.
+#include "rows.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <thread>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace naru::bench {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kSchemaVersion = 1;
+
+std::string processor() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.rfind("model name", 0) == 0) return line.substr(std::min(line.size(), line.find(':') + 2));
+  return "unknown processor";
+}
+
+double load() {
+  double minutes[1] = {0};
+  return ::getloadavg(minutes, 1) == 1 ? minutes[0] : -1;
+}
+
+/// Processors that this run may use: 1 when it is pinned.
+int usable_processors() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+}
+
+std::string now() {
+  const std::time_t time = std::time(nullptr);
+  char text[32] = {};
+  std::tm parts{};
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", ::gmtime_r(&time, &parts));
+  return text;
+}
+
+Json to_json(const Spread& spread) { return {{"median", spread.median}, {"p10", spread.low}, {"p90", spread.high}, {"samples", spread.samples}}; }
+
+std::string number(double value) {
+  if (value >= 1000) return fmt::format("{:.0f}", value);
+  return value >= 100 ? fmt::format("{:.1f}", value) : fmt::format("{:.3f}", value);
+}
+
+}  // namespace
+
+Spread spread_of(std::vector<double> samples) {
+  if (samples.empty()) return {};
+  std::sort(samples.begin(), samples.end());
+  const auto at = [&](double share) { return samples[static_cast<std::size_t>(share * static_cast<double>(samples.size() - 1) + 0.5)]; };
+  return {.median = at(0.5), .low = at(0.1), .high = at(0.9), .samples = samples.size()};
+}
+
+std::string machine() {
+  return fmt::format("{} x {}, this run on {}, load {:.1f}", std::thread::hardware_concurrency(), processor(), usable_processors(), load());
+}
+
+std::string to_table(const std::vector<Row>& rows) {
+  std::string text = fmt::format("{:<26} {:<26} {:>10} {:>10} {:>10} {:<8} {:>10} {:>7}  {}\n", "id", "variant", "median", "p10", "p90", "unit", "peer", "ratio", "which peer; note");
+  for (const Row& row : rows) {
+    if (!row.skipped.empty()) {
+      text += fmt::format("{:<26} {:<26} skipped: {}\n", row.id, row.variant, row.skipped);
+      continue;
+    }
+    const bool has_peer = !row.peer.empty();
+    text += fmt::format("{:<26} {:<26} {:>10} {:>10} {:>10} {:<8} {:>10} {:>7}  {}{}{}\n", row.id, row.variant, number(row.value.median), number(row.value.low), number(row.value.high), row.unit,
+                        has_peer ? number(row.peer_value.median) : "-", has_peer ? fmt::format("{:.2f}", row.ratio()) : "-", row.peer, has_peer && !row.note.empty() ? "; " : "", row.note);
+  }
+  return text;
+}
+
+std::string to_json(const std::vector<Row>& rows, const Settings& settings) {
+  Json document = {{"schema_version", kSchemaVersion}, {"simulated", true}, {"tiny", settings.tiny}, {"date", now()}, {"machine", processor()}, {"processors", usable_processors()}, {"load", load()}};
+  Json results = Json::array();
+  for (const Row& row : rows) {
+    Json entry = {{"id", row.id}, {"variant", row.variant}};
+    if (!row.skipped.empty()) {
+      entry["skipped"] = row.skipped;
+    } else {
+      entry["unit"] = row.unit;
+      entry["better"] = row.better == Better::kLower ? "lower" : "higher";
+      entry["value"] = row.value.median;
+      entry["value_spread"] = to_json(row.value);
+      entry["peer"] = row.peer.empty() ? Json() : Json(row.peer);
+      entry["peer_value"] = row.peer.empty() ? Json() : Json(row.peer_value.median);
+      entry["peer_spread"] = row.peer.empty() ? Json() : to_json(row.peer_value);
+      entry["ratio"] = row.peer.empty() ? Json() : Json(row.ratio());
+      if (!row.note.empty()) entry["note"] = row.note;
+    }
+    results.push_back(std::move(entry));
+  }
+  document["results"] = std::move(results);
+  return document.dump() + "\n";
+}
+
+}  // namespace naru::bench

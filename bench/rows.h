@@ -1,0 +1,67 @@
+// What the bench measures and how it is told: one row per figure, with its peer from the same run beside it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "naru/base/result.h"
+
+namespace naru::bench {
+
+enum class Better { kLower, kHigher };
+
+/// The middle of the samples and where most of them lie.
+struct Spread {
+  double median = 0, low = 0, high = 0;  // low, high: 10th and 90th percentile
+  std::size_t samples = 0;
+};
+[[nodiscard]] Spread spread_of(std::vector<double> samples);
+
+/// One figure. `id` and `variant` together never change their meaning, so that runs of different days can be compared.
+struct Row {
+  std::string id, variant;
+  std::string unit;
+  Better better = Better::kLower;
+  Spread value;
+  std::string peer;        // empty: none was measured beside it
+  Spread peer_value;       // in `unit`
+  std::string note;
+  std::string skipped;     // the reason why there is no value; empty: there is one
+
+  /// value / peer's value; 0 without a peer.
+  [[nodiscard]] double ratio() const noexcept { return peer_value.median > 0 ? value.median / peer_value.median : 0; }
+};
+
+struct Settings {
+  bool tiny = false;       // a few small samples: to see that everything still runs, not how fast
+  std::string only;        // rows whose id begins so
+
+  [[nodiscard]] bool wants(std::string_view id) const noexcept { return id.substr(0, only.size()) == only; }
+  [[nodiscard]] std::size_t count(std::size_t full, std::size_t small) const noexcept { return tiny ? small : full; }
+};
+
+using Seconds = std::chrono::duration<double>;
+/// Wall time of one call.
+template <typename Action>
+[[nodiscard]] Seconds time_of(Action&& action) {
+  const auto start = std::chrono::steady_clock::now();
+  action();
+  return std::chrono::steady_clock::now() - start;
+}
+
+// The groups. Each adds its rows, or fails with what went wrong; a row that cannot be had here is added as skipped.
+[[nodiscard]] Result<void> add_job_rows(const Settings& settings, std::vector<Row>& rows);
+[[nodiscard]] Result<void> add_network_rows(const Settings& settings, std::vector<Row>& rows);
+[[nodiscard]] Result<void> add_usb_rows(const Settings& settings, std::vector<Row>& rows);
+
+[[nodiscard]] std::string to_table(const std::vector<Row>& rows);
+/// {"schema_version", "simulated", "tiny", "machine", "load", "date", "results": [...]} with a newline at the end.
+[[nodiscard]] std::string to_json(const std::vector<Row>& rows, const Settings& settings);
+/// "2 x AMD EPYC ..., load 0.5", for the table's head.
+[[nodiscard]] std::string machine();
+
+}  // namespace naru::bench

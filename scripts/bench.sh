@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# The bench, from a fresh Debian 12: installs what is missing, builds `release`, measures on one core, prints the table.
+# Usage: scripts/bench.sh [--json FILE] [--only ID-PREFIX] [--tiny]    --json appends one line, so that one file keeps the history
+# NARU_BENCH_CPU is the processor to stay on (default: the last one); NARU_MODELS names the folder of golden models, else ../shared/models is taken.
+set -euo pipefail
+called_from=$PWD
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+arguments=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --json) [ $# -ge 2 ] || { echo "bench: --json needs a file" >&2; exit 2; }
+      case $2 in /*) arguments+=(--json "$2") ;; *) arguments+=(--json "$called_from/$2") ;; esac; shift 2 ;;
+    --only) [ $# -ge 2 ] || { echo "bench: --only needs the beginning of an id" >&2; exit 2; }
+      arguments+=(--only "$2"); shift 2 ;;
+    --tiny) arguments+=(--tiny); shift ;;
+    *) echo "usage: scripts/bench.sh [--json FILE] [--only ID-PREFIX] [--tiny]" >&2; exit 2 ;;
+  esac
+done
+source scripts/setup.sh
+source scripts/build.sh
+naru_build release naru_bench naru_cli
+unset NARU_DEVICE NARU_KERNELS NARU_LOG
+exec taskset -c "${NARU_BENCH_CPU:-$(($(nproc) - 1))}" build/release/bin/naru_bench "${arguments[@]}"
