@@ -11,9 +11,10 @@ namespace naru::cli {
 
 App::App() {
   root_.require_subcommand(0, 1);
+  root_.set_version_flag("--version", "naru " + std::string(version()));
   root_.add_subcommand("help", "Print this help")->callback([this] {
     action_ = [this] {
-      fmt::print("{}", root_.help());
+      fmt::print("{}", root_.get_formatter()->make_help(&root_, root_.get_name(), CLI::AppFormatMode::Normal));
       return 0;
     };
   });
@@ -39,8 +40,8 @@ CLI::App* App::add_verb(CLI::App* parent, const std::string& name, const std::st
 int App::run(int argc, char** argv) {
   try {
     root_.parse(argc, argv);
-  } catch (const CLI::CallForHelp& help) {
-    root_.exit(help);
+  } catch (const CLI::Success& wanted) {  // --help, --version
+    root_.exit(wanted);
     return 0;
   } catch (const CLI::ParseError& error) {
     std::string what = error.what();

@@ -17,6 +17,8 @@ struct Options : Common {
 int compile_model(const Options& options) {
   const Result<Model> source = Model::load(options.model);
   if (!source) return report(source.error(), options, "compile");
+  if (source->is_compiled())
+    return report(Error(ErrorId::kInvalidArgument, fmt::format("{} is a package already", options.model)).with_remedy("Give the .tflite file that it was made from."), options, "compile");
   const auto start = std::chrono::steady_clock::now();
   const Result<Model> package = compile(*source, options.settings);
   if (!package) return report(package.error(), options, "compile");

@@ -74,7 +74,7 @@ void add_diag(App& app) {
   const auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_verb("diag", "Test a device: link, registers, memory, every operator", "naru diag --device mock:edge --level 2", *options, [options] { return run_diagnostics(*options); });
   add_device_option(verb, options->device);
-  verb->add_option("--level", options->level, "1: identity, link, registers, sensors; 2: data path and operators (default: 1)")->check(CLI::Range(1, 2));
+  verb->add_option("--level", options->level, "1: identity, speed, registers, sensors, counters; 2: also loopback, memory, DMA and every operator (default: 1)")->check(CLI::Range(1, 2));
   verb->add_flag("--strict", options->strict, "Warnings end with exit code 6");
 }
 

@@ -8,7 +8,7 @@ namespace {
 
 struct Options : Common {
   std::string model;
-  std::string profile = "edge";
+  std::string profile;  // empty: the package's own, or edge
 };
 
 Json to_json(const ModelSummary& summary) {

@@ -1,5 +1,6 @@
 // naru mock serve | unplug | plug | status | plant: a mock device for other processes.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdio>
 
@@ -32,7 +33,8 @@ int serve(const ServeFlags& flags) {
 }
 
 struct ControlFlags : Common {
-  std::string path, what;
+  std::string path;
+  std::vector<std::string> fault;  // in words: sram_bit 77
 };
 
 int control(const ControlFlags& flags, const std::string& command) {
@@ -76,9 +78,9 @@ void add_mock(App& app) {
 
   const auto plant_flags = std::make_shared<ControlFlags>();
   CLI::App* plant = app.add_verb(parent, "plant", "Plant a fault into a served mock", "naru mock plant /tmp/npu kernel_error", *plant_flags,
-                                 [plant_flags] { return control(*plant_flags, "plant " + plant_flags->what); });
+                                 [plant_flags] { return control(*plant_flags, fmt::format("plant {}", fmt::join(plant_flags->fault, " "))); });
   plant->add_option("PATH", plant_flags->path, "The node that `naru mock serve` serves")->required();
-  plant->add_option("FAULT", plant_flags->what, "kernel_error, \"sram_bit N\", link, or clear")->required();
+  plant->add_option("FAULT", plant_flags->fault, "kernel_error, sram_bit N, link, or clear")->required();
 }
 
 }  // namespace naru::cli

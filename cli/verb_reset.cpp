@@ -1,8 +1,6 @@
 // naru reset: puts a device back to a known state.
 #include <fmt/format.h>
 
-#include <map>
-
 #include "app.h"
 
 namespace naru::cli {
@@ -10,13 +8,13 @@ namespace {
 
 struct Options : Common {
   std::string device;
-  ResetLevel level = ResetLevel::kSoft;
+  std::string level = "soft";
 };
 
 int reset(const Options& options) {
   Result<Device> device = choose_device(options.device, false, {.control_only = true});
   if (!device) return report(device.error(), options, "reset");
-  const Result<void> done = device->reset(options.level);
+  const Result<void> done = device->reset(options.level == "engine" ? ResetLevel::kEngine : ResetLevel::kSoft);
   if (!done) return report(done.error(), options, "reset", device->info().simulated);
   if (options.json) {
     Json json = document("reset", device->info().simulated);
@@ -35,9 +33,7 @@ void add_reset(App& app) {
   const auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_verb("reset", "Put a device back to a known state", "naru reset --device mock --level soft", *options, [options] { return reset(*options); });
   add_device_option(verb, options->device);
-  const std::map<std::string, ResetLevel> levels = {{"engine", ResetLevel::kEngine}, {"soft", ResetLevel::kSoft}};
-  verb->add_option("--level", options->level, "engine: the running job only; soft: all jobs and contexts (default: soft)")
-      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case));
+  verb->add_option("--level", options->level, "engine: the running job only; soft: all jobs and contexts (default: soft)")->check(CLI::IsMember({"engine", "soft"}));
 }
 
 }  // namespace naru::cli

@@ -38,13 +38,18 @@ Result<std::vector<std::byte>> read_file(const std::string& path, std::size_t by
 }
 
 Result<void> write_file(const std::string& path, std::span<const std::byte> bytes) {
-  const std::string temporary = fmt::format("{}.{}.tmp", path, ::getpid());
+  // A device, pipe or symbolic link is written to as it is; only a regular file is replaced by a new one.
+  struct stat info {};
+  const bool in_place = ::lstat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
+  const std::string temporary = in_place ? path : fmt::format("{}.{}.tmp", path, ::getpid());
   const auto give_up = [&](const char* what) {
     const int code = errno;
-    ::unlink(temporary.c_str());
+    if (!in_place) ::unlink(temporary.c_str());
     return fail(ErrorId::kFileUnwritable, fmt::format("Cannot {} {}: {}", what, path, std::strerror(code)));
   };
-  UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  const int flags = in_place ? O_WRONLY | O_TRUNC | O_CLOEXEC : O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  if (!in_place) ::unlink(temporary.c_str());  // what a killed run of the same number left
+  UniqueFd fd(::open(temporary.c_str(), flags, 0644));
   if (!fd.valid()) return give_up("create");
   std::size_t done = 0;
   while (done < bytes.size()) {
@@ -54,7 +59,7 @@ Result<void> write_file(const std::string& path, std::span<const std::byte> byte
     done += static_cast<std::size_t>(put);
   }
   fd.reset();
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return give_up("rename to");
+  if (!in_place && ::rename(temporary.c_str(), path.c_str()) != 0) return give_up("rename to");
   return {};
 }
 

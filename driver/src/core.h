@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "fixed_ring.h"
+#include "naru/base/guard.h"
 #include "naru/driver/device.h"
 #include "slots.h"
 
@@ -324,17 +325,5 @@ class Core : public std::enable_shared_from_this<Core> {
   Ticket halt_out_ticket_ = Ticket::kNone, halt_in_ticket_ = Ticket::kNone;
   Recovery recovery_;
 };
-
-/// Runs a public entry's body; what it throws (memory, mostly) becomes an error.
-template <typename Body>
-auto at_entry(Body body) -> decltype(body()) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return fail(ErrorId::kHostOutOfMemory, "This host has no memory left");
-  } catch (...) {
-    return fail(ErrorId::kInternal, "An unexpected exception came up in the driver");
-  }
-}
 
 }  // namespace naru::driver

@@ -10,7 +10,7 @@
 namespace naru::driver {
 
 Result<std::unique_ptr<Device>> Device::open(std::unique_ptr<Transport> transport, DeviceOptions options) {
-  return at_entry([&]() -> Result<std::unique_ptr<Device>> {
+  return guarded([&]() -> Result<std::unique_ptr<Device>> {
     if (!transport) return fail(ErrorId::kInvalidArgument, "There is no transport to open a device on");
     const std::string selector = transport->info().selector;
     auto core = std::make_shared<Core>(std::move(transport), options);
@@ -34,13 +34,13 @@ const HostCounters& Device::host_counters() const noexcept { return core_->host_
 TimePoint Device::now() const noexcept { return core_->now(); }
 
 Result<abi::Counters> Device::counters() {
-  return at_entry([&] { return core_->control_record<abi::Counters>(abi::ControlRequest::kCounters); });
+  return guarded([&] { return core_->control_record<abi::Counters>(abi::ControlRequest::kCounters); });
 }
 Result<abi::Sensors> Device::sensors() {
-  return at_entry([&] { return core_->control_record<abi::Sensors>(abi::ControlRequest::kSensors); });
+  return guarded([&] { return core_->control_record<abi::Sensors>(abi::ControlRequest::kSensors); });
 }
 Result<abi::DeviceState> Device::device_state() {
-  return at_entry([&]() -> Result<abi::DeviceState> {
+  return guarded([&]() -> Result<abi::DeviceState> {
     NARU_TRY(const abi::DeviceState state, core_->control_record<abi::DeviceState>(abi::ControlRequest::kState));
     if (state.condition < abi::DeviceCondition::kReady || state.condition > abi::DeviceCondition::kFaulted)
       return fail(ErrorId::kProtocolViolation, fmt::format("The device is in the unknown condition {}", static_cast<unsigned>(state.condition)));
@@ -49,51 +49,51 @@ Result<abi::DeviceState> Device::device_state() {
 }
 
 Result<std::uint32_t> Device::read_register(abi::Register name) {
-  return at_entry([&]() -> Result<std::uint32_t> {
+  return guarded([&]() -> Result<std::uint32_t> {
     NARU_TRY(const auto bytes, core_->control_in(abi::ControlRequest::kReadRegister, 0, static_cast<std::uint16_t>(name), sizeof(std::uint32_t)));
     if (bytes.size() != sizeof(std::uint32_t)) return fail(ErrorId::kProtocolViolation, fmt::format("A register of {} bytes", bytes.size()));
     return load_le<std::uint32_t>(bytes.data());
   });
 }
 Result<void> Device::write_register(abi::Register name, std::uint32_t value) {
-  return at_entry([&] {
+  return guarded([&] {
     std::array<std::byte, sizeof(value)> bytes;
     store_le(bytes.data(), value);
     return core_->control_out(abi::ControlRequest::kWriteRegister, 0, static_cast<std::uint16_t>(name), bytes);
   });
 }
 Result<std::string> Device::log() {
-  return at_entry([&] { return core_->read_log(); });
+  return guarded([&] { return core_->read_log(); });
 }
 Result<void> Device::reset(abi::ResetLevel level) {
-  return at_entry([&]() -> Result<void> {
+  return guarded([&]() -> Result<void> {
     if (level == abi::ResetLevel::kSoft && !core_->options().control_only) return core_->soft_reset();
     return core_->control_out(abi::ControlRequest::kReset, static_cast<std::uint16_t>(level), 0, {});
   });
 }
 
 Result<Buffer> Device::create_buffer(std::uint64_t bytes) {
-  return at_entry([&] { return core_->create_buffer(bytes); });
+  return guarded([&] { return core_->create_buffer(bytes); });
 }
 Result<Stream> Device::load_stream(std::span<const std::byte> bytes) {
-  return at_entry([&] { return core_->load_stream(bytes); });
+  return guarded([&] { return core_->load_stream(bytes); });
 }
 Result<Queue> Device::queue(std::uint16_t index) {
-  return at_entry([&]() -> Result<Queue> {
+  return guarded([&]() -> Result<Queue> {
     if (index >= abi::kQueues) return fail(ErrorId::kInvalidArgument, fmt::format("There is no queue {}; there are {}", index, abi::kQueues));
     return Queue(core_, index);
   });
 }
 
 Result<Operation> Device::begin_write(const Buffer& buffer, std::uint64_t offset, std::span<const std::byte> bytes) {
-  return at_entry([&]() -> Result<Operation> {
+  return guarded([&]() -> Result<Operation> {
     NARU_TRY(const std::uint16_t slot, core_->start_access(abi::MessageType::kWrite, buffer, offset, bytes.data(), nullptr, bytes.size(), {}));
     return Operation(core_, slot);
   });
 }
 Result<Operation> Device::begin_read(const Buffer& buffer, std::uint64_t offset, std::span<std::byte> bytes) { return begin_read_after({}, buffer, offset, bytes); }
 Result<Operation> Device::begin_read_after(Fence fence, const Buffer& buffer, std::uint64_t offset, std::span<std::byte> bytes) {
-  return at_entry([&]() -> Result<Operation> {
+  return guarded([&]() -> Result<Operation> {
     NARU_TRY(const std::uint16_t slot, core_->start_access(abi::MessageType::kRead, buffer, offset, nullptr, bytes.data(), bytes.size(), fence));
     return Operation(core_, slot);
   });
@@ -112,10 +112,10 @@ Result<void> Device::read(const Buffer& buffer, std::uint64_t offset, std::span<
 }
 
 Result<bool> Device::fence_reached(Fence fence) const {
-  return at_entry([&] { return core_->fence_reached(fence); });
+  return guarded([&] { return core_->fence_reached(fence); });
 }
 Result<bool> Device::wait_fence(Fence fence, TimePoint until) {
-  return at_entry([&]() -> Result<bool> {
+  return guarded([&]() -> Result<bool> {
     core_->run_until(
         [&] {
           const auto reached = core_->fence_reached(fence);
@@ -137,13 +137,13 @@ int Device::pollable_descriptor() const noexcept {
 }
 
 Result<void> Device::set_pipe_mode(abi::PipeMode mode) {
-  return at_entry([&] { return core_->set_pipe_mode(mode); });
+  return guarded([&] { return core_->set_pipe_mode(mode); });
 }
 Result<void> Device::raw_write(std::span<const std::byte> bytes, bool end_with_short_packet) {
-  return at_entry([&] { return core_->raw_write(bytes, end_with_short_packet); });
+  return guarded([&] { return core_->raw_write(bytes, end_with_short_packet); });
 }
 Result<std::size_t> Device::raw_read(std::span<std::byte> bytes) {
-  return at_entry([&] { return core_->raw_read(bytes); });
+  return guarded([&] { return core_->raw_read(bytes); });
 }
 
 }  // namespace naru::driver

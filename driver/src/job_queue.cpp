@@ -221,7 +221,7 @@ bool Job::wait_until(TimePoint until) {
 }
 
 Result<JobResult> Job::wait() {
-  return at_entry([&]() -> Result<JobResult> {
+  return guarded([&]() -> Result<JobResult> {
     wait_until(kForever);
     return result();
   });
@@ -240,7 +240,7 @@ void Job::cancel() {
 }
 
 Result<Job> Queue::submit(const JobDescription& description) {
-  return at_entry([&]() -> Result<Job> {
+  return guarded([&]() -> Result<Job> {
     Job job;
     NARU_CHECK_OK(submit_batch({&description, 1}, {&job, 1}));
     return job;
@@ -248,7 +248,7 @@ Result<Job> Queue::submit(const JobDescription& description) {
 }
 
 Result<void> Queue::submit_batch(std::span<const JobDescription> descriptions, std::span<Job> jobs) {
-  return at_entry([&]() -> Result<void> {
+  return guarded([&]() -> Result<void> {
     if (!core_) return fail(ErrorId::kWrongThreadOrState, "This queue is empty: take one from Device::queue()");
     return core_->submit(index_, descriptions, jobs, core_);
   });

@@ -134,7 +134,7 @@ Result<std::uint16_t> Core::start_access(abi::MessageType type, const Buffer& bu
 bool Operation::done() const noexcept { return !core_ || core_->slot(slot_).terminal; }
 
 Result<void> Operation::wait() {
-  return at_entry([&]() -> Result<void> {
+  return guarded([&]() -> Result<void> {
     if (!core_) return fail(ErrorId::kWrongThreadOrState, "This ticket is empty");
     core_->run_until([this] { return done(); }, kForever);
     return result();

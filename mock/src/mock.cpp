@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "naru/base/guard.h"
 #include "naru/driver/discovery.h"
 #include "naru/driver/transport_inproc.h"
 #include "naru/mockdev/device.h"
@@ -69,16 +70,18 @@ Bench& Bench::operator=(Bench&&) noexcept = default;
 Bench::~Bench() = default;
 
 Result<Bench> Bench::with_profile(const std::string& profile_name) {
-  auto state = std::make_shared<State>();
-  NARU_TRY(state->profile, profile::load(profile_name));
-  NARU_TRY(state->device, mockdev::Device::create(state->profile));
-  return Bench(std::move(state));
+  return guarded([&]() -> Result<Bench> {
+    auto state = std::make_shared<State>();
+    NARU_TRY(state->profile, profile::load(profile_name));
+    NARU_TRY(state->device, mockdev::Device::create(state->profile));
+    return Bench(std::move(state));
+  });
 }
 
 Result<Device> Bench::open_device(const OpenOptions& options) {
   if (!state_->plugged) return fail(Error(ErrorId::kDeviceNotFound, "The bench's device is not plugged in").with_remedy("Call plug() first."));
   if (state_->open != nullptr) return fail(Error(ErrorId::kDeviceBusy, "The bench's device is open already").with_remedy("Let go of the earlier naru::Device and its sessions."));
-  return open_device_on(std::make_unique<BenchTransport>(state_, fmt::format("mock:{}", state_->profile.name)), options);
+  return guarded([&] { return open_device_on(std::make_unique<BenchTransport>(state_, fmt::format("mock:{}", state_->profile.name)), options); });
 }
 
 void Bench::unplug() {

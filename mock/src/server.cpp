@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "naru/base/guard.h"
 #include "naru/mockdev/device.h"
 #include "naru/mockdev/host_fuse.h"
 #include "naru/profile/profile.h"
@@ -35,7 +36,9 @@ Result<mockdev::PlantedFaults> parse_faults(std::string_view arguments) {
 
 }  // namespace
 
-Result<void> serve(const ServeOptions& options) {
+namespace {
+
+Result<void> serve_until_signal(const ServeOptions& options) {
   NARU_TRY(const profile::Profile profile, profile::load(options.profile));
   mockdev::MockServerOptions server_options{.path = options.path, .make_function = {}, .pacing = options.real_time ? mockdev::Pacing::kReal : mockdev::Pacing::kFree, .plant = {}};
   const mockdev::DeviceOptions device_options{.serial = options.serial, .time = options.real_time ? mockdev::TimeMode::kReal : mockdev::TimeMode::kVirtual, .kernels = {}};
@@ -54,6 +57,14 @@ Result<void> serve(const ServeOptions& options) {
   return server->run_until_signal();
 }
 
-Result<std::string> control(const std::string& path, const std::string& command) { return mockdev::control_mock(path, command); }
+}  // namespace
+
+Result<void> serve(const ServeOptions& options) {
+  return guarded([&] { return serve_until_signal(options); });
+}
+
+Result<std::string> control(const std::string& path, const std::string& command) {
+  return guarded([&] { return mockdev::control_mock(path, command); });
+}
 
 }  // namespace naru::mock

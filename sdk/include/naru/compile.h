@@ -41,11 +41,11 @@ struct ModelSummary {
   std::uint64_t sram_peak_bytes = 0, sram_live_peak_bytes = 0, scratch_bytes = 0, constants_bytes = 0, dram_traffic_bytes = 0, compulsory_bytes = 0;
   std::uint64_t clock_hz = 0;
 };
-/// Of a compiled model, or of a source compiled for `profile`.
-[[nodiscard]] NARU_API Result<ModelSummary> summarize(const Model& model, const std::string& profile = "edge");
+/// Of a compiled model, or of a source compiled for `profile` (empty: edge). kInvalidArgument: a package that was compiled for another one.
+[[nodiscard]] NARU_API Result<ModelSummary> summarize(const Model& model, const std::string& profile = {});
 
-/// The command streams as text, one command a line; a source is compiled for `profile` first.
-[[nodiscard]] NARU_API Result<std::string> disassemble(const Model& model, const std::string& profile = "edge");
+/// The command streams as text, one command a line; a source is compiled for `profile` first (empty: edge).
+[[nodiscard]] NARU_API Result<std::string> disassemble(const Model& model, const std::string& profile = {});
 
 struct StreamSummary {
   std::uint32_t step = 0;

@@ -47,7 +47,7 @@ class NARU_API Outputs {
   [[nodiscard]] std::size_t size() const noexcept;
   /// index < size(); views live as long as this object.
   [[nodiscard]] TensorView at(std::size_t index) const;
-  /// A tensor that SessionOptions kept, by its number in the model file; kNotFound-like kInvalidArgument when it was not kept.
+  /// A tensor that SessionOptions kept, by its number in the model file; kInvalidArgument when it was not kept.
   [[nodiscard]] Result<TensorView> tensor(std::int32_t file_index) const;
   [[nodiscard]] const Timing& timing() const noexcept;
 
@@ -70,6 +70,7 @@ class NARU_API Inference {
   /// Asks for an early end; wait() then says kJobCancelled, or gives outputs when the race was lost.
   void cancel();
   /// Called once with the result, from a later poll() or wait() of this session, never from inside this call. Takes the place of wait().
+  /// What the callback throws is logged and dropped.
   void then(std::function<void(Result<Outputs>)> callback);
 
  private:
@@ -131,13 +132,14 @@ struct CheckRow {
   std::string first_difference;  // "element 17: device 3, reference 4"
 };
 struct CheckReport {
-  bool equal = true;             // the shipped package's outputs
-  std::vector<CheckRow> outputs;
-  /// When the outputs differ: every operator of the same model compiled without fusion, in order, up to the first that differs.
+  bool equal = true;             // outputs, and operators as far as they were compared
+  std::vector<CheckRow> outputs; // of the shipped package
+  /// Every operator of the same model compiled without fusion, in order, up to the first that differs: an error that a later operator hides shows here.
   std::vector<CheckRow> operators;
+  /// Why operators were not compared one by one (all their results do not fit the device's memory, say); empty when they were.
+  std::string operators_skipped;
 };
-/// Judges `outputs` of the session for its current inputs against the reference; needs the source model. Recompiles without fusion only to find the first
-/// operator that differs.
+/// Judges `outputs` for `inputs` against the reference, then the model's operators one by one, compiled without fusion; needs the source model.
 [[nodiscard]] NARU_API Result<CheckReport> check(const Device& device, const Model& source, std::span<const std::vector<std::byte>> inputs, const Outputs& outputs);
 
 }  // namespace naru

@@ -98,8 +98,14 @@ Result<CheckReport> check(const Device& device, const Model& source, std::span<c
       report.equal = report.equal && report.outputs.back().differing == 0;
     }
     if (outputs.size() != reference.outputs.size()) report.equal = false;
-    if (!report.equal) {
-      NARU_TRY(report.operators, compare_operators(device, source, inputs, reference.tensors));
+    Result<std::vector<CheckRow>> operators = compare_operators(device, source, inputs, reference.tensors);
+    if (operators) {
+      report.operators = std::move(*operators);
+      for (const CheckRow& row : report.operators) report.equal = report.equal && row.differing == 0;
+    } else if (operators.error().kind() == ErrorKind::kOutOfMemory || operators.error().id() == ErrorId::kCompileDramTooSmall || operators.error().id() == ErrorId::kPackageRequirement) {
+      report.operators_skipped = operators.error().message();
+    } else {
+      return fail(std::move(operators).error().while_doing("comparing operator by operator"));
     }
     return report;
   });

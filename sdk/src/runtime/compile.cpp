@@ -33,9 +33,16 @@ Result<abi::Stream> decode(const NpuJob& job, std::size_t step) {
   return stream;
 }
 
-/// `model` itself when it is compiled, else compiled for `profile`.
+/// `model` itself when it is compiled (for `profile`, if that is given), else compiled for `profile`.
 Result<Model> compiled(const Model& model, const std::string& profile) {
-  if (model.is_compiled()) return model;
+  if (model.is_compiled()) {
+    const std::string& own = model.handle()->package->advice.profile;
+    if (profile.empty()) return model;
+    NARU_TRY(const profile::Profile wanted, profile::load(profile));
+    if (wanted.name != own)
+      return fail(Error(ErrorId::kInvalidArgument, fmt::format("{} was compiled for {}, not for {}", model.name(), own, wanted.name)).with_remedy("Leave the profile out, or give the model itself."));
+    return model;
+  }
   return compile(model, {.profile = profile.empty() ? "edge" : profile, .keep_tensors = {}});
 }
 
@@ -110,7 +117,7 @@ Result<std::string> disassemble(const Model& model, const std::string& profile) 
 
 Result<VerifySummary> verify_model(const Model& model, const std::string& profile) {
   return sdk::runtime::guarded([&]() -> Result<VerifySummary> {
-    NARU_TRY(const Model package_model, compiled(model, profile));
+    NARU_TRY(const Model package_model, compiled(model, model.is_compiled() ? std::string() : profile));
     const Package& package = *package_model.handle()->package;
     abi::Chip chip = package.advice.chip;
     if (!profile.empty()) {

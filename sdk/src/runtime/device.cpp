@@ -115,7 +115,7 @@ Result<std::vector<DeviceEntry>> list_devices() {
 const DeviceInfo& Device::info() const noexcept { return handle_->info; }
 
 Result<SensorReadings> Device::sensors() {
-  NARU_TRY(const abi::Sensors from, handle_->device->sensors());
+  NARU_TRY(const abi::Sensors from, sdk::runtime::guarded([&] { return handle_->device->sensors(); }));
   return SensorReadings{.temperature_celsius = from.temperature_millicelsius / 1000.0,
                         .power_watts = from.power_milliwatts / 1000.0,
                         .clock_mhz = from.clock_khz / 1000.0,
@@ -141,7 +141,9 @@ Result<std::vector<CounterReading>> Device::counters() {
   });
 }
 
-Result<std::string> Device::log() { return handle_->device->log(); }
+Result<std::string> Device::log() {
+  return sdk::runtime::guarded([&] { return handle_->device->log(); });
+}
 
 Result<void> Device::reset(ResetLevel level) {
   return sdk::runtime::guarded([&]() -> Result<void> {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "naru/base/guard.h"
 #include "naru/device.h"
 #include "naru/driver/device.h"
 #include "naru/model.h"
@@ -37,16 +38,6 @@ namespace naru::sdk::runtime {
 [[nodiscard]] TensorInfo to_info(const package::Tensor& tensor);
 [[nodiscard]] Model make_model(std::string name, package::Package package, const std::array<std::byte, 32>& content_sha256);
 
-/// Runs `body` and turns what it throws into an error: exceptions do not cross a public entry point.
-template <typename Body>
-auto guarded(Body&& body) -> decltype(body()) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return fail(ErrorId::kHostOutOfMemory, "This host has no memory left for it");
-  } catch (const std::exception& error) {
-    return fail(ErrorId::kInternal, std::string("Unexpected exception: ") + error.what());
-  }
-}
+using naru::guarded;
 
 }  // namespace naru::sdk::runtime

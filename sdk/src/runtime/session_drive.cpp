@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "host/host.h"
+#include "naru/base/log.h"
 #include "runtime/session_state.h"
 
 namespace naru::sdk::runtime {
@@ -229,7 +230,9 @@ void advance_all(InferenceState& inference) {
 
 }  // namespace
 
-void drive(SessionState& session) {
+namespace {
+
+void drive_all(SessionState& session) {
   session.device->device->poll();
   for (std::size_t i = 0; i < session.active.size(); ++i) {
     const std::shared_ptr<InferenceState> inference = session.active[i];
@@ -249,8 +252,24 @@ void drive(SessionState& session) {
     if (inference->callback && !inference->result_taken) {
       inference->result_taken = true;
       const auto callback = std::move(inference->callback);
-      callback(std::move(*inference->result));
+      try {
+        callback(std::move(*inference->result));
+      } catch (const std::exception& error) {
+        log(LogLevel::kError, "sdk", "a callback threw: {}", error.what());
+      } catch (...) {
+        log(LogLevel::kError, "sdk", "a callback threw");
+      }
     }
+}
+
+}  // namespace
+
+void drive(SessionState& session) {
+  const Result<void> driven = guarded([&]() -> Result<void> {
+    drive_all(session);
+    return {};
+  });
+  if (!driven) log(LogLevel::kError, "sdk", "{}", driven.error().message());
 }
 
 void abandon(InferenceState& inference) {

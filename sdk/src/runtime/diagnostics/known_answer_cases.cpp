@@ -58,18 +58,19 @@ class CaseBuilder {
     return output_;
   }
 
-  KnownAnswerCase finish(Engine engine, abi::CommandBody body) {
+  KnownAnswerCase finish(Engine engine, std::vector<abi::CommandBody> bodies) {
+    const auto commands = static_cast<std::uint32_t>(bodies.size());
     const auto input_bytes = static_cast<std::uint32_t>(case_.input.size());
     const auto output_bytes = static_cast<std::uint32_t>(case_.output_bytes);
     const auto region = [](MemoryKind memory, Rights rights, std::uint64_t bytes) { return abi::RegionDeclaration{.memory = memory, .rights = rights, .reserved = {}, .bytes = bytes}; };
     case_.stream.regions = {region(MemoryKind::kSram, Rights::kReadWrite, output_.offset() + output_bytes), region(MemoryKind::kDram, Rights::kRead, input_bytes),
                             region(MemoryKind::kDram, Rights::kWrite, output_bytes)};
     case_.stream.commands = {{Engine::kDma0, 0, copy(Operand::at(1, 0), Operand::at(0, 0), input_bytes)},
-                             {engine, 0, abi::Wait{.on = Engine::kDma0, .reserved = {}, .count = 1}},
-                             {engine, 0, std::move(body)},
-                             {Engine::kDma0, 0, abi::Wait{.on = engine, .reserved = {}, .count = 1}},
-                             {Engine::kDma0, 0, copy(output_, Operand::at(2, 0), output_bytes)},
-                             {Engine::kNone, 0, abi::End{}}};
+                             {engine, 0, abi::Wait{.on = Engine::kDma0, .reserved = {}, .count = 1}}};
+    for (abi::CommandBody& body : bodies) case_.stream.commands.push_back({engine, 0, std::move(body)});
+    case_.stream.commands.push_back({Engine::kDma0, 0, abi::Wait{.on = engine, .reserved = {}, .count = commands}});
+    case_.stream.commands.push_back({Engine::kDma0, 0, copy(output_, Operand::at(2, 0), output_bytes)});
+    case_.stream.commands.push_back({Engine::kNone, 0, abi::End{}});
     return std::move(case_);
   }
 
@@ -127,7 +128,7 @@ KnownAnswerCase conv(std::string_view name, std::uint64_t seed, std::uint16_t ke
   c.output_zero = -3;
   c.activation_min = -128;
   c.activation_max = 127;
-  return builder.finish(Engine::kMac, c);
+  return builder.finish(Engine::kMac, {c});
 }
 
 KnownAnswerCase fully_connected() {
@@ -146,7 +147,7 @@ KnownAnswerCase fully_connected() {
   c.output_zero = 5;
   c.activation_min = -128;
   c.activation_max = 127;
-  return builder.finish(Engine::kMac, c);
+  return builder.finish(Engine::kMac, {c});
 }
 
 KnownAnswerCase depthwise(std::uint64_t seed, std::uint16_t stride, std::uint32_t channels) {
@@ -167,7 +168,7 @@ KnownAnswerCase depthwise(std::uint64_t seed, std::uint16_t stride, std::uint32_
   c.output_zero = 1;
   c.activation_min = -100;
   c.activation_max = 110;
-  return builder.finish(Engine::kMac, c);
+  return builder.finish(Engine::kMac, {c});
 }
 
 KnownAnswerCase pool(std::string_view name, std::uint64_t seed, abi::PoolKind kind) {
@@ -189,7 +190,7 @@ KnownAnswerCase pool(std::string_view name, std::uint64_t seed, abi::PoolKind ki
   c.output_row_stride = 3 * kChannels;
   c.activation_min = -128;
   c.activation_max = 127;
-  return builder.finish(Engine::kVector, c);
+  return builder.finish(Engine::kVector, {c});
 }
 
 KnownAnswerCase elementwise(std::string_view name, std::uint64_t seed, abi::ElementwiseOp op) {
@@ -218,7 +219,7 @@ KnownAnswerCase elementwise(std::string_view name, std::uint64_t seed, abi::Elem
   } else {
     c.output_shift = -6;
   }
-  return builder.finish(Engine::kVector, c);
+  return builder.finish(Engine::kVector, {c});
 }
 
 KnownAnswerCase requantize() {
@@ -235,7 +236,7 @@ KnownAnswerCase requantize() {
   c.output_zero = -7;
   c.activation_min = -128;
   c.activation_max = 127;
-  return builder.finish(Engine::kVector, c);
+  return builder.finish(Engine::kVector, {c});
 }
 
 KnownAnswerCase table() {
@@ -246,7 +247,7 @@ KnownAnswerCase table() {
   c.output = builder.output(150);
   c.extent = {1, 1, 1, 150};
   c.input_stride = c.output_stride = {150, 150, 150, 1};
-  return builder.finish(Engine::kVector, c);
+  return builder.finish(Engine::kVector, {c});
 }
 
 KnownAnswerCase reduce() {
@@ -264,7 +265,7 @@ KnownAnswerCase reduce() {
   c.output_zero = -9;
   c.activation_min = -128;
   c.activation_max = 127;
-  return builder.finish(Engine::kVector, c);
+  return builder.finish(Engine::kVector, {c});
 }
 
 KnownAnswerCase softmax() {
@@ -278,7 +279,7 @@ KnownAnswerCase softmax() {
   c.rows = 3;
   c.row_elements = 40;
   c.input_row_stride = c.output_row_stride = 40;
-  return builder.finish(Engine::kVector, c);
+  return builder.finish(Engine::kVector, {c});
 }
 
 KnownAnswerCase transpose() {
@@ -289,7 +290,54 @@ KnownAnswerCase transpose() {
   c.extent = {1, 4, 5, 9};
   c.input_stride = {180, 1, 36, 4};
   c.output_stride = {180, 45, 9, 1};
-  return builder.finish(Engine::kVector, c);
+  return builder.finish(Engine::kVector, {c});
+}
+
+KnownAnswerCase relu() {
+  CaseBuilder builder("operator.relu", 63);
+  abi::Requantize c;
+  c.input = builder.noise(150);
+  c.output = builder.output(150);
+  c.extent = {1, 1, 1, 150};
+  c.input_stride = c.output_stride = {150, 150, 150, 1};
+  c.input_zero = -20;
+  c.multiplier = 1932735283;
+  c.output_zero = -40;
+  c.activation_min = -40;
+  c.activation_max = 79;
+  return builder.finish(Engine::kVector, {c});
+}
+
+/// A frame of padding around a picture: filled all over, then the picture moved into the middle.
+KnownAnswerCase pad() {
+  CaseBuilder builder("operator.pad", 92);
+  abi::Move picture;
+  picture.input = builder.noise(4 * 5 * 3);
+  abi::Fill frame;
+  frame.target = builder.output(6 * 8 * 3);
+  frame.value = -77;
+  frame.row_bytes = 6 * 8 * 3;
+  picture.output = Operand::at(0, frame.target.offset() + (1 * 8 + 2) * 3);
+  picture.extent = {1, 4, 5, 3};
+  picture.input_stride = {60, 15, 3, 1};
+  picture.output_stride = {144, 24, 3, 1};
+  return builder.finish(Engine::kVector, {frame, picture});
+}
+
+/// Two tensors side by side in the innermost dimension.
+KnownAnswerCase concatenation() {
+  CaseBuilder builder("operator.concatenation", 93);
+  abi::Move left, right;
+  left.input = builder.noise(12 * 5);
+  right.input = builder.noise(12 * 9);
+  left.output = builder.output(12 * 14);
+  right.output = Operand::at(0, left.output.offset() + 5);
+  left.extent = {1, 1, 12, 5};
+  left.input_stride = {60, 60, 5, 1};
+  right.extent = {1, 1, 12, 9};
+  right.input_stride = {108, 108, 9, 1};
+  left.output_stride = right.output_stride = {168, 168, 14, 1};
+  return builder.finish(Engine::kVector, {left, right});
 }
 
 }  // namespace
@@ -311,6 +359,9 @@ std::vector<KnownAnswerCase> known_answer_cases() {
   cases.push_back(reduce());
   cases.push_back(softmax());
   cases.push_back(transpose());
+  cases.push_back(relu());
+  cases.push_back(pad());
+  cases.push_back(concatenation());
   return cases;
 }
 

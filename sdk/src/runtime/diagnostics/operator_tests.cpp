@@ -1,4 +1,4 @@
-// A known-answer job per operator: the device's bytes against answers that were shipped with this program.
+// A known-answer job per operator that the NPU has (RESHAPE moves nothing, DEQUANTIZE is the host's): the device's bytes against answers that were shipped with this program.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -37,6 +37,8 @@ constexpr Test kTests[] = {
     {"operator.mul", 847, 2, kAction, run_operator_test<6>},             {"operator.quantize", 848, 2, kAction, run_operator_test<7>},
     {"operator.table", 849, 2, kAction, run_operator_test<8>},           {"operator.mean", 850, 2, kAction, run_operator_test<9>},
     {"operator.softmax", 851, 2, kAction, run_operator_test<10>},        {"operator.transpose", 852, 2, kAction, run_operator_test<11>},
+    {"operator.relu", 853, 2, kAction, run_operator_test<12>},           {"operator.pad", 854, 2, kAction, run_operator_test<13>},
+    {"operator.concatenation", 855, 2, kAction, run_operator_test<14>},
 };
 
 template <std::size_t NameIndex>
