@@ -62,16 +62,16 @@ Result<void> add_job_rows(const Settings& settings, std::vector<Row>& rows) {
   NARU_TRY(const std::unique_ptr<mockdev::Device> mock, mockdev::Device::create(profile));
   NARU_TRY(const std::unique_ptr<driver::Device> device, driver::Device::open(std::make_unique<driver::InprocTransport>(*mock)));
   NARU_TRY(NullJob job, NullJob::make(*device));
-  const std::size_t samples = settings.count(41, 3);
-  const Spread floor = measure_system_call(samples, settings.count(10'000, 100));
+  const std::size_t samples = settings.count(401, 3);
+  const Spread floor = measure_system_call(samples, settings.count(1000, 100));
   const std::string peer = "getppid system call";
   const std::string what = "one region, checksums, deadline, fence, ticket destroyed";
   if (settings.wants("job-null")) {
-    NARU_TRY(const Spread value, measure_single(job, samples, settings.count(5'000, 50)));
+    NARU_TRY(const Spread value, measure_single(job, samples, settings.count(100, 50)));
     rows.push_back({.id = "job-null", .variant = "in-process", .unit = "us", .value = value, .peer = peer, .peer_value = floor, .note = what, .skipped = {}});
   }
   if (settings.wants("job-null-batch32")) {
-    NARU_TRY(const Spread value, measure_batch(job, samples, settings.count(200, 3)));
+    NARU_TRY(const Spread value, measure_batch(job, samples, settings.count(5, 3)));
     rows.push_back({.id = "job-null-batch32", .variant = "in-process, per job", .unit = "us", .value = value, .peer = peer, .peer_value = floor, .note = what, .skipped = {}});
   }
   return {};

@@ -133,14 +133,14 @@ Result<void> add_usb_rows(const Settings& settings, std::vector<Row>& rows) try 
   }
   const testing::ServedMock served("edge");
   if (!served.ready()) return fail(ErrorId::kNodeDead, fmt::format("`naru mock serve --fuse {}` did not come up", served.path()));
-  const Turns turns{.turns = settings.count(5, 1), .samples = settings.count(7, 1)};
+  const Turns turns{.turns = settings.count(5, 1), .samples = settings.count(3, 1)};
   for (const bool in : {false, true})
     for (const bool checksums : {false, true})
       for (const std::size_t bytes : {kMebibyte, 4 * kMebibyte}) {
-        const Flow flow{.in = in, .checksums = checksums, .bytes = bytes, .total = settings.count(64, 8) * kMebibyte};
+        const Flow flow{.in = in, .checksums = checksums, .bytes = bytes, .total = settings.count(32, 8) * kMebibyte};
         if (settings.wants(flow.id())) NARU_CHECK_OK(add_flow(served.selector(), served.path(), flow, turns, rows));
       }
-  if (settings.wants("usb-small-job")) NARU_CHECK_OK(add_small_job(served.selector(), served.path(), turns, settings.count(200, 5), rows));
+  if (settings.wants("usb-small-job")) NARU_CHECK_OK(add_small_job(served.selector(), served.path(), turns, settings.count(100, 5), rows));
   return {};
 } catch (const std::runtime_error& error) {
   return fail(ErrorId::kInternal, error.what());
