@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -60,10 +61,17 @@ class UmockdevProcessCable final : public Cable {
 class FuseCable final : public Cable {
  public:
   FuseCable(std::string path, const std::string& device) : path_(std::move(path)), server_({"fuse", path_, device}) {}
+  ~FuseCable() override {
+    if (!killed_) return;
+    ::umount2(path_.c_str(), MNT_DETACH);
+    std::filesystem::remove(path_);
+    std::filesystem::remove(path_ + ".ctl");
+  }
   Result<std::unique_ptr<driver::Transport>> open() override { return driver::open_transport("node:" + path_); }
   void unplug() override { static_cast<void>(mockdev::control_mock(path_, "unplug")); }
   bool kill() override {
     server_.end(SIGKILL);
+    killed_ = true;
     return true;
   }
   [[nodiscard]] bool dead() const { return server_.dead(); }
@@ -71,6 +79,7 @@ class FuseCable final : public Cable {
  private:
   std::string path_;
   ServerProcess server_;
+  bool killed_ = false;
 };
 
 }  // namespace
