@@ -39,7 +39,7 @@ class Bus : public ::testing::Test {
     const auto transport = open_transport(selector, options);
     return transport ? ErrorId::kInternal : transport.error().id();
   }
-  static void echo(Wire& wire, std::size_t bytes, Duration timeout = 10s) {
+  static void echo(Wire& wire, std::size_t bytes, Duration timeout = 40s) {
     std::vector<std::byte> sent = pattern(bytes), received((bytes / wire.packet() + 1) * wire.packet());
     const Ticket in = wire.in(received, timeout), out = wire.out(sent, true, timeout);
     EXPECT_EQ(wire.status(out), TransferStatus::kOk);

@@ -367,7 +367,7 @@ TEST_P(Transports, EndEveryTransferAsLostWhenTheDevicesProcessIsKilled) {
   const SteadyClock wall;
   const TimePoint start = wall.now();
   for (const Ticket ticket : tickets) EXPECT_EQ(wire.status(ticket), TransferStatus::kDeviceLost);
-  EXPECT_LT(wall.now() - start, 1s);
+  EXPECT_LT(wall.now() - start, 5s);  // milliseconds on an idle machine
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(wire.in(buffers[0]), Ticket::kNone);
     EXPECT_EQ(wire.last_error().id(), ErrorId::kDeviceLost);

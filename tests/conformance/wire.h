@@ -38,10 +38,10 @@ class Wire {
   }
   [[nodiscard]] const Error& last_error() const { return *last_error_; }
 
-  Ticket out(std::span<std::byte> bytes, bool ends = true, Duration timeout = std::chrono::seconds(10)) {
+  Ticket out(std::span<std::byte> bytes, bool ends = true, Duration timeout = std::chrono::seconds(40)) {
     return submit({.kind = TransferKind::kBulkOut, .buffer = bytes, .ends_with_short_packet = ends, .timeout = timeout});
   }
-  Ticket in(std::span<std::byte> bytes, Duration timeout = std::chrono::seconds(10)) { return submit({.kind = TransferKind::kBulkIn, .buffer = bytes, .timeout = timeout}); }
+  Ticket in(std::span<std::byte> bytes, Duration timeout = std::chrono::seconds(40)) { return submit({.kind = TransferKind::kBulkIn, .buffer = bytes, .timeout = timeout}); }
   Ticket control(std::uint8_t type, std::uint8_t request, std::uint16_t value, std::uint16_t index, std::span<std::byte> bytes) {
     return submit({.kind = TransferKind::kControl,
                    .setup = {.request_type = type, .request = request, .value = value, .index = index, .length = static_cast<std::uint16_t>(bytes.size())},
@@ -51,14 +51,14 @@ class Wire {
     return control(is_in ? 0xC0 : 0x40, static_cast<std::uint8_t>(request), value, index, bytes);
   }
 
-  /// The completion of `ticket`; others that come meanwhile are kept. Fails the test, and says kFailed, when it does not come for 10 s.
+  /// The completion of `ticket`; others that come meanwhile are kept. Fails the test, and says kFailed, when it does not come for 50 s.
   TransferCompletion completion(Ticket ticket) {
     if (ticket == Ticket::kNone) {
       ADD_FAILURE() << "not submitted: " << (last_error_ ? last_error_->to_string() : "");
       return {.ticket = ticket, .status = TransferStatus::kFailed};
     }
     const SteadyClock wall;
-    const TimePoint end = wall.after(std::chrono::seconds(10));
+    const TimePoint end = wall.after(std::chrono::seconds(50));
     while (!found_.contains(ticket) && wall.now() < end) {
       if (poll_once() == 0) transport_->wait(transport_->clock().after(std::chrono::seconds(1)));
     }
