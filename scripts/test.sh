@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The suite, from a fresh Debian 12: installs what is missing, builds what the labels need, runs them, and says what was skipped and why.
-# Usage: scripts/test.sh [LABEL]...    labels: fast, asan, tsan (these three without arguments), clang (build only), soak (long, by hand)
+# Usage: scripts/test.sh [LABEL]...    labels: fast, asan, tsan (these three without arguments), system (programs on umockdev's bus), clang (build only),
+#        soak (long, by hand)
 # NARU_MODELS names the folder of golden models; without it ../shared/models beside the checkout is taken where it exists.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -32,9 +33,9 @@ for label in "${labels[@]}"; do
     fast) preset=release ;;
     asan) preset=asan; export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 ;;
     tsan) preset=tsan; export TSAN_OPTIONS="ignore_noninstrumented_modules=1 halt_on_error=1 second_deadlock_stack=1" ;;
-    soak) preset=release ;;
+    soak | system) preset=release ;;
     clang) naru_build clang || failed=1; continue ;;
-    *) echo "test: unknown label '$label' (fast, asan, tsan, clang, soak)" >&2; exit 2 ;;
+    *) echo "test: unknown label '$label' (fast, asan, tsan, system, clang, soak)" >&2; exit 2 ;;
   esac
   if ! naru_build "$preset" "naru_tests_$label"; then failed=1; continue; fi
   run_label "$label" "$preset" || failed=1
