@@ -89,144 +89,158 @@ abi::Stream stream_of(std::vector<abi::Command> commands) {
           .commands = std::move(commands)};
 }
 
-struct Case {
-  std::string what;
-  abi::Stream stream;
-  std::uint32_t command = 0;
+abi::Operand at(std::uint64_t offset) { return Operand::at(0, offset); }
+abi::Dma good_copy() { return dma(Operand::at(1, 0), at(0), 64); }
+
+/// Loads streams that the device must refuse, naming command `index`.
+class Refuser {
+ public:
+  Refuser() { bench_.open(); }
+  void operator()(std::string_view what, const std::vector<abi::Command>& commands, std::uint32_t index = 0) {
+    const abi::Reply reply = bench_.load(stream_of(commands));
+    EXPECT_EQ(reply.status, Status::kBadStream) << what;
+    EXPECT_EQ(reply.detail, index) << what;
+    EXPECT_EQ(reply.handle, 0u) << what;
+  }
+  void operator()(std::string_view what, Engine engine, const abi::CommandBody& body) { (*this)(what, {on(engine, body)}); }
+  ~Refuser() { EXPECT_EQ(bench_.load(stream_of({on(Engine::kDma0, good_copy())})).status, Status::kOk); }
+
+ private:
+  Bench bench_;
 };
 
-TEST(Refusal, StreamsAreCheckedByTheDeviceItself) {
-  std::vector<Case> cases;
-  const auto add = [&](std::string what, std::vector<abi::Command> commands, std::uint32_t command = 0) { cases.push_back({std::move(what), stream_of(std::move(commands)), command}); };
-  const auto at = [](std::uint64_t offset) { return Operand::at(0, offset); };
-  const abi::Dma good = dma(Operand::at(1, 0), at(0), 64);
-  add("region not declared", {on(Engine::kDma0, dma(Operand::at(3, 0), at(0), 64))});
-  add("region number far out", {on(Engine::kDma0, dma(Operand::at(65535, 0), at(0), 64))});
-  add("source past its end", {on(Engine::kDma0, dma(Operand::at(1, 4033), at(0), 64))});
-  add("second command at fault", {on(Engine::kDma0, good), on(Engine::kDma0, dma(Operand::at(1, 4096), at(0), 1))}, 1);
-  add("offset at the end of 48 bits", {on(Engine::kDma0, dma(Operand::at(1, (std::uint64_t{1} << 48) - 1), at(0), 64))});
-  add("writes a read-only region", {on(Engine::kDma0, dma(at(0), Operand::at(1, 0), 64))});
-  add("reads a write-only region", {on(Engine::kDma0, dma(Operand::at(2, 0), at(0), 64))});
-  add("vector engine reaches DRAM", {on(Engine::kVector, doubled(Operand::at(1, 0), at(0), 64))});
-  add("fill reaches DRAM", {on(Engine::kDma0, fill(Operand::at(2, 0), 64, 0))});
-  add("engine that is not there", {on(Engine::kDma2, good)});
-  add("engine number far out", {on(static_cast<Engine>(77), good)});
-  add("DMA on the vector engine", {on(Engine::kVector, good)});
-  add("elementwise on a DMA engine", {on(Engine::kDma0, doubled(at(0), at(64), 64))});
-  {
-    abi::Dma wild = good;
-    wild.count = {65536, 65536, 65536};
-    wild.source_stride = wild.target_stride = {0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF};
-    add("strides that wrap", {on(Engine::kDma0, wild)});
-    wild.source_stride = wild.target_stride = {0, 0, 0};
-    add("output over itself", {on(Engine::kDma0, wild)});
-    wild = good;
-    wild.count = {1, 0, 1};
-    add("no rows", {on(Engine::kDma0, wild)});
-    wild = good;
-    wild.row_bytes = 0;
-    add("empty rows", {on(Engine::kDma0, wild)});
-    wild = good;
-    wild.count = {1, 1, 3};
-    wild.source_stride = {0, 0, 2020};
-    wild.target_stride = {0, 0, 64};
-    add("last row leaves the region", {on(Engine::kDma0, wild)});
-  }
-  add("overlapping copy", {on(Engine::kDma0, dma(at(0), at(32), 64))});
-  add("add that half overlaps its input", {on(Engine::kVector, doubled(at(0), at(32), 64))});
-  {
-    abi::Elementwise element = doubled(at(0), at(64), 64);
-    element.op = static_cast<abi::ElementwiseOp>(7);
-    add("unknown operation", {on(Engine::kVector, element)});
-    element = doubled(at(0), at(64), 64);
-    element.type = abi::ElementType::kF32;
-    add("type that is not computed", {on(Engine::kVector, element)});
-    element = doubled(at(0), at(64), 64);
-    element.left_shift = 21;
-    add("left shift", {on(Engine::kVector, element)});
-    element = doubled(at(0), at(64), 64);
-    element.a_shift = -32;
-    add("shift", {on(Engine::kVector, element)});
-    element = doubled(at(0), at(64), 64);
-    element.activation_min = 5;
-    element.activation_max = 4;
-    add("empty activation range", {on(Engine::kVector, element)});
-    element = doubled(at(0), at(64), 64);
-    element.output_zero = 128;
-    add("zero point outside the type", {on(Engine::kVector, element)});
-    element = doubled(at(1), at(65), 32);
-    element.type = abi::ElementType::kI16;
-    element.a_stride = element.b_stride = element.output_stride = {0, 0, 0, 2};
-    add("operand not aligned", {on(Engine::kVector, element)});
-    element = doubled(at(0), at(8192), 64);
-    element.extent = {0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 64};
-    add("work without end", {on(Engine::kVector, element)});
-  }
-  {
-    abi::Conv conv;
-    conv.input = at(0);
-    conv.weights = at(1024);
-    conv.output = at(8192);
-    conv.in_channels = 4;
-    conv.out_channels = 16;
-    conv.activation_min = -128;
-    conv.activation_max = 127;
-    conv.weights = at(1025);
-    add("weights not aligned", {on(Engine::kMac, conv)});
-    conv.weights = at(1024);
-    conv.in_channels = 0;
-    add("no input channels", {on(Engine::kMac, conv)});
-    conv.in_channels = 0xFFFFFFFF;
-    conv.kernel_rows = conv.kernel_cols = 0xFFFF;
-    add("weights beyond 64 bits", {on(Engine::kMac, conv)});
-    conv.in_channels = 4;
-    conv.kernel_rows = conv.kernel_cols = 1;
-    conv.weight_format = abi::WeightFormat::kDepthwiseI8;
-    add("weight format", {on(Engine::kMac, conv)});
-    conv.weight_format = abi::WeightFormat::kDenseI8;
-    conv.out_channels = 16 * 200;
-    add("weights leave SRAM", {on(Engine::kMac, conv)});
-    conv.out_channels = 16;
-    conv.start = abi::Start::kPartial;
-    conv.partial = at(kSram - 4);
-    add("partial leaves SRAM", {on(Engine::kMac, conv)});
-  }
-  {
-    abi::Pool pool;
-    pool.input = at(0);
-    pool.output = at(4096);
-    pool.in_rows = pool.in_cols = 8;
-    pool.out_rows = pool.out_cols = 4;
-    pool.channels = 16;
-    pool.kernel_rows = pool.kernel_cols = 2;
-    pool.stride_rows = pool.stride_cols = 2;
-    pool.input_row_stride = 128;
-    pool.input_pixel_stride = 16;
-    pool.output_row_stride = 64;
-    pool.output_pixel_stride = 16;
-    pool.activation_min = -128;
-    pool.activation_max = 127;
-    pool.pad_top = 2;
-    add("pool window above the image", {on(Engine::kVector, pool)});
-    pool.pad_top = 0;
-    pool.out_rows = 5;
-    add("pool window below the image", {on(Engine::kVector, pool)});
-  }
-  add("wait for itself", {wait(Engine::kDma0, Engine::kDma0, 1), on(Engine::kDma0, good)});
-  add("wait for nothing", {wait(Engine::kDma0, Engine::kMac, 1), on(Engine::kDma0, good)});
-  add("wait for count 0", {wait(Engine::kDma0, Engine::kMac, 0), on(Engine::kDma0, good)});
-  add("wait for an engine that is not there", {wait(Engine::kDma0, Engine::kDma3, 1), on(Engine::kDma0, good)});
-  add("two engines that wait for each other",
-      {wait(Engine::kDma0, Engine::kVector, 1), on(Engine::kDma0, good), wait(Engine::kVector, Engine::kDma0, 1), on(Engine::kVector, fill(at(0), 64, 0))});
-  Bench bench;
-  bench.open();
-  for (const Case& each : cases) {
-    const abi::Reply reply = bench.load(each.stream);
-    EXPECT_EQ(reply.status, Status::kBadStream) << each.what;
-    EXPECT_EQ(reply.detail, each.command) << each.what;
-    EXPECT_EQ(reply.handle, 0u) << each.what;
-  }
-  EXPECT_EQ(bench.load(stream_of({on(Engine::kDma0, good)})).status, Status::kOk);
+TEST(Refusal, StreamsThatReachOutsideTheirRegionsOrEngines) {
+  Refuser refuse;
+  refuse("region not declared", Engine::kDma0, dma(Operand::at(3, 0), at(0), 64));
+  refuse("region number far out", Engine::kDma0, dma(Operand::at(65535, 0), at(0), 64));
+  refuse("source past its end", Engine::kDma0, dma(Operand::at(1, 4033), at(0), 64));
+  refuse("second command at fault", {on(Engine::kDma0, good_copy()), on(Engine::kDma0, dma(Operand::at(1, 4096), at(0), 1))}, 1);
+  refuse("offset at the end of 48 bits", Engine::kDma0, dma(Operand::at(1, (std::uint64_t{1} << 48) - 1), at(0), 64));
+  refuse("writes a read-only region", Engine::kDma0, dma(at(0), Operand::at(1, 0), 64));
+  refuse("reads a write-only region", Engine::kDma0, dma(Operand::at(2, 0), at(0), 64));
+  refuse("vector engine reaches DRAM", Engine::kVector, doubled(Operand::at(1, 0), at(0), 64));
+  refuse("fill reaches DRAM", Engine::kDma0, fill(Operand::at(2, 0), 64, 0));
+  refuse("engine that is not there", Engine::kDma2, good_copy());
+  refuse("engine number far out", static_cast<Engine>(77), good_copy());
+  refuse("DMA on the vector engine", Engine::kVector, good_copy());
+  refuse("elementwise on a DMA engine", Engine::kDma0, doubled(at(0), at(64), 64));
+}
+
+TEST(Refusal, CopiesThatLeaveTheirRegionOrOverlap) {
+  Refuser refuse;
+  abi::Dma wild = good_copy();
+  wild.count = {65536, 65536, 65536};
+  wild.source_stride = wild.target_stride = {0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF};
+  refuse("strides that wrap", Engine::kDma0, wild);
+  wild.source_stride = wild.target_stride = {0, 0, 0};
+  refuse("output over itself", Engine::kDma0, wild);
+  wild = good_copy();
+  wild.count = {1, 0, 1};
+  refuse("no rows", Engine::kDma0, wild);
+  wild = good_copy();
+  wild.row_bytes = 0;
+  refuse("empty rows", Engine::kDma0, wild);
+  wild = good_copy();
+  wild.count = {1, 1, 3};
+  wild.source_stride = {0, 0, 2020};
+  wild.target_stride = {0, 0, 64};
+  refuse("last row leaves the region", Engine::kDma0, wild);
+  refuse("overlapping copy", Engine::kDma0, dma(at(0), at(32), 64));
+  refuse("add that half overlaps its input", Engine::kVector, doubled(at(0), at(32), 64));
+}
+
+TEST(Refusal, ElementwiseFieldsOutOfRange) {
+  Refuser refuse;
+  abi::Elementwise element = doubled(at(0), at(64), 64);
+  element.op = static_cast<abi::ElementwiseOp>(7);
+  refuse("unknown operation", Engine::kVector, element);
+  element = doubled(at(0), at(64), 64);
+  element.type = abi::ElementType::kF32;
+  refuse("type that is not computed", Engine::kVector, element);
+  element = doubled(at(0), at(64), 64);
+  element.left_shift = 21;
+  refuse("left shift", Engine::kVector, element);
+  element = doubled(at(0), at(64), 64);
+  element.a_shift = -32;
+  refuse("shift", Engine::kVector, element);
+  element = doubled(at(0), at(64), 64);
+  element.activation_min = 5;
+  element.activation_max = 4;
+  refuse("empty activation range", Engine::kVector, element);
+  element = doubled(at(0), at(64), 64);
+  element.output_zero = 128;
+  refuse("zero point outside the type", Engine::kVector, element);
+  element = doubled(at(1), at(65), 32);
+  element.type = abi::ElementType::kI16;
+  element.a_stride = element.b_stride = element.output_stride = {0, 0, 0, 2};
+  refuse("operand not aligned", Engine::kVector, element);
+  element = doubled(at(0), at(8192), 64);
+  element.extent = {0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 64};
+  refuse("work without end", Engine::kVector, element);
+}
+
+TEST(Refusal, ConvolutionsOutOfRange) {
+  Refuser refuse;
+  abi::Conv conv;
+  conv.input = at(0);
+  conv.weights = at(1024);
+  conv.output = at(8192);
+  conv.in_channels = 4;
+  conv.out_channels = 16;
+  conv.activation_min = -128;
+  conv.activation_max = 127;
+  conv.weights = at(1025);
+  refuse("weights not aligned", Engine::kMac, conv);
+  conv.weights = at(1024);
+  conv.in_channels = 0;
+  refuse("no input channels", Engine::kMac, conv);
+  conv.in_channels = 0xFFFFFFFF;
+  conv.kernel_rows = conv.kernel_cols = 0xFFFF;
+  refuse("weights beyond 64 bits", Engine::kMac, conv);
+  conv.in_channels = 4;
+  conv.kernel_rows = conv.kernel_cols = 1;
+  conv.weight_format = abi::WeightFormat::kDepthwiseI8;
+  refuse("weight format", Engine::kMac, conv);
+  conv.weight_format = abi::WeightFormat::kDenseI8;
+  conv.out_channels = 16 * 200;
+  refuse("weights leave SRAM", Engine::kMac, conv);
+  conv.out_channels = 16;
+  conv.start = abi::Start::kPartial;
+  conv.partial = at(kSram - 4);
+  refuse("partial leaves SRAM", Engine::kMac, conv);
+}
+
+TEST(Refusal, PoolsWithEmptyWindows) {
+  Refuser refuse;
+  abi::Pool pool;
+  pool.input = at(0);
+  pool.output = at(4096);
+  pool.in_rows = pool.in_cols = 8;
+  pool.out_rows = pool.out_cols = 4;
+  pool.channels = 16;
+  pool.kernel_rows = pool.kernel_cols = 2;
+  pool.stride_rows = pool.stride_cols = 2;
+  pool.input_row_stride = 128;
+  pool.input_pixel_stride = 16;
+  pool.output_row_stride = 64;
+  pool.output_pixel_stride = 16;
+  pool.activation_min = -128;
+  pool.activation_max = 127;
+  pool.pad_top = 2;
+  refuse("pool window above the image", Engine::kVector, pool);
+  pool.pad_top = 0;
+  pool.out_rows = 5;
+  refuse("pool window below the image", Engine::kVector, pool);
+}
+
+TEST(Refusal, WaitsThatCanNeverEnd) {
+  Refuser refuse;
+  refuse("wait for itself", {wait(Engine::kDma0, Engine::kDma0, 1), on(Engine::kDma0, good_copy())});
+  refuse("wait for nothing", {wait(Engine::kDma0, Engine::kMac, 1), on(Engine::kDma0, good_copy())});
+  refuse("wait for count 0", {wait(Engine::kDma0, Engine::kMac, 0), on(Engine::kDma0, good_copy())});
+  refuse("wait for an engine that is not there", {wait(Engine::kDma0, Engine::kDma3, 1), on(Engine::kDma0, good_copy())});
+  refuse("two engines that wait for each other",
+      {wait(Engine::kDma0, Engine::kVector, 1), on(Engine::kDma0, good_copy()), wait(Engine::kVector, Engine::kDma0, 1), on(Engine::kVector, fill(at(0), 64, 0))});
 }
 
 TEST(Refusal, DeclarationsOfStreamsAreChecked) {
