@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <iostream>
 #include <string>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -28,16 +29,24 @@ int serve_fuse(const std::string& path, const std::string& device) {
   auto server = mockdev::MockServer::start({.path = path, .make_function = [&] { return test::make_device(device); }, .plant = {}});
   if (!server) return complain(server.error());
   std::cout << "ready " << path << std::endl;
-  // The parent's death ends the input, and with it this process.
-  std::thread watch([&] {
+  // The parent's death ends the input, and with it this process. Static: the watching thread may outlive this function.
+  static std::mutex live_mutex;
+  static mockdev::MockServer* live = nullptr;
+  live = server->get();
+  std::thread watch([] {
     char byte = 0;
     while (::read(STDIN_FILENO, &byte, 1) > 0) {
     }
-    (*server)->stop();
+    const std::scoped_lock lock(live_mutex);
+    if (live != nullptr) live->stop();
   });
-  const auto ended = (*server)->run_until_signal();
-  server->reset();
   watch.detach();
+  const auto ended = (*server)->run_until_signal();
+  {
+    const std::scoped_lock lock(live_mutex);
+    live = nullptr;
+  }
+  server->reset();
   return ended ? 0 : complain(ended.error());
 }
 
