@@ -32,12 +32,12 @@ abi::Stream mac_work(unsigned repeats) {
 
 TEST(Sensors, PowerAndTemperatureRiseWithWorkAndFallInIdle) {
   profile::Profile profile = profile_named("edge");
-  profile.chip.clock_hz_thousands = 5'000;  // slow, so that little host work is much device time
+  profile.chip.clock_hz_thousands = 500;  // slow, so that little host work is much device time
   Bench bench(profile);
   bench.open();
   const abi::Sensors idle = bench.device->sensors();
   EXPECT_EQ(idle.power_milliwatts, 300u);
-  const abi::Handle stream = bench.load(mac_work(20)).handle;
+  const abi::Handle stream = bench.load(mac_work(2)).handle;
   ASSERT_EQ(bench.run(stream, {sram(8 << 20)}).status, Status::kOk);
   const abi::Sensors busy = bench.device->sensors();
   EXPECT_GT(busy.power_milliwatts, 1200u);
@@ -52,17 +52,17 @@ TEST(Sensors, PowerAndTemperatureRiseWithWorkAndFallInIdle) {
 
 TEST(Sensors, HeatThrottlesTheClockButNotTheCycles) {
   profile::Profile profile = profile_named("edge");
-  profile.chip.clock_hz_thousands = 5'000;
+  profile.chip.clock_hz_thousands = 500;
   profile.power.throttle_millicelsius = 31'500;  // idle is 31 degrees
   Bench bench(profile);
   bench.open();
-  const abi::Handle stream = bench.load(mac_work(20)).handle;
+  const abi::Handle stream = bench.load(mac_work(2)).handle;
   std::set<std::uint64_t> cycles;
   for (unsigned i = 0; i < 4; ++i) cycles.insert(bench.run(stream, {sram(8 << 20)}).cycles);
   EXPECT_EQ(cycles.size(), 1u);
   const abi::Sensors hot = bench.device->sensors();
   EXPECT_EQ(hot.throttle_percent, 50u);
-  EXPECT_EQ(hot.clock_khz, 2'500u);
+  EXPECT_EQ(hot.clock_khz, 250u);
   const auto offer = bench.device->in_peek(kEvents);
   ASSERT_TRUE(offer);
   abi::Event event;
