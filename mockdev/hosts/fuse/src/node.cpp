@@ -86,7 +86,19 @@ struct Node::Client {
   fuse_pollhandle* poller = nullptr;
   bool gone = false;       // its device was unplugged
   bool to_notify = false;
-  pid_t thread = 0, process = 0;  // who called last
+  pid_t process = 0;       // who calls now
+  struct Caller {
+    pid_t thread = 0, process = 0;
+  };
+  std::array<Caller, 4> callers{};  // that are known: a client submits on one thread and reaps on another
+  std::size_t next_caller = 0;
+
+  void set_caller(pid_t thread) noexcept {
+    const auto known = std::find_if(callers.begin(), callers.end(), [&](const Caller& caller) { return caller.thread == thread; });
+    Caller& caller = known != callers.end() ? *known : callers[next_caller++ % callers.size()];
+    if (known == callers.end()) caller = {.thread = thread, .process = process_of(thread)};
+    process = caller.process;
+  }
 };
 
 Node::Node() = default;
@@ -346,11 +358,7 @@ struct Node::Requests {
       return;
     }
     Client& caller = client(file);
-    const pid_t thread = fuse_req_ctx(request)->pid;
-    if (thread != caller.thread) {
-      caller.thread = thread;
-      caller.process = process_of(thread);
-    }
+    caller.set_caller(fuse_req_ctx(request)->pid);
     const int result = node(request).ioctl(caller, command, reinterpret_cast<std::uintptr_t>(argument));
     if (result < 0)
       fuse_reply_err(request, -result);
