@@ -42,8 +42,86 @@ enum class OperatorKind : std::uint8_t {
   kTranspose,
   kQuantize,
   kDequantize,
+  kSub,
+  kDiv,
+  kMinimum,
+  kMaximum,
+  kSquaredDifference,
+  kFloorDiv,
+  kFloorMod,
+  kPow,
+  kEqual,
+  kNotEqual,
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual,
+  kLogicalAnd,
+  kLogicalOr,
+  kLogicalNot,
+  kSelect,
+  kReluN1To1,
+  kRelu0To1,
+  kLogistic,
+  kTanh,
+  kHardSwish,
+  kLeakyRelu,
+  kPrelu,
+  kElu,
+  kGelu,
+  kAbs,
+  kNeg,
+  kSquare,
+  kSqrt,
+  kRsqrt,
+  kExp,
+  kLog,
+  kSin,
+  kCos,
+  kFloor,
+  kCeil,
+  kRound,
+  kLogSoftmax,
+  kL2Normalization,
+  kTransposeConv,
+  kBatchMatmul,
+  kResizeBilinear,
+  kResizeNearestNeighbor,
+  kSum,
+  kReduceMax,
+  kReduceMin,
+  kArgMax,
+  kArgMin,
+  kPadV2,
+  kMirrorPad,
+  kSlice,
+  kStridedSlice,
+  kSplit,
+  kSplitV,
+  kPack,
+  kUnpack,
+  kGather,
+  kGatherNd,
+  kTile,
+  kBroadcastTo,
+  kSpaceToDepth,
+  kDepthToSpace,
+  kSpaceToBatchNd,
+  kBatchToSpaceNd,
+  kExpandDims,
+  kSqueeze,
+  kShape,
+  kFill,
+  kCast,
+  kSvdf,
+  kUnidirectionalSequenceLstm,
+  kReadVariable,
+  kAssignVariable,
+  kDetectionPostProcess,
 };
-/// The format's own name, "CONV_2D".
+/// How many kinds there are; their numbers are part of the package format: new ones go to the end.
+inline constexpr std::size_t kOperatorKinds = static_cast<std::size_t>(OperatorKind::kDetectionPostProcess) + 1;
+/// The format's own name, "CONV_2D"; for a custom operator its custom code.
 [[nodiscard]] std::string_view name_of(OperatorKind kind) noexcept;
 
 /// What is applied to an operator's result before it is stored.
@@ -82,27 +160,27 @@ struct PoolOptions {
   friend bool operator==(const PoolOptions&, const PoolOptions&) = default;
 };
 
-/// ADD, MUL: operands broadcast as in numpy.
+/// ADD, SUB, MUL, DIV: operands broadcast as in numpy. The other operators of two operands broadcast too and have no options.
 struct ElementwiseOptions {
   Activation activation = Activation::kNone;
   friend bool operator==(const ElementwiseOptions&, const ElementwiseOptions&) = default;
 };
 
-/// PAD: resolved from the constant second operand, one entry per dimension, none negative.
+/// PAD and PADV2: resolved from the constant second operand, one entry per dimension, none negative. PADV2 has the value as its constant third operand.
 struct PadOptions {
   Shape before;
   Shape after;
   friend bool operator==(const PadOptions&, const PadOptions&) = default;
 };
 
-/// MEAN: resolved from the constant second operand; axes ascending, without repeats, in 0..rank-1.
+/// MEAN, SUM, REDUCE_MAX, REDUCE_MIN: resolved from the constant second operand; axes ascending, without repeats, in 0..rank-1.
 struct ReduceOptions {
   Shape axes;
   bool keep_dims = false;
   friend bool operator==(const ReduceOptions&, const ReduceOptions&) = default;
 };
 
-/// RESHAPE: the new shape is the output tensor's.
+/// RESHAPE, EXPAND_DIMS, SQUEEZE: the new shape is the output tensor's.
 struct ReshapeOptions {
   friend bool operator==(const ReshapeOptions&, const ReshapeOptions&) = default;
 };
@@ -126,9 +204,126 @@ struct TransposeOptions {
   friend bool operator==(const TransposeOptions&, const TransposeOptions&) = default;
 };
 
-/// RELU, RELU6, QUANTIZE, DEQUANTIZE have none: std::monostate.
+/// LEAKY_RELU.
+struct LeakyReluOptions {
+  float alpha = 0.0F;
+  friend bool operator==(const LeakyReluOptions&, const LeakyReluOptions&) = default;
+};
+
+/// GELU.
+struct GeluOptions {
+  bool approximate = false;
+  friend bool operator==(const GeluOptions&, const GeluOptions&) = default;
+};
+
+/// TRANSPOSE_CONV (filter [out][kh][kw][in]). Operands as in the file: output shape (constant), filter, input, bias (may be absent).
+struct TransposeConvOptions {
+  Padding padding = Padding::kValid;
+  std::int32_t stride_h = 1;
+  std::int32_t stride_w = 1;
+  Activation activation = Activation::kNone;
+  friend bool operator==(const TransposeConvOptions&, const TransposeConvOptions&) = default;
+};
+
+/// BATCH_MATMUL: [..., m, k] x [..., k, n]; adj_x and adj_y say that the operand's last two dimensions are swapped. Outer dimensions broadcast.
+struct BatchMatmulOptions {
+  bool adj_x = false;
+  bool adj_y = false;
+  friend bool operator==(const BatchMatmulOptions&, const BatchMatmulOptions&) = default;
+};
+
+/// RESIZE_BILINEAR, RESIZE_NEAREST_NEIGHBOR: the new size is the output tensor's.
+struct ResizeOptions {
+  bool align_corners = false;
+  bool half_pixel_centers = false;
+  friend bool operator==(const ResizeOptions&, const ResizeOptions&) = default;
+};
+
+/// ARG_MAX, ARG_MIN, SPLIT, SPLIT_V, PACK, UNPACK: axis resolved, in 0..rank-1 (PACK: of the output). SPLIT's data is its second operand, as in the
+/// file; the others' is the first. The sizes of the parts are the output tensors'.
+struct AxisOptions {
+  std::int32_t axis = 0;
+  friend bool operator==(const AxisOptions&, const AxisOptions&) = default;
+};
+
+/// MIRROR_PAD: as PadOptions; `symmetric` repeats the edge, otherwise it is left out.
+struct MirrorPadOptions {
+  Shape before;
+  Shape after;
+  bool symmetric = false;
+  friend bool operator==(const MirrorPadOptions&, const MirrorPadOptions&) = default;
+};
+
+/// SLICE, STRIDED_SLICE, resolved from constants, one entry per dimension of the input: element i of dimension d is input element
+/// begin[d] + i * stride[d], i < extent[d]. The output has these extents, less dimensions that are shrunk, plus new ones of size 1.
+struct SliceOptions {
+  Shape begin;
+  Shape stride;  // not 0; negative ones go backwards
+  Shape extent;
+  friend bool operator==(const SliceOptions&, const SliceOptions&) = default;
+};
+
+/// GATHER: axis in 0..rank-1, batch_dims in 0..axis. Operands: data, indices (constant or computed).
+struct GatherOptions {
+  std::int32_t axis = 0;
+  std::int32_t batch_dims = 0;
+  friend bool operator==(const GatherOptions&, const GatherOptions&) = default;
+};
+
+/// SPACE_TO_DEPTH, DEPTH_TO_SPACE.
+struct BlockOptions {
+  std::int32_t block_size = 1;
+  friend bool operator==(const BlockOptions&, const BlockOptions&) = default;
+};
+
+/// SPACE_TO_BATCH_ND (before and after are paddings), BATCH_TO_SPACE_ND (crops): resolved, one entry per spatial dimension (those after the batch).
+struct SpaceBatchOptions {
+  Shape block;
+  Shape before;
+  Shape after;
+  friend bool operator==(const SpaceBatchOptions&, const SpaceBatchOptions&) = default;
+};
+
+/// SVDF. Operands: input [batch][in], weights_feature [filters][in], weights_time [filters][memory], bias (may be absent), state before
+/// [batch][filters * memory]. Results: output [batch][filters / rank], state after.
+struct SvdfOptions {
+  std::int32_t rank = 1;
+  Activation activation = Activation::kNone;
+  friend bool operator==(const SvdfOptions&, const SvdfOptions&) = default;
+};
+
+/// UNIDIRECTIONAL_SEQUENCE_LSTM. Operands as in the file (24; 18 and 19 are the states before: hidden [batch][out], cell [batch][cells]).
+/// Results: output, hidden state after, cell state after.
+struct LstmOptions {
+  Activation activation = Activation::kNone;  // always TANH in files that are accepted; kept for the record
+  float cell_clip = 0.0F;
+  float projection_clip = 0.0F;
+  bool time_major = false;
+  friend bool operator==(const LstmOptions&, const LstmOptions&) = default;
+};
+
+/// TFLite_Detection_PostProcess. Operands: box encodings [1][anchors][4 or more], class scores [1][anchors][classes + background], anchors
+/// [anchors][4]. Results: boxes [1][n][4], classes [1][n], scores [1][n], count [1], all f32, n = max_detections * max_classes_per_detection.
+struct DetectionOptions {
+  std::int32_t max_detections = 0;
+  std::int32_t max_classes_per_detection = 1;
+  std::int32_t detections_per_class = 100;
+  std::int32_t classes = 0;
+  bool regular_suppression = false;
+  float score_threshold = 0.0F;
+  float overlap_threshold = 0.0F;
+  float y_scale = 1.0F;
+  float x_scale = 1.0F;
+  float h_scale = 1.0F;
+  float w_scale = 1.0F;
+  friend bool operator==(const DetectionOptions&, const DetectionOptions&) = default;
+};
+
+/// Operators that are not named at any of these have none: std::monostate. The order is part of the package format.
 using Options = std::variant<std::monostate, ConvOptions, FullyConnectedOptions, PoolOptions, ElementwiseOptions, PadOptions, ReduceOptions,
-                             ReshapeOptions, SoftmaxOptions, ConcatenationOptions, TransposeOptions>;
+                             ReshapeOptions, SoftmaxOptions, ConcatenationOptions, TransposeOptions, LeakyReluOptions, GeluOptions, TransposeConvOptions,
+                             BatchMatmulOptions, ResizeOptions, AxisOptions, MirrorPadOptions, SliceOptions, GatherOptions, BlockOptions, SpaceBatchOptions,
+                             SvdfOptions, LstmOptions, DetectionOptions>;
 
 /// real = scale * (code - zero_point). One scale, or one per index of dimension `axis`; as many zero points as scales.
 struct Quantization {
@@ -177,14 +372,25 @@ struct Signature {
   std::vector<std::pair<std::string, TensorId>> outputs;
 };
 
-/// A copy shares the constants' bytes. After import a tensor's id is its number in the file.
+/// What lasts from one inference to the next. A graph is a pure function all the same: it reads `before` and computes `after`, and whoever runs it
+/// gives the value of `after` to `before` when an inference has ended. Importers make one of every resource variable and of every variable tensor.
+struct State {
+  TensorId before = kAbsent;            // is_variable; nothing writes it
+  TensorId after = kAbsent;             // written by an operator (an added result, or ASSIGN_VARIABLE's), or `before` where nothing changes it
+  std::span<const std::byte> initial;   // as many bytes as the tensors have; in the Graph's storage
+};
+
+/// A copy shares the constants' bytes. After import the id of a tensor of the main subgraph is its number in the file; those that the importer adds
+/// come after them and have file_index -1. VAR_HANDLE and CALL_ONCE leave no operator behind; READ_VARIABLE copies its operand (a state's `before`,
+/// or what was assigned), ASSIGN_VARIABLE copies its operand to its result.
 struct Graph {
   std::string name;
   std::string description;
   std::vector<Tensor> tensors;
-  std::vector<Operator> operators;  // in execution order: every operand is an input, a constant, a variable, or an earlier result
+  std::vector<Operator> operators;  // in execution order: every operand is an input, a constant, a state's `before`, or an earlier result
   std::vector<TensorId> inputs;
   std::vector<TensorId> outputs;
+  std::vector<State> states;
   std::vector<Signature> signatures;
   std::vector<std::shared_ptr<const std::vector<std::byte>>> storage;  // what Tensor::constant points into
 
@@ -203,7 +409,7 @@ struct Graph {
 [[nodiscard]] std::uint64_t element_count(const Tensor& tensor) noexcept;
 [[nodiscard]] std::uint64_t byte_size(const Tensor& tensor) noexcept;
 
-/// For each tensor the index in Graph::operators of the operator that writes it; -1 for inputs, constants and variables.
+/// For each tensor the index in Graph::operators of the operator that writes it; -1 for inputs, constants and states' `before`.
 [[nodiscard]] std::vector<std::int32_t> producers_of(const Graph& graph);
 /// For each tensor the operators that read it, ascending, each once.
 [[nodiscard]] std::vector<std::vector<std::int32_t>> consumers_of(const Graph& graph);

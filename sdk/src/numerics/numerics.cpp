@@ -58,10 +58,11 @@ double float_ratio_scale(float input, float output) noexcept {
 }
 
 std::vector<Multiplier> channel_multipliers(graph::OperatorKind kind, float input_scale, std::span<const float> filter_scales, float output_scale,
-                                            std::size_t channels) {
+                                            std::size_t channels, bool legacy_u8) {
   std::vector<Multiplier> multipliers(channels);
   if (filter_scales.size() == 1) {
-    const double real = kind == graph::OperatorKind::kFullyConnected ? float_product_scale(input_scale, filter_scales[0], output_scale)
+    const bool in_float = legacy_u8 || kind == graph::OperatorKind::kFullyConnected || kind == graph::OperatorKind::kBatchMatmul;
+    const double real = in_float ? float_product_scale(input_scale, filter_scales[0], output_scale)
                                                                      : product_scale(input_scale, filter_scales[0], output_scale);
     std::fill(multipliers.begin(), multipliers.end(), quantize_multiplier(real));
     return multipliers;

@@ -3,6 +3,8 @@
 // Nothing here computes an operator; the device and reference/ own their arithmetic.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -38,9 +40,10 @@ struct Range {
 /// Numerics 3: RELU and RELU6 on their own: divided in float.
 [[nodiscard]] double float_ratio_scale(float input, float output) noexcept;
 
-/// One multiplier per output channel of a CONV_2D, DEPTHWISE_CONV_2D or FULLY_CONNECTED of `channels` outputs; a single filter scale is repeated.
+/// One multiplier per output channel of a CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV, BATCH_MATMUL (filter: the right side) or FULLY_CONNECTED of
+/// `channels` outputs; a single filter scale is repeated. `legacy_u8`: activations are u8, and the product of the scales is rounded to float (numerics 24).
 [[nodiscard]] std::vector<Multiplier> channel_multipliers(graph::OperatorKind kind, float input_scale, std::span<const float> filter_scales,
-                                                          float output_scale, std::size_t channels);
+                                                          float output_scale, std::size_t channels, bool legacy_u8 = false);
 
 /// All codes of an integer type; {0, 0} for types without codes.
 [[nodiscard]] Range code_range(abi::ElementType type) noexcept;
@@ -72,6 +75,63 @@ struct AddParameters {
 
 /// Numerics 15: the division by `count` (at least 1) is folded into the multiplier.
 [[nodiscard]] Multiplier mean_multiplier(float input_scale, float output_scale, std::uint64_t count) noexcept;
+
+/// SUM (numerics 15 without the division).
+[[nodiscard]] Multiplier sum_multiplier(float input_scale, float output_scale) noexcept;
+
+/// Numerics 23: SQUARED_DIFFERENCE of 8-bit codes: left_shift 7.
+[[nodiscard]] AddParameters squared_difference_parameters(float a_scale, float b_scale, float output_scale) noexcept;
+
+/// Numerics 14: what multiplies differences from the input zero point that are at least 0, and those below (PRELU: their product with alpha's).
+struct SlopeMultipliers {
+  Multiplier positive, negative;
+};
+[[nodiscard]] SlopeMultipliers leaky_relu_multipliers(float input_scale, float alpha, float output_scale) noexcept;
+[[nodiscard]] SlopeMultipliers prelu_multipliers(float input_scale, float alpha_scale, float output_scale) noexcept;
+
+/// Entry i is the output's code for the i-th code of the input, lowest first; codes as bytes.
+using CodeTable = std::array<std::byte, 256>;
+/// Every operator that maps one 8-bit code (i8, u8) to one 8-bit code, as the reference kernels would compute it (numerics 12 to 16, 23): RELU and its
+/// kind, LOGISTIC, TANH, HARD_SWISH, LEAKY_RELU, ELU, GELU, ABS, NEG, SQUARE, SQRT, RSQRT, EXP, LOG, SIN, COS, FLOOR, CEIL, ROUND, QUANTIZE from code to
+/// code. nullopt for other kinds and types, and where a tensor has no single scale.
+[[nodiscard]] std::optional<CodeTable> unary_table(const graph::Operator& op, const graph::Tensor& input, const graph::Tensor& output);
+/// Numerics 18: what CONCATENATION of u8 does, in float, to an operand whose quantisation is not the output's.
+[[nodiscard]] CodeTable concatenation_table(const graph::Tensor& input, const graph::Tensor& output);
+
+/// Numerics 25: what scales an i16 input of LOGISTIC or TANH (and of the LSTM's gates and cell) onto the sigmoid table.
+struct CurveParameters {
+  std::int32_t multiplier = 0;
+  std::int32_t shift = 0;  // right
+};
+[[nodiscard]] CurveParameters logistic_i16_parameters(float input_scale) noexcept;
+[[nodiscard]] CurveParameters tanh_i16_parameters(float input_scale) noexcept;
+
+/// Numerics 17: position of output index i along one dimension, in 1/1024 of an input element: i * scale + offset.
+struct ResizeParameters {
+  std::int32_t scale = 1024;
+  std::int32_t offset = 0;
+};
+[[nodiscard]] ResizeParameters resize_bilinear_parameters(const graph::ResizeOptions& options, std::int32_t input, std::int32_t output) noexcept;
+/// Numerics 17: for each output index the input index that RESIZE_NEAREST_NEIGHBOR takes.
+[[nodiscard]] std::vector<std::int32_t> resize_nearest_indices(const graph::ResizeOptions& options, std::int32_t input, std::int32_t output);
+
+/// Numerics 21: SVDF.
+struct SvdfParameters {
+  Multiplier feature, output;
+};
+[[nodiscard]] SvdfParameters svdf_parameters(float input_scale, float feature_scale, float state_scale, float time_scale, float output_scale) noexcept;
+
+/// Numerics 22: UNIDIRECTIONAL_SEQUENCE_LSTM, 8-bit activations and weights, 16-bit cell. Gates in the file's order: input, forget, cell, output.
+struct LstmParameters {
+  std::array<Multiplier, 4> from_input, from_hidden;  // FULLY_CONNECTED to i16 at scale 2^-12
+  Multiplier forget_times_cell, input_times_cell_gate;
+  CurveParameters gate_sigmoid, gate_tanh, cell_tanh;
+  Multiplier output;                                  // output gate times tanh(cell), to the hidden state's 8 bits
+  std::int32_t output_zero = 0;
+  std::int32_t cell_clip = 0;                         // in codes; 0: none
+};
+/// From the operator's tensors (graph.h, LstmOptions). nullopt when the cell's scale is no power of two or a tensor lacks its quantisation.
+[[nodiscard]] std::optional<LstmParameters> lstm_parameters(const graph::Graph& graph, const graph::Operator& op);
 
 /// Numerics 11: multiplier and left shift (0 to 30) of the differences from the row's maximum; differences below difference_min count as nothing.
 struct SoftmaxParameters {

@@ -54,7 +54,8 @@ void transfer_info(Archive& archive, Package& package) {
   } else {
     archive.fixed(package.model_sha256);
   }
-  transfer_all(archive, package.requirements, package.advice, package.scratch_bytes, package.state_bytes);
+  transfer_all(archive, package.requirements, package.advice, package.scratch_bytes);
+  transfer_bytes(archive, package.state);
 }
 
 template <typename Archive>

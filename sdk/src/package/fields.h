@@ -61,6 +61,37 @@ template <typename Archive>
 void transfer(Archive& a, graph::ConcatenationOptions& o) { transfer_all(a, o.axis, o.activation); }
 template <typename Archive>
 void transfer(Archive& a, graph::TransposeOptions& o) { transfer(a, o.permutation); }
+template <typename Archive>
+void transfer(Archive& a, graph::LeakyReluOptions& o) { transfer(a, o.alpha); }
+template <typename Archive>
+void transfer(Archive& a, graph::GeluOptions& o) { transfer(a, o.approximate); }
+template <typename Archive>
+void transfer(Archive& a, graph::TransposeConvOptions& o) { transfer_all(a, o.padding, o.stride_h, o.stride_w, o.activation); }
+template <typename Archive>
+void transfer(Archive& a, graph::BatchMatmulOptions& o) { transfer_all(a, o.adj_x, o.adj_y); }
+template <typename Archive>
+void transfer(Archive& a, graph::ResizeOptions& o) { transfer_all(a, o.align_corners, o.half_pixel_centers); }
+template <typename Archive>
+void transfer(Archive& a, graph::AxisOptions& o) { transfer(a, o.axis); }
+template <typename Archive>
+void transfer(Archive& a, graph::MirrorPadOptions& o) { transfer_all(a, o.before, o.after, o.symmetric); }
+template <typename Archive>
+void transfer(Archive& a, graph::SliceOptions& o) { transfer_all(a, o.begin, o.stride, o.extent); }
+template <typename Archive>
+void transfer(Archive& a, graph::GatherOptions& o) { transfer_all(a, o.axis, o.batch_dims); }
+template <typename Archive>
+void transfer(Archive& a, graph::BlockOptions& o) { transfer(a, o.block_size); }
+template <typename Archive>
+void transfer(Archive& a, graph::SpaceBatchOptions& o) { transfer_all(a, o.block, o.before, o.after); }
+template <typename Archive>
+void transfer(Archive& a, graph::SvdfOptions& o) { transfer_all(a, o.rank, o.activation); }
+template <typename Archive>
+void transfer(Archive& a, graph::LstmOptions& o) { transfer_all(a, o.activation, o.cell_clip, o.projection_clip, o.time_major); }
+template <typename Archive>
+void transfer(Archive& a, graph::DetectionOptions& o) {
+  transfer_all(a, o.max_detections, o.max_classes_per_detection, o.detections_per_class, o.classes, o.regular_suppression, o.score_threshold, o.overlap_threshold,
+               o.y_scale, o.x_scale, o.h_scale, o.w_scale);
+}
 
 /// The alternative's number, then the alternative.
 template <typename Archive, typename... T>

@@ -16,7 +16,7 @@
 
 namespace naru::sdk::package {
 
-inline constexpr std::uint16_t kFormatVersion = 1;
+inline constexpr std::uint16_t kFormatVersion = 2;
 
 /// What the device must have; checked before anything is sent.
 struct Requirements {
@@ -112,7 +112,7 @@ struct Package {
   std::vector<std::uint32_t> kept;     // indices in tensors that were asked for by CompileOptions::keep_tensors
   std::vector<std::byte> constants;    // the constants arena
   std::uint64_t scratch_bytes = 0;
-  std::uint64_t state_bytes = 0;       // one copy; the runtime keeps two and swaps them
+  std::vector<std::byte> state;        // initial contents of the state arena; the runtime keeps two copies on the device and swaps them
   std::vector<Step> steps;
   std::vector<OperatorReport> operators;
   MemoryReport memory;

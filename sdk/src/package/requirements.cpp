@@ -32,7 +32,7 @@ void raise(Requirements& requirements, const abi::Stream& stream) {
 
 Requirements requirements_of(const Package& package) {
   Requirements requirements;
-  requirements.dram_bytes = package.constants.size() + package.scratch_bytes + 2 * package.state_bytes;
+  requirements.dram_bytes = package.constants.size() + package.scratch_bytes + 2 * package.state.size();
   for (const Tensor& tensor : package.tensors) requirements.dram_bytes += tensor.bytes;
   for (const Step& step : package.steps) {
     const auto* job = std::get_if<NpuJob>(&step);

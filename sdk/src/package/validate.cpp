@@ -65,7 +65,7 @@ class Validator {
   /// Sums that later code makes without looking.
   Result<void> check_sizes() const {
     auto total = checked_add(package_.constants.size(), package_.scratch_bytes);
-    for (int copy = 0; copy < 2; ++copy) total = total ? checked_add(*total, package_.state_bytes) : total;
+    for (int copy = 0; copy < 2; ++copy) total = total ? checked_add(*total, package_.state.size()) : total;
     for (const Tensor& tensor : package_.tensors) total = total ? checked_add(*total, tensor.bytes) : total;
     if (!total || *total > std::uint64_t{1} << 48) return refuse("its arenas and tensors are larger than any device");
     return {};
@@ -87,7 +87,7 @@ class Validator {
       case RegionSource::kConstants: return package_.constants.size();
       case RegionSource::kScratch: return package_.scratch_bytes;
       case RegionSource::kStateRead:
-      case RegionSource::kStateWrite: return package_.state_bytes;
+      case RegionSource::kStateWrite: return package_.state.size();
       case RegionSource::kTensor: return binding.tensor < package_.tensors.size() ? package_.tensors[binding.tensor].bytes : 0;
     }
     return 0;

@@ -163,8 +163,7 @@ void Session::wait(std::chrono::nanoseconds at_most) {
 Result<void> Session::reset_state() {
   if (state_->states.empty()) return {};
   return sdk::runtime::guarded([&]() -> Result<void> {
-    const std::vector<std::byte> zeros(state_->package().state_bytes);
-    return state_->device->device->write(state_->states[0], 0, zeros);
+    return state_->device->device->write(state_->states[0], 0, state_->package().state);
   });
 }
 

@@ -77,11 +77,13 @@ Result<void> prepare(detail::SessionState& session) {
     NARU_TRY(session.constants, device.create_buffer(package.constants.size()));
     NARU_CHECK_OK_WHILE(device.write(session.constants, 0, package.constants), fmt::format("uploading {} bytes of constants", package.constants.size()));
   }
-  if (package.state_bytes > 0)
+  if (!package.state.empty()) {
     for (int i = 0; i < 2; ++i) {
-      NARU_TRY(driver::Buffer state, device.create_buffer(package.state_bytes));
+      NARU_TRY(driver::Buffer state, device.create_buffer(package.state.size()));
       session.states.push_back(std::move(state));
     }
+    NARU_CHECK_OK_WHILE(device.write(session.states[0], 0, package.state), fmt::format("uploading {} bytes of initial state", package.state.size()));
+  }
   session.streams.resize(package.steps.size());
   std::size_t jobs = 0;
   for (std::size_t i = 0; i < package.steps.size(); ++i)
@@ -97,7 +99,7 @@ Result<void> prepare(detail::SessionState& session) {
   plan_steps(session, on_device, on_host);
   // Scratch lives across the jobs of one inference only: with a single job all inferences may share it, because jobs run one at a time.
   const bool share_scratch = jobs <= 1;
-  session.slots.resize(package.state_bytes > 0 ? 1 : session.options.depth);
+  session.slots.resize(!package.state.empty() ? 1 : session.options.depth);
   for (std::size_t s = 0; s < session.slots.size(); ++s) {
     detail::Slot& slot = session.slots[s];
     slot.tensors.resize(package.tensors.size());
