@@ -2,7 +2,11 @@
 #include "compiler/compiler.h"
 
 #include <algorithm>
+#include <map>
 #include <new>
+#include <optional>
+#include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -24,8 +28,8 @@ namespace {
 
 using package::Package;
 
-/// Regions that a job has for tensors, beside SRAM, constants and scratch.
-constexpr std::size_t kJobTensorsMax = abi::kRegionsMax - 3;
+/// Regions that a job has for tensors, beside SRAM, constants, scratch, and the state before and after.
+constexpr std::size_t kJobTensorsMax = abi::kRegionsMax - 5;
 /// Below the longest stream: a command and its waits take at most this many bytes.
 constexpr std::uint64_t kCommandBytesMax = 256;
 
@@ -53,10 +57,13 @@ struct Life {
 
 class Compiler {
  public:
-  Compiler(const abi::Chip& chip, const CompileOptions& options) : chip_(chip), options_(options) {}
+  Compiler(const abi::Chip& chip, const CompileOptions& options, HostReasons on_host) : chip_(chip), options_(options), on_host_(std::move(on_host)) {}
+
+  /// Operators that turned out not to fit the NPU: by index, why. When run() fails and this has grown, it is worth another try.
+  [[nodiscard]] const HostReasons& on_host() const { return on_host_; }
 
   Result<Package> run(const graph::Graph& graph) {
-    NARU_TRY(program_, legalize(graph));
+    NARU_TRY(program_, legalize(graph, on_host_));
     NARU_CHECK_OK(pin_tensors());
     if (options_.fuse) fuse(program_);
     program_.nodes = group_nodes(program_);
@@ -78,7 +85,7 @@ class Compiler {
   Result<void> pin_tensors() {
     auto& graph = program_.graph;
     std::vector<bool> written(graph.tensors.size());
-    for (const Node& node : program_.nodes) written[static_cast<std::size_t>(node.output)] = true;
+    for (const Node& node : program_.nodes) node.for_each_output([&](TensorId id) { written[static_cast<std::size_t>(id)] = true; });
     const auto pin = [&](TensorId id) { program_.pinned[static_cast<std::size_t>(id)] = true; };
     for (TensorId id : graph.inputs) pin(id);
     // What no operator writes is copied, so that an output never is an input or a constant.
@@ -97,7 +104,9 @@ class Compiler {
     };
     for (TensorId& id : graph.outputs) id = own(id);
     if (options_.keep_all_tensors)
-      for (const auto& op : program_.graph.operators) kept_.push_back(op.output(0));
+      for (const auto& op : program_.graph.operators)
+        for (TensorId id : op.outputs)
+          if (graph.tensor(id).file_index >= 0) kept_.push_back(id);
     for (std::int32_t file_index : options_.keep_tensors) {
       const auto found = std::ranges::find(graph.tensors, file_index, &graph::Tensor::file_index);
       if (file_index < 0 || found == graph.tensors.end())
@@ -113,7 +122,7 @@ class Compiler {
     }
     for (const Node& node : program_.nodes) {
       if (!std::holds_alternative<HostNode>(node.body)) continue;
-      pin(node.output);
+      node.for_each_output(pin);
       for (TensorId id : node.inputs)
         if (!graph.tensor(id).is_constant()) pin(id);
     }
@@ -121,7 +130,7 @@ class Compiler {
   }
 
   [[nodiscard]] bool stays_in_place(const Node& node) const {
-    return std::holds_alternative<ViewNode>(node.body) && aliases_[static_cast<std::size_t>(node.inputs[0])] == aliases_[static_cast<std::size_t>(node.output)];
+    return std::holds_alternative<ViewNode>(node.body) && root_of(node.inputs[0]) == root_of(node.output);
   }
 
   [[nodiscard]] std::string describe(const Node& node) const {
@@ -133,24 +142,22 @@ class Compiler {
   Result<void> choose_tilings() {
     for (const Node& node : program_.nodes) {
       if (std::holds_alternative<HostNode>(node.body)) continue;
-      if (stays_in_place(node)) {
-        if (node.op >= 0) {
-          report(node).placement = package::Placement::kElided;
-          report(node).reason = "the same bytes under another shape";
-        }
+      if (stays_in_place(node)) continue;
+      auto nest = lower(program_.graph, node);
+      if (!nest) {
+        NARU_CHECK_OK(give_to_host(node, std::move(nest).error().while_doing(fmt::format("compiling {}", describe(node)))));
         continue;
       }
-      auto nest = lower(program_.graph, node);
-      if (!nest) return fail(std::move(nest).error().while_doing(fmt::format("compiling {}", describe(node))));
       // Half of the SRAM leaves room for the next operator's first tiles, so that they load early; all of it when that is much better.
       auto tiling = choose_tiling(*nest, chip_, chip_.sram_bytes / 2);
       auto larger = choose_tiling(*nest, chip_, chip_.sram_bytes);
       if (!tiling || (larger && larger->cycles < tiling->cycles - tiling->cycles / 16)) tiling = std::move(larger);
       if (!tiling) {
         const std::uint64_t needed = smallest_tiling_bytes(*nest, chip_);
-        return fail(Error(ErrorId::kCompileSramTooSmall,
-                          fmt::format("The smallest tile of {} needs {} bytes; SRAM has {}", describe(node), needed, chip_.sram_bytes))
-                        .with_value("operator", fmt::format("{}", node.op < 0 ? -1 : report(node).file_index)));
+        NARU_CHECK_OK(give_to_host(node, Error(ErrorId::kCompileSramTooSmall,
+                                               fmt::format("The smallest tile of {} needs {} bytes; SRAM has {}", describe(node), needed, chip_.sram_bytes))
+                                             .with_value("operator", fmt::format("{}", node.op < 0 ? -1 : report(node).file_index))));
+        continue;
       }
       Planned planned;
       planned.node = &node;
@@ -158,6 +165,27 @@ class Compiler {
       planned.tiling = std::move(*tiling);
       planned_.push_back(std::move(planned));
     }
+    note_elided();
+    return std::exchange(given_, Result<void>());
+  }
+
+  /// Operators of which only views are left, all in place.
+  void note_elided() {
+    std::vector<bool> viewed(program_.reports.size()), computed(program_.reports.size());
+    for (const Node& node : program_.nodes)
+      if (node.op >= 0) (stays_in_place(node) ? viewed : computed)[static_cast<std::size_t>(node.op)] = true;
+    for (std::size_t i = 0; i < viewed.size(); ++i) {
+      if (!viewed[i] || computed[i]) continue;
+      program_.reports[i].placement = package::Placement::kElided;
+      program_.reports[i].reason = "the same bytes under another shape";
+    }
+  }
+
+  /// What the NPU cannot do after all is tried on the host the next time: the error stands when that has been tried, or cannot be.
+  Result<void> give_to_host(const Node& node, Error error) {
+    if (node.op < 0 || on_host_.contains(node.op)) return fail(std::move(error));
+    on_host_[node.op] = error.message();
+    given_ = fail(std::move(error));
     return {};
   }
 
@@ -165,14 +193,14 @@ class Compiler {
   Result<void> place() {
     places_.assign(program_.graph.tensors.size(), abi::Operand{});
     for (Planned& planned : planned_) {
-      if (const auto* nest = std::get_if<WindowNest>(&planned.nest); nest != nullptr && nest->window.has_weights())
-        planned.weights = pack_weights(program_.graph, nest->window, std::get<WindowTiling>(planned.tiling.choice).depth, package_.constants);
+      if (const auto* nest = std::get_if<WindowNest>(&planned.nest); nest != nullptr && nest->window.filter != graph::kAbsent)
+        planned.weights = packed_weights(nest->window, std::get<WindowTiling>(planned.tiling.choice).depth);
       for (TensorId id : planned.node->inputs) place_constant(root_of(id));
       planned.sram.assign(planned.tiling.buffers.size(), 0);
     }
     find_lives();
     place_tensors();
-    std::uint64_t total = package_.constants.size() + package_.scratch_bytes;
+    std::uint64_t total = package_.constants.size() + package_.scratch_bytes + 2 * program_.state.size();
     for (const auto& tensor : tensors_.tensors) total += tensor.bytes;
     if (total > chip_.dram_bytes)
       return fail(ErrorId::kCompileDramTooSmall, fmt::format("The model needs {} bytes of DRAM ({} of constants, {} of scratch, the rest inputs and outputs); the chip has {}",
@@ -180,7 +208,16 @@ class Compiler {
     return {};
   }
 
-  [[nodiscard]] std::size_t root_of(TensorId id) const { return static_cast<std::size_t>(aliases_[static_cast<std::size_t>(id)]); }
+  [[nodiscard]] std::size_t root_of(TensorId id) const { return static_cast<std::size_t>(aliases_[static_cast<std::size_t>(id)].root); }
+
+  /// A filter that several nodes use (the steps of an LSTM) is packed once.
+  const PackedWeights& packed_weights(const WindowNode& window, std::uint32_t depth) {
+    auto& packed = packed_[{window.filter, window.bias, depth}];
+    const bool same = packed && packed->window.multipliers == window.multipliers && packed->window.input_zero == window.input_zero && packed->window.groups == window.groups &&
+                      packed->window.kernel_rows == window.kernel_rows && packed->window.kernel_cols == window.kernel_cols && packed->window.weight_format == window.weight_format;
+    if (!same) packed = Packed{window, pack_weights(program_.graph, window, depth, package_.constants)};
+    return packed->weights;
+  }
 
   void place_constant(std::size_t root) {
     const graph::Tensor& tensor = program_.graph.tensors[root];
@@ -196,7 +233,7 @@ class Compiler {
     std::vector<std::optional<std::size_t>> life_of(program_.graph.tensors.size());
     const auto touch = [&](TensorId id, std::uint32_t moment, bool reads) {
       const std::size_t root = root_of(id);
-      if (tensors_.index[root] >= 0 || program_.graph.tensors[root].is_constant()) return;
+      if (tensors_.index[root] >= 0 || program_.pinned[root] || program_.graph.tensors[root].is_constant()) return;
       if (!life_of[root]) {
         life_of[root] = lives_.size();
         lives_.push_back({root, {graph::byte_size(program_.graph.tensors[root]), moment, moment, 0}, std::nullopt});
@@ -223,7 +260,15 @@ class Compiler {
     std::size_t next = 0;
     for (const Life& life : lives_)
       places_[life.root] = life.sram ? abi::Operand::at(kSramStorage, *life.sram) : abi::Operand::at(kScratchStorage, plan.offsets[next++]);
-    for (std::size_t i = 0; i < places_.size(); ++i) places_[i] = places_[static_cast<std::size_t>(aliases_[i])];
+    for (const StatePlace& state : program_.states) {
+      places_[static_cast<std::size_t>(state.before)] = abi::Operand::at(kStateReadStorage, state.offset);
+      places_[static_cast<std::size_t>(state.after)] = abi::Operand::at(kStateWriteStorage, state.offset);
+    }
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      if (aliases_[i].root == static_cast<TensorId>(i)) continue;
+      const abi::Operand root = places_[static_cast<std::size_t>(aliases_[i].root)];
+      places_[i] = abi::Operand::at(root.region(), root.offset() + aliases_[i].offset);
+    }
   }
 
   /// Jobs are as long as the chip allows; host steps stand between them.
@@ -307,7 +352,7 @@ class Compiler {
   }
 
   Result<void> build_steps() {
-    storage_bytes_ = {chip_.sram_bytes, package_.constants.size(), package_.scratch_bytes};
+    storage_bytes_ = {chip_.sram_bytes, package_.constants.size(), package_.scratch_bytes, program_.state.size(), program_.state.size()};
     for (const auto& tensor : tensors_.tensors) storage_bytes_.push_back(tensor.bytes);
     std::vector<Planned*> job;
     const auto close = [&]() -> Result<void> {
@@ -343,12 +388,12 @@ class Compiler {
     for (const Planned* planned : job) {
       package_.memory.dram_traffic_bytes += planned->dram_bytes;
       if (planned->node->op < 0) continue;
-      auto& entry = report(*planned->node);
+      auto& entry = report(*planned->node);  // of all the nodes that the operator became
       entry.step = static_cast<std::uint32_t>(package_.steps.size());
-      entry.tiles = static_cast<std::uint32_t>(planned->tiled.steps.size());
-      entry.commands = planned->commands;
-      entry.cycles = planned->cycles;
-      entry.dram_bytes = planned->dram_bytes;
+      entry.tiles += static_cast<std::uint32_t>(planned->tiled.steps.size());
+      entry.commands += planned->commands;
+      entry.cycles += planned->cycles;
+      entry.dram_bytes += planned->dram_bytes;
     }
     package_.steps.emplace_back(std::move(step));
     return {};
@@ -364,6 +409,7 @@ class Compiler {
     for (TensorId id : program_.graph.outputs) package_.outputs.push_back(index(id));
     for (TensorId id : kept_) package_.kept.push_back(index(id));
     package_.operators = std::move(program_.reports);
+    package_.state = std::move(program_.state);
     package_.requirements = package::requirements_of(package_);
     auto& memory = package_.memory;
     memory.scratch_bytes = package_.scratch_bytes;
@@ -377,9 +423,16 @@ class Compiler {
 
   const abi::Chip& chip_;
   const CompileOptions& options_;
+  HostReasons on_host_;
+  Result<void> given_;  // the last failure that the host may mend
+  struct Packed {
+    WindowNode window;
+    PackedWeights weights;
+  };
+  std::map<std::tuple<TensorId, TensorId, std::uint32_t>, std::optional<Packed>> packed_;
   Program program_;
   std::vector<TensorId> kept_;
-  std::vector<TensorId> aliases_;
+  std::vector<Alias> aliases_;
   PackageTensors tensors_;
   std::vector<Planned> planned_;
   std::vector<Life> lives_;
@@ -402,7 +455,14 @@ Result<void> check_chip(const abi::Chip& chip) {
 Result<Package> compile(const graph::Graph& graph, const abi::Chip& chip, const CompileOptions& options) {
   try {
     NARU_CHECK_OK(check_chip(chip));
-    return Compiler(chip, options).run(graph);
+    HostReasons on_host;
+    while (true) {
+      Compiler compiler(chip, options, on_host);
+      Result<Package> package = compiler.run(graph);
+      // Each round gives at least one operator more to the host, so there are no more rounds than operators.
+      if (package || compiler.on_host().size() == on_host.size()) return package;
+      on_host = compiler.on_host();
+    }
   } catch (const std::bad_alloc&) {
     return fail(ErrorId::kHostOutOfMemory, fmt::format("No memory to compile \"{}\"", graph.name));
   }

@@ -32,10 +32,15 @@ std::vector<Step> unroll_copy(const CopyNest& nest, const CopyTiling& tiling, co
   const abi::Operand output = places.tensors[static_cast<std::size_t>(nest.output)];
   std::vector<Step> steps(1);
   Step& step = steps.front();
-  for (const CopyBox& box : nest.copies)
-    append_dma(step.stores, Unit::kStore, advance(places.tensors[static_cast<std::size_t>(box.source)], box.source_offset), advance(output, box.target_offset),
-               box.row_bytes, box.loops);
-  if (nest.fills.empty()) return steps;
+  const auto copy = [&] {
+    for (const CopyBox& box : nest.copies)
+      append_dma(step.stores, Unit::kStore, advance(places.tensors[static_cast<std::size_t>(box.source)], box.source_offset), advance(output, box.target_offset),
+                 box.row_bytes, box.loops);
+  };
+  if (nest.fills.empty()) {
+    copy();
+    return steps;
+  }
   const abi::Operand buffer = abi::Operand::at(kSramStorage, places.sram[0]);
   abi::Fill fill;
   fill.target = buffer;
@@ -50,6 +55,7 @@ std::vector<Step> unroll_copy(const CopyNest& nest, const CopyTiling& tiling, co
     if (pieces > 0) append_dma(step.stores, Unit::kStore, buffer, advance(output, box.offset), tiling.fill_bytes, std::move(loops));
     if (rest > 0) append_dma(step.stores, Unit::kStore, buffer, advance(output, box.offset + pieces * tiling.fill_bytes), rest, box.loops);
   }
+  copy();  // after the fills: they may cover the whole output
   return steps;
 }
 

@@ -64,9 +64,11 @@ struct Estimate {
 
 [[nodiscard]] std::optional<Tiling> choose_window(const WindowNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes);
 [[nodiscard]] std::optional<Tiling> choose_map(const MapNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes);
+[[nodiscard]] std::optional<Tiling> choose_resize(const ResizeNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes);
 [[nodiscard]] std::optional<Tiling> choose_copy(const CopyNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes);
 [[nodiscard]] std::vector<Step> unroll_window(const WindowNest& nest, const WindowTiling& tiling, const Places& places);
 [[nodiscard]] std::vector<Step> unroll_map(const MapNest& nest, const MapTiling& tiling, const Places& places);
+[[nodiscard]] std::vector<Step> unroll_resize(const ResizeNest& nest, const ResizeTiling& tiling, const Places& places);
 [[nodiscard]] std::vector<Step> unroll_copy(const CopyNest& nest, const CopyTiling& tiling, const Places& places);
 
 }  // namespace naru::sdk::compiler

@@ -16,6 +16,7 @@ std::uint64_t Tiling::sram_bytes() const {
 std::optional<Tiling> choose_tiling(const Nest& nest, const abi::Chip& chip, std::uint64_t sram_bytes) {
   if (const auto* window = std::get_if<WindowNest>(&nest)) return choose_window(*window, chip, sram_bytes);
   if (const auto* map = std::get_if<MapNest>(&nest)) return choose_map(*map, chip, sram_bytes);
+  if (const auto* resize = std::get_if<ResizeNest>(&nest)) return choose_resize(*resize, chip, sram_bytes);
   return choose_copy(std::get<CopyNest>(nest), chip, sram_bytes);
 }
 
@@ -34,6 +35,7 @@ std::uint64_t smallest_tiling_bytes(const Nest& nest, const abi::Chip& chip) {
 std::vector<Step> unroll(const Nest& nest, const Tiling& tiling, const Places& places) {
   if (const auto* window = std::get_if<WindowNest>(&nest)) return unroll_window(*window, std::get<WindowTiling>(tiling.choice), places);
   if (const auto* map = std::get_if<MapNest>(&nest)) return unroll_map(*map, std::get<MapTiling>(tiling.choice), places);
+  if (const auto* resize = std::get_if<ResizeNest>(&nest)) return unroll_resize(*resize, std::get<ResizeTiling>(tiling.choice), places);
   return unroll_copy(std::get<CopyNest>(nest), std::get<CopyTiling>(tiling.choice), places);
 }
 

@@ -26,8 +26,13 @@ struct CopyTiling {
   std::uint64_t fill_bytes = 0;
 };
 
+struct ResizeTiling {
+  std::uint32_t rows = 1, channels = 1;  // of the output
+  std::uint32_t slots = 1;               // per stream
+};
+
 struct Tiling {
-  std::variant<WindowTiling, MapTiling, CopyTiling> choice;
+  std::variant<WindowTiling, MapTiling, CopyTiling, ResizeTiling> choice;
   std::vector<std::uint64_t> buffers;  // bytes of each SRAM buffer that the tiles use
   std::uint64_t cycles = 0;            // estimate
   [[nodiscard]] std::uint64_t sram_bytes() const;  // aligned sum

@@ -93,6 +93,7 @@ abi::CommandBody command_of(const WindowNode& w) {
   fill(depthwise);
   weigh(depthwise);
   depthwise.channel_multiplier = w.channel_multiplier;
+  depthwise.weight_format = w.weight_format;
   return depthwise;
 }
 
@@ -124,7 +125,7 @@ class Chooser {
     const std::uint32_t full = group_depth(w_);
     for (std::uint32_t depth : tile_sizes(full, abi::kWeightInputGroup)) {
       try_depth(std::min(depth, full));
-      if (best_ || !is_dense(w_)) break;  // a reduction is split only when it must be
+      if (best_ || !is_dense(w_) || w_.packed != graph::kAbsent) break;  // a reduction is split only when it must be, and can be
     }
     return best_;
   }
@@ -333,12 +334,18 @@ class Unroller {
   }
 
   void load_weights(Step& step, const Chunk& chunk, std::uint32_t k) {
+    const abi::Operand object = w_.packed == graph::kAbsent
+                                    ? abi::Operand::at(kConstantsStorage, places_.weights->block(chunk.group, k, chunk.first))
+                                    : advance(places_.tensors[static_cast<std::size_t>(w_.packed)], chunk.first / abi::kWeightBlockChannels * weight_block_bytes(w_, tiling_.depth));
+    if (object.region() == kSramStorage) {
+      weight_at_ = object.offset();
+      return;
+    }
     const auto slot = weights_.take({chunk.group, k, chunk.first});
     weight_at_ = slot.offset;
     if (slot.holds) return;
-    const std::uint64_t bytes = abi::weight_blocks(chunk.channels) * places_.weights->block_bytes[k];
-    append_dma(step.loads, Unit::kLoad, abi::Operand::at(kConstantsStorage, places_.weights->block(chunk.group, k, chunk.first)),
-               abi::Operand::at(kSramStorage, slot.offset), bytes, {});
+    const std::uint64_t bytes = abi::weight_blocks(chunk.channels) * (w_.packed == graph::kAbsent ? places_.weights->block_bytes[k] : weight_block_bytes(w_, tiling_.depth));
+    append_dma(step.loads, Unit::kLoad, object, abi::Operand::at(kSramStorage, slot.offset), bytes, {});
   }
 
   void load_input(Step& step, const Pixels& pixels, std::uint32_t first, std::uint32_t channels) {
