@@ -14,6 +14,7 @@
 #include "compiler/memory/staging.h"
 #include "compiler/package/assemble.h"
 #include "compiler/schedule/order.h"
+#include "compiler/schedule/overlap.h"
 #include "compiler/schedule/predict.h"
 #include "compiler/schedule/transfers.h"
 #include "compiler/tile/tile.h"
@@ -264,10 +265,7 @@ class Compiler {
   /// What stays in the SRAM during each job, and the buffers of the tiles of all that does not; nothing lives in the SRAM across jobs.
   void place_sram() {
     std::vector<TensorFacts> facts(program_.graph.tensors.size());
-    for (std::size_t i = 0; i < facts.size(); ++i) {
-      const bool has_home = places_[i].region() != kScratchStorage;
-      facts[i] = {graph::byte_size(program_.graph.tensors[i]), has_home, std::ranges::count(aliases_, static_cast<TensorId>(i)) == 1};
-    }
+    for (std::size_t i = 0; i < facts.size(); ++i) facts[i] = {graph::byte_size(program_.graph.tensors[i]), places_[i].region() != kScratchStorage};
     std::vector<StagedOperator> operators;
     for (const Planned& planned : planned_) {
       StagedOperator& op = operators.emplace_back();
@@ -282,7 +280,7 @@ class Compiler {
       op.tiles = planned.tiling.buffers;
       op.job = planned.job;
     }
-    staging_ = plan_staging(operators, facts, chip_.sram_bytes);
+    staging_ = plan_staging(operators, facts, aliases_, chip_);
     package_.memory.sram_peak_bytes = staging_.peak;
     package_.memory.sram_live_peak_bytes = staging_.live_peak;
     for (const StagedTensor& tensor : staging_.tensors)
@@ -294,8 +292,10 @@ class Compiler {
       planned.weights_at = staging_.weights_at[i];
       if (!staging_.whole[i]) continue;
       planned.nest = std::move(staging_.nests[i]);
-      planned.tiling = whole_tiling(planned.nest, 1);
     }
+    const std::vector<std::uint32_t> parts = parts_of_operators(operators, staging_, chip_);
+    for (std::size_t i = 0; i < planned_.size(); ++i)
+      if (staging_.whole[i]) planned_[i].tiling = whole_tiling(planned_[i].nest, parts[i]);
     stage_transfers();
   }
 

@@ -12,8 +12,6 @@ namespace naru::sdk::compiler {
 namespace {
 
 constexpr std::uint64_t kAlignment = 64;
-/// Loads of less than this are drawn together: what a DMA command costs before it moves a byte is worth about a thousand bytes.
-constexpr std::uint64_t kLoadBytesMin = 2048;
 /// In a job with tiles, loads share their engine with the tiles' own, which must not wait long.
 constexpr std::uint32_t kAheadBesideTiles = 2;
 constexpr int kRoundsMax = 64;
@@ -22,8 +20,11 @@ std::uint64_t aligned(std::uint64_t bytes) { return align_up(bytes, kAlignment);
 
 class Planner {
  public:
-  Planner(const std::vector<StagedOperator>& operators, std::span<const TensorFacts> facts, std::uint64_t sram_bytes)
-      : operators_(operators), facts_(facts), sram_bytes_(sram_bytes) {
+  Planner(const std::vector<StagedOperator>& operators, std::span<const TensorFacts> facts, std::span<const TensorId> aliases, const abi::Chip& chip)
+      : operators_(operators), facts_(facts), aliases_(aliases), sram_bytes_(chip.sram_bytes) {
+    // What a DMA command could move before its first byte comes. A second engine hides that time, but only behind as many bytes.
+    const std::uint64_t hidden = (std::uint64_t{chip.dram_latency_cycles} + chip.start_cycles) * chip.dram_bytes_per_cycle;
+    load_bytes_min_ = hidden * (chip.dma_engines > 1 ? 1 : 8);
     collect();
   }
 
@@ -176,7 +177,7 @@ class Planner {
         if (!whole_[i]) continue;
         const Nest before = nests_[i];
         for (std::size_t t : touched_[i])
-          if (wanted[t] && !refused[t] && !walk_in_frame(nests_[i], all_[t].root, *wanted[t])) refused[t] = true;
+          if (wanted[t] && !refused[t] && !walk_in_frame(nests_[i], all_[t].root, aliases_, *wanted[t])) refused[t] = true;
       }
       // A second pass, for a refusal may come after others have changed.
       for (std::size_t i = 0; i < operators_.size(); ++i) {
@@ -184,7 +185,7 @@ class Planner {
         if (!whole_[i]) continue;
         for (std::size_t t : touched_[i]) {
           if (!wanted[t]) continue;
-          if (!refused[t] && walk_in_frame(nests_[i], all_[t].root, *wanted[t])) continue;
+          if (!refused[t] && walk_in_frame(nests_[i], all_[t].root, aliases_, *wanted[t])) continue;
           refused[t] = true;
         }
         const auto* window = std::get_if<WindowNest>(operators_[i].nest);
@@ -218,7 +219,7 @@ class Planner {
 
   void want(std::size_t i, std::vector<std::optional<Frame>>& wanted, std::vector<bool>& refused) {
     for (std::size_t t : touched_[i])
-      if (!whole_[i] || !facts_[static_cast<std::size_t>(all_[t].root)].may_be_framed) refused[t] = true;
+      if (!whole_[i]) refused[t] = true;
     const auto* window = std::get_if<WindowNest>(operators_[i].nest);
     if (window == nullptr || !whole_[i]) return;
     const auto frame = wanted_frame(*window);
@@ -228,7 +229,7 @@ class Planner {
     if (wanted[t] && tensor.border_value != window->window.input_zero) refused[t] = true;
     tensor.border_value = window->window.input_zero;
     const auto both = wanted[t] ? joined(*wanted[t], *frame) : frame;
-    if (!both) refused[t] = true;
+    if (!both || both->rows * both->row_bytes() != facts_[static_cast<std::size_t>(tensor.root)].bytes) refused[t] = true;
     else wanted[t] = both;
   }
 
@@ -285,7 +286,7 @@ class Planner {
       if (!weights_.empty()) {
         StagedWeights& last = weights_.back();
         const std::uint64_t end = last.begin + last.bytes;
-        const bool joins = operators_[last.first].job == op.job && last.bytes < kLoadBytesMin && op.weights_bytes < 2 * kLoadBytesMin && op.weights_begin >= end &&
+        const bool joins = operators_[last.first].job == op.job && last.bytes < load_bytes_min_ && op.weights_bytes < 2 * load_bytes_min_ && op.weights_begin >= end &&
                            op.weights_begin - end < kAlignment;
         if (joins) {
           last.bytes = op.weights_begin + op.weights_bytes - last.begin;
@@ -340,7 +341,8 @@ class Planner {
 
   const std::vector<StagedOperator>& operators_;
   std::span<const TensorFacts> facts_;
-  std::uint64_t sram_bytes_, limit_ = 0;
+  std::span<const TensorId> aliases_;
+  std::uint64_t sram_bytes_, limit_ = 0, load_bytes_min_ = 0;
   bool beside_ = true;
   std::vector<StagedTensor> all_;
   std::vector<std::vector<std::size_t>> touched_;  // by operator
@@ -353,8 +355,8 @@ class Planner {
 
 }  // namespace
 
-Staging plan_staging(const std::vector<StagedOperator>& operators, std::span<const TensorFacts> facts, std::uint64_t sram_bytes) {
-  return Planner(operators, facts, sram_bytes).run();
+Staging plan_staging(const std::vector<StagedOperator>& operators, std::span<const TensorFacts> facts, std::span<const TensorId> aliases, const abi::Chip& chip) {
+  return Planner(operators, facts, aliases, chip).run();
 }
 
 }  // namespace naru::sdk::compiler

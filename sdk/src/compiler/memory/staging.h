@@ -25,8 +25,7 @@ struct StagedOperator {
 /// What is known of a root before the plan.
 struct TensorFacts {
   std::uint64_t bytes = 0;
-  bool has_home = false;    // lies in a region of its own in the DRAM, whatever the plan says
-  bool may_be_framed = false;
+  bool has_home = false;  // lies in a region of its own in the DRAM, whatever the plan says
 };
 
 /// A tensor that stays during part of one job.
@@ -62,7 +61,7 @@ struct Staging {
   std::uint64_t peak = 0, live_peak = 0;
 };
 
-/// `facts` by tensor. Every operator's tiles fit `sram_bytes`.
-[[nodiscard]] Staging plan_staging(const std::vector<StagedOperator>& operators, std::span<const TensorFacts> facts, std::uint64_t sram_bytes);
+/// `facts` by tensor, `aliases` as in group.h. Every operator's tiles fit the chip's SRAM.
+[[nodiscard]] Staging plan_staging(const std::vector<StagedOperator>& operators, std::span<const TensorFacts> facts, std::span<const TensorId> aliases, const abi::Chip& chip);
 
 }  // namespace naru::sdk::compiler

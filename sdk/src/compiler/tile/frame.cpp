@@ -47,7 +47,7 @@ bool walk_map(MapNest& nest, std::size_t index, const Frame& frame) {
   return true;
 }
 
-bool walk_window(WindowNest& nest, TensorId tensor, const Frame& frame) {
+bool walk_window(WindowNest& nest, const auto& is_framed, const Frame& frame) {
   WindowNode& w = nest.window;
   if (w.batch != 1) return false;
   const auto fits = [&](std::uint32_t rows, std::uint32_t cols, std::uint32_t channels, abi::ElementType type) {
@@ -58,8 +58,8 @@ bool walk_window(WindowNest& nest, TensorId tensor, const Frame& frame) {
     w.in_rows = w.out_rows = static_cast<std::uint32_t>(frame.rows);
     w.in_cols = w.out_cols = static_cast<std::uint32_t>(frame.cols);
   }
-  if (nest.input == tensor && !fits(w.in_rows, w.in_cols, w.in_channels, w.input_type)) return false;
-  return nest.output != tensor || fits(w.out_rows, w.out_cols, w.out_channels, w.output_type);
+  if (is_framed(nest.input) && !fits(w.in_rows, w.in_cols, w.in_channels, w.input_type)) return false;
+  return !is_framed(nest.output) || fits(w.out_rows, w.out_cols, w.out_channels, w.output_type);
 }
 
 std::uint64_t after(std::uint32_t out, std::uint32_t stride, std::uint32_t kernel, std::uint32_t dilation, std::uint32_t before, std::uint32_t in) {
@@ -83,13 +83,14 @@ std::optional<Frame> joined(const Frame& a, const Frame& b) {
   return Frame{a.rows, a.cols, a.pixel_bytes, std::max(a.top, b.top), std::max(a.bottom, b.bottom), std::max(a.left, b.left), std::max(a.right, b.right)};
 }
 
-bool walk_in_frame(Nest& nest, TensorId tensor, const Frame& frame) {
+bool walk_in_frame(Nest& nest, TensorId root, std::span<const TensorId> aliases, const Frame& frame) {
+  const auto is_framed = [&](TensorId id) { return aliases[static_cast<std::size_t>(id)] == root; };
   Nest changed = nest;
   if (auto* window = std::get_if<WindowNest>(&changed)) {
-    if (!walk_window(*window, tensor, frame)) return false;
+    if (!walk_window(*window, is_framed, frame)) return false;
   } else if (auto* map = std::get_if<MapNest>(&changed)) {
     for (std::size_t i = 0; i <= map->inputs.size(); ++i)
-      if ((i < map->inputs.size() ? map->inputs[i] : map->output).tensor == tensor && !walk_map(*map, i, frame)) return false;
+      if (is_framed((i < map->inputs.size() ? map->inputs[i] : map->output).tensor) && !walk_map(*map, i, frame)) return false;
   } else {
     return false;
   }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "compiler/lower/lower.h"
 
@@ -27,8 +28,8 @@ struct Frame {
 /// The least frame that holds both; nullopt when they are not of the same image.
 [[nodiscard]] std::optional<Frame> joined(const Frame& a, const Frame& b);
 
-/// Changes the nest so that `tensor` is walked inside `frame`. False, and the nest unchanged, when it cannot be.
-[[nodiscard]] bool walk_in_frame(Nest& nest, TensorId tensor, const Frame& frame);
+/// Changes the nest so that what shares the place of `root` (`aliases`, group.h) is walked inside `frame`. False, and the nest unchanged, when it cannot be.
+[[nodiscard]] bool walk_in_frame(Nest& nest, TensorId root, std::span<const TensorId> aliases, const Frame& frame);
 
 /// The border at `at` (the frame's first byte): fills on the vector engine.
 void append_border(std::vector<Item>& items, const Frame& frame, std::uint64_t at, std::int32_t value, abi::ElementType type);
