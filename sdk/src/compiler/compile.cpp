@@ -15,10 +15,12 @@
 #include "compiler/group/group.h"
 #include "compiler/legalize/legalize.h"
 #include "compiler/lower/lower.h"
-#include "compiler/memory/residency.h"
+#include "compiler/memory/staging.h"
 #include "compiler/package/assemble.h"
 #include "compiler/schedule/order.h"
+#include "compiler/schedule/overlap.h"
 #include "compiler/schedule/predict.h"
+#include "compiler/schedule/transfers.h"
 #include "compiler/tile/tile.h"
 #include "naru/abi/cycles.h"
 #include "package/requirements.h"
@@ -46,13 +48,15 @@ struct Planned {
   std::uint32_t commands = 0;
   std::vector<std::uint32_t> tensors;        // storages of the package tensors that it touches
   std::uint32_t job = 0;
+  std::optional<std::uint64_t> weights_at;   // in the SRAM, when they stay there
+  std::vector<TiledOperator> before, after;  // transfers and borders that are issued around it
 };
 
 /// An inner tensor: neither input nor output nor constant.
 struct Life {
   std::size_t root = 0;                  // of those that share its place
-  ResidentCandidate candidate;
-  std::optional<std::uint64_t> sram;     // where it stays
+  Buffer buffer;                         // moments are operators
+  bool stays = false;                    // in the SRAM, all its life
 };
 
 class Compiler {
@@ -210,6 +214,9 @@ class Compiler {
 
   [[nodiscard]] std::size_t root_of(TensorId id) const { return static_cast<std::size_t>(aliases_[static_cast<std::size_t>(id)].root); }
 
+  /// Where tensor `id` begins when its root lies at `root`.
+  [[nodiscard]] abi::Operand shown(abi::Operand root, std::size_t id) const { return abi::Operand::at(root.region(), root.offset() + aliases_[id].offset); }
+
   /// A filter that several nodes use (the steps of an LSTM) is packed once.
   const PackedWeights& packed_weights(const WindowNode& window, std::uint32_t depth) {
     auto& packed = packed_[{window.filter, window.bias, depth}];
@@ -231,44 +238,39 @@ class Compiler {
   /// From which operator to which every inner tensor is needed.
   void find_lives() {
     std::vector<std::optional<std::size_t>> life_of(program_.graph.tensors.size());
-    const auto touch = [&](TensorId id, std::uint32_t moment, bool reads) {
+    const auto touch = [&](TensorId id, std::uint32_t moment) {
       const std::size_t root = root_of(id);
       if (tensors_.index[root] >= 0 || program_.pinned[root] || program_.graph.tensors[root].is_constant()) return;
       if (!life_of[root]) {
         life_of[root] = lives_.size();
-        lives_.push_back({root, {graph::byte_size(program_.graph.tensors[root]), moment, moment, 0}, std::nullopt});
+        lives_.push_back({root, {graph::byte_size(program_.graph.tensors[root]), moment, moment}, false});
       }
-      ResidentCandidate& life = lives_[*life_of[root]].candidate;
-      life.last = moment;
-      if (reads) ++life.readers;
+      lives_[*life_of[root]].buffer.last = moment;
     };
     for (std::uint32_t i = 0; i < planned_.size(); ++i) {
-      for (TensorId id : planned_[i].node->inputs) touch(id, i, true);
-      touch(planned_[i].node->output, i, false);
+      for (TensorId id : planned_[i].node->inputs) touch(id, i);
+      touch(planned_[i].node->output, i);
     }
   }
 
-  /// Package tensors have storages of their own, inner tensors lie in the SRAM where they stay, else in scratch.
+  /// Package tensors have storages of their own; inner tensors lie in scratch, unless they only live in the SRAM.
   void place_tensors() {
     for (std::size_t i = 0; i < places_.size(); ++i)
       if (tensors_.index[i] >= 0) places_[i] = abi::Operand::at(kTensorStorage + static_cast<unsigned>(tensors_.index[i]), 0);
     std::vector<Buffer> buffers;
     for (const Life& life : lives_)
-      if (!life.sram) buffers.push_back({life.candidate.bytes, life.candidate.first, life.candidate.last});
+      if (!life.stays) buffers.push_back(life.buffer);
     const MemoryPlan plan = plan_memory(buffers);
     package_.scratch_bytes = plan.peak;
     std::size_t next = 0;
     for (const Life& life : lives_)
-      places_[life.root] = life.sram ? abi::Operand::at(kSramStorage, *life.sram) : abi::Operand::at(kScratchStorage, plan.offsets[next++]);
+      if (!life.stays) places_[life.root] = abi::Operand::at(kScratchStorage, plan.offsets[next++]);
     for (const StatePlace& state : program_.states) {
       places_[static_cast<std::size_t>(state.before)] = abi::Operand::at(kStateReadStorage, state.offset);
       places_[static_cast<std::size_t>(state.after)] = abi::Operand::at(kStateWriteStorage, state.offset);
     }
-    for (std::size_t i = 0; i < places_.size(); ++i) {
-      if (aliases_[i].root == static_cast<TensorId>(i)) continue;
-      const abi::Operand root = places_[static_cast<std::size_t>(aliases_[i].root)];
-      places_[i] = abi::Operand::at(root.region(), root.offset() + aliases_[i].offset);
-    }
+    for (std::size_t i = 0; i < places_.size(); ++i)
+      if (aliases_[i].root != static_cast<TensorId>(i)) places_[i] = shown(places_[static_cast<std::size_t>(aliases_[i].root)], i);
   }
 
   /// Jobs are as long as the chip allows; host steps stand between them.
@@ -305,50 +307,132 @@ class Compiler {
     return {};
   }
 
-  /// Buffers of tiles, and tensors that stay between operators of one job: nothing lives in the SRAM across jobs.
+  /// What stays in the SRAM during each job, and the buffers of the tiles of all that does not; nothing lives in the SRAM across jobs.
   void place_sram() {
-    std::vector<std::vector<std::uint64_t>> tile_buffers;
-    for (const Planned& planned : planned_) tile_buffers.push_back(planned.tiling.buffers);
-    std::vector<ResidentCandidate> candidates;
-    std::vector<Life*> lives;
-    for (Life& life : lives_) {
-      if (planned_[life.candidate.first].job != planned_[life.candidate.last].job) continue;
-      candidates.push_back(life.candidate);
-      lives.push_back(&life);
+    std::vector<TensorFacts> facts(program_.graph.tensors.size());
+    for (std::size_t i = 0; i < facts.size(); ++i) facts[i] = {graph::byte_size(program_.graph.tensors[i]), places_[i].region() != kScratchStorage};
+    std::vector<StagedOperator> operators;
+    for (const Planned& planned : planned_) {
+      StagedOperator& op = operators.emplace_back();
+      op.nest = &planned.nest;
+      for (TensorId id : planned.node->inputs) op.reads.push_back(aliases_[static_cast<std::size_t>(id)].root);
+      op.writes = aliases_[static_cast<std::size_t>(planned.node->output)].root;
+      op.may_be_whole = planned.weights.depth_chunks == 1;
+      if (!planned.weights.objects.empty()) {
+        op.weights_begin = planned.weights.objects.front();
+        op.weights_bytes = planned.weights.end - op.weights_begin;
+      }
+      op.tiles = planned.tiling.buffers;
+      op.job = planned.job;
     }
-    const SramPlan plan = plan_sram(tile_buffers, candidates, chip_.sram_bytes);
-    for (std::size_t i = 0; i < planned_.size(); ++i) planned_[i].sram = plan.tiles[i];
-    for (std::size_t i = 0; i < lives.size(); ++i) lives[i]->sram = plan.residents[i];
-    package_.memory.sram_peak_bytes = plan.peak;
-    package_.memory.sram_live_peak_bytes = plan.live_peak;
+    staging_ = plan_staging(operators, facts, aliases_, chip_);
+    package_.memory.sram_peak_bytes = staging_.peak;
+    package_.memory.sram_live_peak_bytes = staging_.live_peak;
+    for (const StagedTensor& tensor : staging_.tensors)
+      if (!tensor.loads && !tensor.stores) std::ranges::find(lives_, root_of(tensor.root), &Life::root)->stays = true;
     place_tensors();
+    for (std::size_t i = 0; i < planned_.size(); ++i) {
+      Planned& planned = planned_[i];
+      planned.sram = staging_.tiles[i];
+      planned.weights_at = staging_.weights_at[i];
+      if (!staging_.whole[i]) continue;
+      planned.nest = std::move(staging_.nests[i]);
+    }
+    const std::vector<std::uint32_t> parts = parts_of_operators(operators, staging_, chip_);
+    for (std::size_t i = 0; i < planned_.size(); ++i)
+      if (staging_.whole[i]) planned_[i].tiling = whole_tiling(planned_[i].nest, parts[i]);
+    stage_transfers();
+  }
+
+  void stage_transfers() {
+    const auto loads_of_tensor = [&](StagedTensor& tensor, Transfers& transfers) {
+      const graph::Tensor& root = program_.graph.tensor(tensor.root);
+      TiledOperator& before = planned_[tensor.issue].before.emplace_back();
+      before.source = source_of(planned_[tensor.first]);
+      Step& step = before.steps.emplace_back();
+      if (tensor.frame.any()) append_border(step.compute, tensor.frame, tensor.offset, tensor.border_value, root.type);
+      if (tensor.loads) std::ranges::move(transfers.load(tensor, places_[root_of(tensor.root)]), std::back_inserter(step.compute));
+    };
+    for (std::size_t begin = 0; begin < planned_.size();) {
+      const std::uint32_t job = planned_[begin].job;
+      std::size_t end = begin;
+      bool shared = false;
+      for (; end < planned_.size() && planned_[end].job == job; ++end) shared = shared || !staging_.whole[end];
+      Transfers transfers(chip_, shared);
+      for (std::size_t i = begin; i < end; ++i) {
+        // In the order of their first users; weights before the tensors that they are applied to.
+        for (std::size_t user = i; user < end; ++user) {
+          for (const StagedWeights& weights : staging_.weights) {
+            if (weights.issue != i || weights.first != user) continue;
+            TiledOperator& before = planned_[i].before.emplace_back();
+            before.source = source_of(planned_[user]);
+            before.steps.push_back({{}, transfers.load(weights), {}});
+          }
+          for (StagedTensor& tensor : staging_.tensors)
+            if (tensor.issue == i && tensor.first == user) loads_of_tensor(tensor, transfers);
+        }
+        for (const StagedTensor& tensor : staging_.tensors) {
+          if (!tensor.stores || tensor.writer != i || tensor.job != job) continue;
+          planned_[i].after.push_back({source_of(planned_[i]), {{{}, transfers.store(tensor, places_[root_of(tensor.root)]), {}}}});
+        }
+      }
+      begin = end;
+    }
+  }
+
+  [[nodiscard]] std::uint32_t source_of(const Planned& planned) {
+    const std::int32_t file_index = planned.node->op < 0 ? -1 : report(*planned.node).file_index;
+    return static_cast<std::uint32_t>(std::max(file_index, 0));
   }
 
   void unroll_node(Planned& planned) {
-    planned.tiled.steps = unroll(planned.nest, planned.tiling, {places_, planned.sram, &planned.weights});
-    const std::int32_t file_index = planned.node->op < 0 ? -1 : report(*planned.node).file_index;
-    planned.tiled.source = static_cast<std::uint32_t>(std::max(file_index, 0));
+    const bool is_staged = !staging_.whole.empty();
+    if (!is_staged) job_places_ = places_;
+    if (is_staged && places_of_job_ != planned.job) enter_job(planned.job);
+    planned.tiled.steps = unroll(planned.nest, planned.tiling, {job_places_, planned.sram, &planned.weights, planned.weights_at, frames_});
+    planned.tiled.source = source_of(planned);
     planned.cycles = planned.dram_bytes = 0;
     planned.commands = 0;
     planned.tensors.clear();
-    for (const Step& step : planned.tiled.steps) {
-      for (const auto* items : {&step.loads, &step.compute, &step.stores}) {
-        for (const Item& item : *items) {
-          ++planned.commands;
-          const auto* dma = std::get_if<abi::Dma>(&item.body);
-          const auto source = dma == nullptr ? abi::MemoryKind::kSram : memory_of(dma->source.region());
-          const auto target = dma == nullptr ? abi::MemoryKind::kSram : memory_of(dma->target.region());
-          const auto engine = item.unit == Unit::kVector ? abi::Engine::kVector : item.unit == Unit::kMac ? abi::Engine::kMac : abi::Engine::kDma0;
-          const abi::Cost cost = abi::cost_of({engine, 0, item.body}, chip_, source, target);
-          planned.cycles += cost.alone(chip_);
-          planned.dram_bytes += cost.dram_bytes;
-          for (const abi::Operand* operand : {dma == nullptr ? nullptr : &dma->source, dma == nullptr ? nullptr : &dma->target})
-            if (operand != nullptr && operand->region() >= kTensorStorage) planned.tensors.push_back(operand->region());
-        }
-      }
-    }
+    const auto account = [&](const TiledOperator& op) {
+      for (const Step& step : op.steps)
+        for (const auto* items : {&step.loads, &step.compute, &step.stores})
+          for (const Item& item : *items) account_item(planned, item);
+    };
+    account(planned.tiled);
+    std::ranges::for_each(planned.before, account);
+    std::ranges::for_each(planned.after, account);
     std::ranges::sort(planned.tensors);
     planned.tensors.erase(std::unique(planned.tensors.begin(), planned.tensors.end()), planned.tensors.end());
+  }
+
+  void account_item(Planned& planned, const Item& item) const {
+    ++planned.commands;
+    const auto* dma = std::get_if<abi::Dma>(&item.body);
+    const auto source = dma == nullptr ? abi::MemoryKind::kSram : memory_of(dma->source.region());
+    const auto target = dma == nullptr ? abi::MemoryKind::kSram : memory_of(dma->target.region());
+    const auto engine = item.unit == Unit::kVector ? abi::Engine::kVector : item.unit == Unit::kMac ? abi::Engine::kMac : abi::Engine::kDma0;
+    const abi::Cost cost = abi::cost_of({engine, 0, item.body}, chip_, source, target);
+    planned.cycles += cost.alone(chip_);
+    planned.dram_bytes += cost.dram_bytes;
+    for (const abi::Operand* operand : {dma == nullptr ? nullptr : &dma->source, dma == nullptr ? nullptr : &dma->target})
+      if (operand != nullptr && operand->region() >= kTensorStorage) planned.tensors.push_back(operand->region());
+  }
+
+  /// Where tensors lie while this job runs.
+  void enter_job(std::uint32_t job) {
+    places_of_job_ = job;
+    job_places_ = places_;
+    frames_.assign(places_.size(), Frame{});
+    std::vector<const StagedTensor*> staged(places_.size());
+    for (const StagedTensor& tensor : staging_.tensors)
+      if (tensor.job == job) staged[static_cast<std::size_t>(tensor.root)] = &tensor;
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      const StagedTensor* tensor = staged[static_cast<std::size_t>(aliases_[i].root)];
+      if (tensor == nullptr) continue;
+      job_places_[i] = shown(abi::Operand::at(kSramStorage, tensor->image()), i);
+      frames_[i] = tensor->frame;
+    }
   }
 
   Result<void> build_steps() {
@@ -376,7 +460,11 @@ class Compiler {
 
   Result<void> build_job(const std::vector<Planned*>& job) {
     std::vector<const TiledOperator*> operators;
-    for (const Planned* planned : job) operators.push_back(&planned->tiled);
+    for (const Planned* planned : job) {
+      for (const TiledOperator& op : planned->before) operators.push_back(&op);
+      operators.push_back(&planned->tiled);
+      for (const TiledOperator& op : planned->after) operators.push_back(&op);
+    }
     NARU_TRY(const EmittedJob emitted, emit(order_commands(operators, chip_), storage_bytes_, chip_));
     package::NpuJob step;
     step.stream = abi::encode_stream(emitted.stream);
@@ -436,7 +524,11 @@ class Compiler {
   PackageTensors tensors_;
   std::vector<Planned> planned_;
   std::vector<Life> lives_;
-  std::vector<abi::Operand> places_;
+  std::vector<abi::Operand> places_;          // in the DRAM
+  Staging staging_;
+  std::optional<std::uint32_t> places_of_job_;
+  std::vector<abi::Operand> job_places_;      // while that job runs
+  std::vector<Frame> frames_;
   std::vector<std::uint64_t> storage_bytes_;
   Package package_;
 };

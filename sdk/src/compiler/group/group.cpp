@@ -51,7 +51,10 @@ std::vector<Alias> alias_views(const Program& program) {
       aliases[root] = {node.output, 0};
     }
   }
-  for (std::size_t i = 0; i < aliases.size(); ++i) aliases[i] = find(static_cast<TensorId>(i));
+  for (std::size_t i = 0; i < aliases.size(); ++i) {
+    aliases[i] = find(static_cast<TensorId>(i));
+    aliases[i].is_whole = graph::byte_size(program.graph.tensors[i]) == graph::byte_size(program.graph.tensor(aliases[i].root));
+  }
   return aliases;
 }
 

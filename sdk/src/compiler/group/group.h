@@ -12,6 +12,7 @@ namespace naru::sdk::compiler {
 struct Alias {
   TensorId root = graph::kAbsent;
   std::uint64_t offset = 0;
+  bool is_whole = true;  // covers all of the root
 };
 /// For each tensor the one whose place it shares; itself for most. A view is a part of what it shows unless both have places of their own.
 [[nodiscard]] std::vector<Alias> alias_views(const Program& program);

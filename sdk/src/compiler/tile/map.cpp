@@ -152,6 +152,12 @@ class Chooser {
 
 std::optional<Tiling> choose_map(const MapNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes) { return Chooser(nest, chip, sram_bytes).run(); }
 
+abi::CommandBody whole_map(const MapNest& nest) {
+  const std::vector<Layout> layouts(nest.inputs.size() + 1);
+  const std::array<abi::Operand, 3> nowhere{};
+  return command_of(nest, nest.extent, layouts, nowhere);
+}
+
 std::vector<Step> unroll_map(const MapNest& nest, const MapTiling& tiling, const Places& places) {
   const auto operands = operands_of(nest);
   std::vector<Slots<Extents>> slots;

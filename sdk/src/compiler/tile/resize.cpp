@@ -74,6 +74,12 @@ std::optional<Tiling> choose_resize(const ResizeNest& nest, const abi::Chip& chi
   return best;
 }
 
+abi::CommandBody whole_resize(const ResizeNest& nest) {
+  abi::Resize command = command_of(nest, nest.resize.out_rows * nest.resize.batch, nest.resize.channels);
+  command.in_rows = nest.resize.in_rows;
+  return command;
+}
+
 std::vector<Step> unroll_resize(const ResizeNest& nest, const ResizeTiling& tiling, const Places& places) {
   const ResizeNode& r = nest.resize;
   const std::uint64_t element = abi::element_bytes(nest.type);

@@ -1,9 +1,11 @@
 // Stage 4: nests into tiles that fit the SRAM. A cost model from the chip's numbers chooses the cut; unrolling writes the commands of every tile.
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "compiler/lower/lower.h"
+#include "compiler/tile/frame.h"
 #include "compiler/weights/weights.h"
 #include "naru/abi/chip.h"
 
@@ -43,11 +45,16 @@ struct Tiling {
 /// Of the smallest tiling there is, for messages.
 [[nodiscard]] std::uint64_t smallest_tiling_bytes(const Nest& nest, const abi::Chip& chip);
 
+/// The whole operator from SRAM to SRAM, on no buffers of its own, in up to `parts` parts so that its neighbours may begin and end beside it.
+[[nodiscard]] Tiling whole_tiling(const Nest& nest, std::uint32_t parts);
+
 /// Where everything lies when tiles are written.
 struct Places {
-  std::span<const abi::Operand> tensors;  // by TensorId: storage number and offset
+  std::span<const abi::Operand> tensors;  // by TensorId: storage number and offset; of the image inside a frame
   std::span<const std::uint64_t> sram;    // of each of the tiling's buffers
   const PackedWeights* weights = nullptr; // of a window that has them
+  std::optional<std::uint64_t> weights_at = std::nullopt;  // in the SRAM, when they stay there
+  std::span<const Frame> frames = {};     // by TensorId; empty when no tensor has one
 };
 [[nodiscard]] std::vector<Step> unroll(const Nest& nest, const Tiling& tiling, const Places& places);
 

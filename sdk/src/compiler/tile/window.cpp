@@ -258,7 +258,10 @@ class Unroller {
         outputs_(take(tiling.output_slots)),
         partials_(take(tiling.partial_slots)),
         borders_(tiling.input_slots),
-        prototype_(command_of(w_)) {}
+        prototype_(command_of(w_)) {
+    input_frame_ = frame_of(nest.input, w_.in_rows, w_.in_cols, w_.in_channels * abi::element_bytes(w_.input_type));
+    output_frame_ = frame_of(nest.output, w_.out_rows, w_.out_cols, w_.out_channels * abi::element_bytes(w_.output_type));
+  }
 
   std::vector<Step> run() {
     const auto pixels = pixel_tiles();
@@ -288,6 +291,12 @@ class Unroller {
     std::uint32_t rows = 0, cols = 0, channels = 0, top = 0, bottom = 0, left = 0, right = 0;
     friend bool operator==(const Border&, const Border&) = default;
   };
+
+  [[nodiscard]] Frame frame_of(TensorId tensor, std::uint64_t rows, std::uint64_t cols, std::uint64_t pixel_bytes) const {
+    const auto id = static_cast<std::size_t>(tensor);
+    if (id < places_.frames.size() && places_.frames[id].any()) return places_.frames[id];
+    return {.rows = rows, .cols = cols, .pixel_bytes = pixel_bytes};
+  }
 
   std::vector<std::uint64_t> take(std::uint32_t count) {
     const auto part = places_.sram.subspan(taken_, count);
@@ -334,6 +343,10 @@ class Unroller {
   }
 
   void load_weights(Step& step, const Chunk& chunk, std::uint32_t k) {
+    if (places_.weights_at) {
+      weight_at_ = *places_.weights_at + places_.weights->block(chunk.group, k, chunk.first) - places_.weights->objects.front();
+      return;
+    }
     const abi::Operand object = w_.packed == graph::kAbsent
                                     ? abi::Operand::at(kConstantsStorage, places_.weights->block(chunk.group, k, chunk.first))
                                     : advance(places_.tensors[static_cast<std::size_t>(w_.packed)], chunk.first / abi::kWeightBlockChannels * weight_block_bytes(w_, tiling_.depth));
@@ -353,7 +366,16 @@ class Unroller {
     col_span_ = cols_.span(pixels.col, pixels.cols);
     const std::uint64_t element = abi::element_bytes(w_.input_type);
     const std::uint64_t image_pixel = w_.in_channels * element;
-    const std::uint64_t image_row = w_.in_cols * image_pixel;
+    const std::uint64_t image_row = input_frame_.pitch();
+    if (input_frame_.any() && !w_.is_pool()) {
+      // Padding and all: the border lies around the image. Positions before the image are negative offsets from its first byte.
+      const std::int64_t row = std::int64_t{pixels.row} * rows_.stride - rows_.pad, col = std::int64_t{pixels.col} * cols_.stride - cols_.pad;
+      input_at_ = static_cast<std::uint64_t>(static_cast<std::int64_t>(input_.offset() + first * element) + row * static_cast<std::int64_t>(image_row) +
+                                             col * static_cast<std::int64_t>(image_pixel));
+      pixel_bytes_ = image_pixel;
+      row_bytes_ = image_row;
+      return;
+    }
     const std::uint64_t source = pixels.image * w_.in_rows * image_row + row_span_.begin * image_row + col_span_.begin * image_pixel + first * element;
     const bool is_padded = !w_.is_pool() && (row_span_.inside() < row_span_.size() || col_span_.inside() < col_span_.size());
     if (input_.region() == kSramStorage && !is_padded) {
@@ -420,7 +442,7 @@ class Unroller {
             c.input_row_stride = static_cast<std::uint32_t>(row_bytes_);
             c.input_pixel_stride = static_cast<std::uint32_t>(pixel_bytes_);
             c.output_pixel_stride = static_cast<std::uint32_t>((stays ? w_.out_channels : chunk.channels) * element);
-            c.output_row_stride = (stays ? w_.out_cols : pixels.cols) * c.output_pixel_stride;
+            c.output_row_stride = stays && is_last ? static_cast<std::uint32_t>(output_frame_.pitch()) : pixels.cols * c.output_pixel_stride;
           }
           if constexpr (requires { c.weights; }) c.weights = abi::Operand::at(kSramStorage, weight_at_);
         },
@@ -456,8 +478,8 @@ class Unroller {
   /// Byte of the tile's first element in the whole output.
   [[nodiscard]] std::uint64_t output_offset(const Pixels& pixels, const Chunk& chunk) const {
     const std::uint64_t channel = std::uint64_t{chunk.group} * (w_.out_channels / groups_of(w_)) + chunk.first;
-    const std::uint64_t pixel = (std::uint64_t{pixels.image} * w_.out_rows + pixels.row) * w_.out_cols + pixels.col;
-    return (pixel * w_.out_channels + channel) * abi::element_bytes(w_.output_type);
+    const std::uint64_t row = std::uint64_t{pixels.image} * w_.out_rows + pixels.row;
+    return row * output_frame_.pitch() + pixels.col * output_frame_.pixel_bytes + channel * abi::element_bytes(w_.output_type);
   }
 
   void store(Step& step, const Pixels& pixels, const Chunk& chunk) const {
@@ -473,6 +495,7 @@ class Unroller {
   const Places& places_;
   abi::Operand input_, output_;
   Axis rows_, cols_;
+  Frame input_frame_, output_frame_;
   std::size_t taken_ = 0;
   Slots<InputKey> inputs_;
   Slots<WeightKey> weights_;
@@ -490,6 +513,36 @@ class Unroller {
 }  // namespace
 
 std::optional<Tiling> choose_window(const WindowNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes) { return Chooser(nest, chip, sram_bytes).run(); }
+
+Tiling whole_window_tiling(const WindowNest& nest, std::uint32_t parts) {
+  const WindowNode& w = nest.window;
+  WindowTiling tiling{.rows = ceil_div(w.out_rows, std::min(parts, w.out_rows)), .cols = w.out_cols, .channels = w.out_channels / groups_of(w), .depth = group_depth(w)};
+  if (w.out_rows == 1) tiling.cols = ceil_div(w.out_cols, std::min(parts, w.out_cols));
+  tiling.input_slots = tiling.weight_slots = tiling.output_slots = 0;
+  return {tiling, {}, 0};
+}
+
+abi::CommandBody whole_window(const WindowNest& nest) {
+  const WindowNode& w = nest.window;
+  abi::CommandBody body = command_of(w);
+  std::visit(
+      [&](auto& c) {
+        if constexpr (requires { c.out_rows; c.out_cols; }) {
+          c.out_rows = w.out_rows;
+          c.out_cols = w.out_cols;
+        }
+      },
+      body);
+  if (auto* conv = std::get_if<abi::Conv>(&body)) {
+    conv->out_channels = w.out_channels / w.groups;
+    conv->in_channels = group_depth(w);
+  } else if (auto* depthwise = std::get_if<abi::Depthwise>(&body)) {
+    depthwise->channels = w.out_channels;
+  } else {
+    std::get<abi::Pool>(body).channels = w.out_channels;
+  }
+  return body;
+}
 
 std::vector<Step> unroll_window(const WindowNest& nest, const WindowTiling& tiling, const Places& places) { return Unroller(nest, tiling, places).run(); }
 

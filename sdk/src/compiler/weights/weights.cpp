@@ -92,6 +92,7 @@ PackedWeights pack_weights(const graph::Graph& graph, const WindowNode& node, st
         packer.put(constants.data() + offset + c / 16 * packed.block_bytes[chunk], group * group_channels + c, c % 16, from, to);
     }
   }
+  packed.end = constants.size();
   return packed;
 }
 
