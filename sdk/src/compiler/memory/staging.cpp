@@ -33,10 +33,13 @@ class Planner {
     for (std::uint64_t sixteenths = 16; sixteenths >= 6; sixteenths -= 2) {
       limit_ = sram_bytes_ / 16 * sixteenths;
       if (!choose()) continue;
-      for (const std::uint32_t ahead : {std::uint32_t{1} << 30, kAheadBesideTiles, std::uint32_t{0}}) {
-        stage(ahead);
+      for (std::uint64_t room = sixteenths; room >= 6; --room) {
+        load_limit_ = sram_bytes_ / 16 * room;
+        stage(std::uint32_t{1} << 30);
         if (place()) return finish();
       }
+      stage(0);
+      if (place()) return finish();
     }
     whole_.assign(operators_.size(), false);
     stays_.assign(all_.size(), false);
@@ -271,7 +274,7 @@ class Planner {
   /// Moves the beginning of a life forward by up to `most` operators of the job while there is room.
   void advance(std::uint32_t& issue, std::uint32_t most, std::uint64_t bytes, std::vector<std::uint64_t>& use) const {
     const std::uint32_t job = operators_[issue].job;
-    for (; most > 0 && issue > 0 && operators_[issue - 1].job == job && use[issue - 1] + aligned(bytes) <= limit_; --most) {
+    for (; most > 0 && issue > 0 && operators_[issue - 1].job == job && use[issue - 1] + aligned(bytes) <= load_limit_; --most) {
       --issue;
       use[issue] += aligned(bytes);
     }
@@ -342,7 +345,7 @@ class Planner {
   const std::vector<StagedOperator>& operators_;
   std::span<const TensorFacts> facts_;
   std::span<const TensorId> aliases_;
-  std::uint64_t sram_bytes_, limit_ = 0, load_bytes_min_ = 0;
+  std::uint64_t sram_bytes_, limit_ = 0, load_limit_ = 0, load_bytes_min_ = 0;
   bool beside_ = true;
   std::vector<StagedTensor> all_;
   std::vector<std::vector<std::size_t>> touched_;  // by operator
