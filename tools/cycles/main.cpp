@@ -1,7 +1,6 @@
 // The table of cycles: every model's schedule beside what no schedule can beat. `naru_cycles [--profile P] [--json] MODEL...`
 // Columns stand in docs/performance.md. Models that do not import or compile are listed with the reason.
-#include <sys/resource.h>
-
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -27,7 +26,8 @@ struct Row {
   std::string refusal;  // why there are no numbers
   compiler::Bound bound;
   std::uint64_t cycles = 0;
-  std::uint64_t warm_cycles = 0, warm_bound = 0;
+  std::optional<std::uint64_t> warm_cycles;  // when all weights can stay in the SRAM
+  std::uint64_t file_bytes = 0;              // weights as the model has them
   package::MemoryReport memory;
   double milliseconds = 0, compile_milliseconds = 0;
 
@@ -36,6 +36,13 @@ struct Row {
 };
 
 double ratio(std::uint64_t a, std::uint64_t b) { return b == 0 ? 1.0 : static_cast<double>(a) / static_cast<double>(b); }
+
+std::uint64_t cycles_of(const package::Package& package) {
+  std::uint64_t cycles = 0;
+  for (const auto& step : package.steps)
+    if (const auto* job = std::get_if<package::NpuJob>(&step)) cycles += job->predicted_cycles;
+  return cycles;
+}
 
 Row measure(const std::filesystem::path& file, const profile::Profile& chip) {
   Row row;
@@ -58,8 +65,11 @@ Row measure(const std::filesystem::path& file, const profile::Profile& chip) {
   if (!bound) return refuse(bound.error());
   row.bound = *bound;
   row.memory = package->memory;
-  for (const auto& step : package->steps)
-    if (const auto* job = std::get_if<package::NpuJob>(&step)) row.cycles += job->predicted_cycles;
+  row.cycles = cycles_of(*package);
+  for (const auto& tensor : graph->tensors) row.file_bytes += tensor.constant.size();
+  options.weights_resident = true;
+  const auto warm = compiler::compile(*graph, chip.chip, options);
+  if (warm && warm->memory.dram_traffic_bytes + warm->memory.constants_bytes <= package->memory.dram_traffic_bytes) row.warm_cycles = cycles_of(*warm);
   row.milliseconds = static_cast<double>(row.cycles) * 1e3 / static_cast<double>(chip.chip.clock_hz());
   return row;
 }
@@ -80,20 +90,20 @@ double sram_ratio(const Row& row) { return ratio(row.memory.sram_peak_bytes, row
 double traffic_ratio(const Row& row) { return ratio(row.memory.dram_traffic_bytes, row.memory.compulsory_bytes); }
 
 void print_table(const std::vector<Row>& rows, const profile::Profile& chip) {
-  fmt::print("Profile {}, {} MHz. Bound and its parts, cycles: thousands; SRAM, DRAM: KiB. * convolutional\n\n", chip.name, chip.chip.clock_hz_thousands / 1000);
-  fmt::print("| model | MMAC | MAC | vector | DMA | bound | cycles | ratio | ms | SRAM peak | live | ratio | DRAM | compulsory | ratio | compile ms |\n");
-  fmt::print("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+  fmt::print("Profile {}, {} MHz. Bound and its parts, cycles, warm: thousands of cycles; SRAM, DRAM, file: KiB. * convolutional\n\n", chip.name, chip.chip.clock_hz_thousands / 1000);
+  fmt::print("| model | MMAC | MAC | vector | DMA | bound | cycles | ratio | ms | warm | SRAM peak | live | ratio | DRAM | compulsory | ratio | file | compile ms |\n");
+  fmt::print("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   const auto thousands = [](std::uint64_t cycles) { return fmt::format("{:.1f}", static_cast<double>(cycles) / 1e3); };
   const auto kibibytes = [](std::uint64_t bytes) { return fmt::format("{:.1f}", static_cast<double>(bytes) / 1024); };
   for (const Row& row : rows) {
     if (!row.refusal.empty()) continue;
-    fmt::print("| {}{} | {:.2f} | {} | {} | {} | {} | {} | {:.2f} | {:.3f} | {} | {} | {:.2f} | {} | {} | {:.2f} | {:.1f} |\n", row.name, row.is_convolutional() ? " *" : "",
+    fmt::print("| {}{} | {:.2f} | {} | {} | {} | {} | {} | {:.2f} | {:.3f} | {} | {} | {} | {:.2f} | {} | {} | {:.2f} | {} | {:.1f} |\n", row.name, row.is_convolutional() ? " *" : "",
                static_cast<double>(row.bound.macs) / 1e6, thousands(row.bound.mac), thousands(row.bound.vector), thousands(row.bound.dma), thousands(row.bound.cycles()),
-               thousands(row.cycles), cycles_ratio(row), row.milliseconds, kibibytes(row.memory.sram_peak_bytes), kibibytes(row.memory.sram_live_peak_bytes), sram_ratio(row),
-               kibibytes(row.memory.dram_traffic_bytes), kibibytes(row.memory.compulsory_bytes), traffic_ratio(row), row.compile_milliseconds);
+               thousands(row.cycles), cycles_ratio(row), row.milliseconds, row.warm_cycles ? thousands(*row.warm_cycles) : "-", kibibytes(row.memory.sram_peak_bytes), kibibytes(row.memory.sram_live_peak_bytes), sram_ratio(row),
+               kibibytes(row.memory.dram_traffic_bytes), kibibytes(row.memory.compulsory_bytes), traffic_ratio(row), kibibytes(row.file_bytes), row.compile_milliseconds);
   }
   const auto count = std::ranges::count_if(rows, &Row::is_convolutional);
-  fmt::print("| geometric mean of the {} convolutional | | | | | | | **{:.3f}** | | | | **{:.3f}** | | | **{:.3f}** | |\n", count, geometric_mean(rows, cycles_ratio),
+  fmt::print("| geometric mean of the {} convolutional | | | | | | | **{:.3f}** | | | | | **{:.3f}** | | | **{:.3f}** | | |\n", count, geometric_mean(rows, cycles_ratio),
              geometric_mean(rows, sram_ratio), geometric_mean(rows, traffic_ratio));
   for (const Row& row : rows)
     if (!row.refusal.empty()) fmt::print("\n- {}: {}", row.name, row.refusal);
@@ -108,7 +118,7 @@ void print_json(const std::vector<Row>& rows, const profile::Profile& chip) {
       continue;
     }
     models.push_back({{"name", row.name}, {"convolutional", row.is_convolutional()}, {"macs", row.bound.macs}, {"bound_mac", row.bound.mac}, {"bound_vector", row.bound.vector},
-                      {"bound_dma", row.bound.dma}, {"bound", row.bound.cycles()}, {"cycles", row.cycles}, {"milliseconds", row.milliseconds},
+                      {"bound_dma", row.bound.dma}, {"bound", row.bound.cycles()}, {"cycles", row.cycles}, {"warm_cycles", row.warm_cycles ? nlohmann::json(*row.warm_cycles) : nlohmann::json()}, {"file", row.file_bytes}, {"milliseconds", row.milliseconds},
                       {"sram_peak", row.memory.sram_peak_bytes}, {"sram_live", row.memory.sram_live_peak_bytes}, {"dram_traffic", row.memory.dram_traffic_bytes},
                       {"compulsory", row.memory.compulsory_bytes}, {"compile_milliseconds", row.compile_milliseconds}});
   }

@@ -325,7 +325,7 @@ class Compiler {
       op.tiles = planned.tiling.buffers;
       op.job = planned.job;
     }
-    staging_ = plan_staging(operators, facts, aliases_, chip_);
+    staging_ = plan_staging(operators, facts, aliases_, chip_, options_.weights_resident);
     package_.memory.sram_peak_bytes = staging_.peak;
     package_.memory.sram_live_peak_bytes = staging_.live_peak;
     for (const StagedTensor& tensor : staging_.tensors)
@@ -363,7 +363,7 @@ class Compiler {
         // In the order of their first users; weights before the tensors that they are applied to.
         for (std::size_t user = i; user < end; ++user) {
           for (const StagedWeights& weights : staging_.weights) {
-            if (weights.issue != i || weights.first != user) continue;
+            if (staging_.weights_stay || weights.issue != i || weights.first != user) continue;
             TiledOperator& before = planned_[i].before.emplace_back();
             before.source = source_of(planned_[user]);
             before.steps.push_back({{}, transfers.load(weights), {}});
@@ -502,9 +502,15 @@ class Compiler {
     auto& memory = package_.memory;
     memory.scratch_bytes = package_.scratch_bytes;
     memory.constants_bytes = package_.constants.size();
+    // What the jobs exchange with the host: inputs and outputs, or what host steps make of them.
     memory.compulsory_bytes = memory.constants_bytes;
-    for (std::uint32_t tensor : package_.inputs) memory.compulsory_bytes += package_.tensors[tensor].bytes;
-    for (std::uint32_t tensor : package_.outputs) memory.compulsory_bytes += package_.tensors[tensor].bytes;
+    std::vector<bool> exchanged(package_.tensors.size());
+    for (const auto& step : package_.steps)
+      if (const auto* job = std::get_if<package::NpuJob>(&step))
+        for (const package::Binding& binding : job->bindings)
+          if (binding.source == package::RegionSource::kTensor) exchanged[binding.tensor] = true;
+    for (std::size_t i = 0; i < exchanged.size(); ++i)
+      if (exchanged[i]) memory.compulsory_bytes += package_.tensors[i].bytes;
   }
 
   [[nodiscard]] package::OperatorReport& report(const Node& node) { return program_.reports[static_cast<std::size_t>(node.op)]; }

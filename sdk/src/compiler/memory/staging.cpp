@@ -28,15 +28,24 @@ class Planner {
     collect();
   }
 
-  Staging run() {
+  Staging run(bool weights_stay) {
+    limit_ = load_limit_ = sram_bytes_;
+    if (weights_stay && choose() && std::ranges::find(whole_, false) == whole_.end()) {
+      stage(1);
+      if (hold_weights() && place()) return finish();
+      weights_stay_ = false;
+    }
     // Gaps between buffers need some room: what does not fit is planned again for less.
     for (std::uint64_t sixteenths = 16; sixteenths >= 6; sixteenths -= 2) {
       limit_ = sram_bytes_ / 16 * sixteenths;
       if (!choose()) continue;
-      for (const std::uint32_t ahead : {std::uint32_t{1} << 30, kAheadBesideTiles, std::uint32_t{0}}) {
-        stage(ahead);
+      for (std::uint64_t room = sixteenths; room >= 6; --room) {
+        load_limit_ = sram_bytes_ / 16 * room;
+        stage(std::uint32_t{1} << 30);
         if (place()) return finish();
       }
+      stage(0);
+      if (place()) return finish();
     }
     whole_.assign(operators_.size(), false);
     stays_.assign(all_.size(), false);
@@ -271,10 +280,21 @@ class Planner {
   /// Moves the beginning of a life forward by up to `most` operators of the job while there is room.
   void advance(std::uint32_t& issue, std::uint32_t most, std::uint64_t bytes, std::vector<std::uint64_t>& use) const {
     const std::uint32_t job = operators_[issue].job;
-    for (; most > 0 && issue > 0 && operators_[issue - 1].job == job && use[issue - 1] + aligned(bytes) <= limit_; --most) {
+    for (; most > 0 && issue > 0 && operators_[issue - 1].job == job && use[issue - 1] + aligned(bytes) <= load_limit_; --most) {
       --issue;
       use[issue] += aligned(bytes);
     }
+  }
+
+  /// All weights from the first operator to the last. False when that cannot be.
+  bool hold_weights() {
+    weights_stay_ = true;
+    std::uint64_t total = 0;
+    for (StagedWeights& weights : weights_) {
+      total += aligned(weights.bytes);
+      weights.issue = 0;
+    }
+    return total <= sram_bytes_;
   }
 
   void group_weights() {
@@ -310,7 +330,8 @@ class Planner {
       for (std::uint64_t bytes : operators_[i].tiles) buffers.push_back({bytes, i, longer ? i + 1 : i});
     }
     for (const StagedTensor& tensor : staged_) buffers.push_back({tensor.bytes, tensor.issue, tensor.last});
-    for (const StagedWeights& weights : weights_) buffers.push_back({weights.bytes, weights.issue, weights.last});
+    const auto end = static_cast<std::uint32_t>(operators_.size() - 1);
+    for (const StagedWeights& weights : weights_) buffers.push_back({weights.bytes, weights.issue, weights_stay_ ? end : weights.last});
     plan_ = plan_memory(buffers, kAlignment);
     return plan_.peak <= sram_bytes_;
   }
@@ -335,6 +356,7 @@ class Planner {
         if (whole_[i] && operators_[i].weights_bytes > 0) result.weights_at[i] = weights.offset + operators_[i].weights_begin - weights.begin;
     }
     result.tensors = std::move(staged_);
+    result.weights_stay = weights_stay_;
     result.weights = std::move(weights_);
     return result;
   }
@@ -342,8 +364,8 @@ class Planner {
   const std::vector<StagedOperator>& operators_;
   std::span<const TensorFacts> facts_;
   std::span<const Alias> aliases_;
-  std::uint64_t sram_bytes_, limit_ = 0, load_bytes_min_ = 0;
-  bool beside_ = true;
+  std::uint64_t sram_bytes_, limit_ = 0, load_limit_ = 0, load_bytes_min_ = 0;
+  bool beside_ = true, weights_stay_ = false;
   std::vector<StagedTensor> all_;
   std::vector<std::vector<std::size_t>> touched_;  // by operator
   std::vector<bool> whole_, stays_;
@@ -355,8 +377,9 @@ class Planner {
 
 }  // namespace
 
-Staging plan_staging(const std::vector<StagedOperator>& operators, std::span<const TensorFacts> facts, std::span<const Alias> aliases, const abi::Chip& chip) {
-  return Planner(operators, facts, aliases, chip).run();
+Staging plan_staging(const std::vector<StagedOperator>& operators, std::span<const TensorFacts> facts, std::span<const Alias> aliases, const abi::Chip& chip,
+                     bool weights_stay) {
+  return Planner(operators, facts, aliases, chip).run(weights_stay);
 }
 
 }  // namespace naru::sdk::compiler

@@ -59,10 +59,13 @@ struct Staging {
   std::vector<StagedTensor> tensors;
   std::vector<StagedWeights> weights;
   std::vector<std::optional<std::uint64_t>> weights_at;  // by operator, in the SRAM
+  bool weights_stay = false;                        // every weight has a place of its own for all jobs: nothing loads it
   std::uint64_t peak = 0, live_peak = 0;
 };
 
-/// `facts` by tensor, `aliases` as in group.h. Every operator's tiles fit the chip's SRAM.
-[[nodiscard]] Staging plan_staging(const std::vector<StagedOperator>& operators, std::span<const TensorFacts> facts, std::span<const Alias> aliases, const abi::Chip& chip);
+/// `facts` by tensor, `aliases` as in group.h. Every operator's tiles fit the chip's SRAM. `weights_stay` asks for a plan in which all weights stay from
+/// inference to inference, where there is one.
+[[nodiscard]] Staging plan_staging(const std::vector<StagedOperator>& operators, std::span<const TensorFacts> facts, std::span<const Alias> aliases, const abi::Chip& chip,
+                                   bool weights_stay);
 
 }  // namespace naru::sdk::compiler

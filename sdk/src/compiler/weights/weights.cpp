@@ -27,7 +27,7 @@ class Packer {
         const std::int32_t weight = at(channel, tap, i);
         sum += weight;
         switch (node_.weight_format) {
-          case abi::WeightFormat::kDepthwiseI16: store_le(block + abi::depthwise_i16_weight_offset(tap, lane), static_cast<std::int16_t>(weight)); break;
+          case abi::WeightFormat::kDepthwiseI16: store_le(block + abi::depthwise_weight_offset(tap, lane, 2), static_cast<std::int16_t>(weight)); break;
           case abi::WeightFormat::kDepthwiseI8: block[abi::depthwise_weight_offset(tap, lane)] = static_cast<std::byte>(weight); break;
           default: block[abi::dense_weight_offset(tap, i - from, lane, to - from)] = static_cast<std::byte>(weight);
         }
@@ -69,7 +69,7 @@ class Packer {
 
 std::uint64_t weight_block_bytes(const WindowNode& node, std::uint32_t depth) {
   const std::uint64_t taps = std::uint64_t{node.kernel_rows} * node.kernel_cols;
-  if (node.weight_format == abi::WeightFormat::kDepthwiseI16) return abi::depthwise_i16_block_bytes(taps);
+  if (node.weight_format == abi::WeightFormat::kDepthwiseI16) return abi::depthwise_block_bytes(taps, 2);
   return node.weight_format == abi::WeightFormat::kDepthwiseI8 ? abi::depthwise_block_bytes(taps) : abi::dense_block_bytes(taps, depth);
 }
 
