@@ -22,7 +22,7 @@ std::int64_t code_of(float real, float scale, std::int32_t zero_point) noexcept 
   const float quotient = std::round(real / scale);
   if (std::isnan(quotient)) return zero_point;
   // Past any code of any type, so that the caller's clamp decides; the cast would be undefined.
-  constexpr float kFar = 1.0e9F;
+  constexpr float kFar = 1.0e10F;
   return std::int64_t{zero_point} + static_cast<std::int64_t>(std::clamp(quotient, -kFar, kFar));
 }
 

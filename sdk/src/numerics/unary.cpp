@@ -1,10 +1,10 @@
 // Operators of one 8-bit code as tables of 256 codes. Where TFLite Micro has integer arithmetic for an operator the table is made by that arithmetic
 // (RELU and its kind, LEAKY_RELU, HARD_SWISH, ABS, RSQRT, QUANTIZE); the others are curves in float, rounded to the nearest code.
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 
+#include "numerics/fixed_point.h"
 #include "numerics/numerics.h"
 
 namespace naru::sdk::numerics {
@@ -52,12 +52,6 @@ CodeTable tabulate_curve(const Tensor& input, const Tensor& output, F&& curve) {
   return table;
 }
 
-/// High half of twice the product of 32-bit numbers, rounded to nearest (numerics 1).
-std::int32_t rounding_high_mul(std::int32_t a, std::int32_t b) noexcept { return multiply_by_quantized_multiplier(a, {b, 0}); }
-std::int32_t saturated_left(std::int64_t value, int amount) noexcept {
-  return static_cast<std::int32_t>(std::clamp<std::int64_t>(value * (std::int64_t{1} << amount), std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()));
-}
-
 // Numerics 13, in 16 bits.
 
 std::int32_t saturate16(std::int64_t value) noexcept { return static_cast<std::int32_t>(std::clamp<std::int64_t>(value, kInt16Min, kInt16Max)); }
@@ -65,11 +59,6 @@ std::int32_t left16(std::int32_t value, int amount) noexcept { return saturate16
 std::int32_t rounding_high_mul16(std::int32_t a, std::int32_t b) noexcept {
   const std::int32_t product = a * b;
   return saturate16((product + (product >= 0 ? 1 << 14 : 1 - (1 << 14))) / (1 << 15));
-}
-std::int32_t divide_by_power(std::int32_t value, int exponent) noexcept {
-  if (exponent > 30) return 0;
-  const std::int32_t mask = static_cast<std::int32_t>((std::int64_t{1} << exponent) - 1);
-  return (value >> exponent) + ((value & mask) > (mask >> 1) + (value < 0 ? 1 : 0) ? 1 : 0);
 }
 /// A multiplier with 15 bits after the point.
 std::int32_t halved(Multiplier multiplier) noexcept {
@@ -94,33 +83,6 @@ CodeTable hard_swish_table(const Tensor& input, const Tensor& output) {
     // TFLite refuses a left shift here; saturating is what its other shifts of this operator do.
     return to_output.shift > 0 ? left16(product, to_output.shift) : divide_by_power(product, -to_output.shift);
   });
-}
-
-/// 1/sqrt(value) by five steps of Newton's iteration with 28 bits after the point, as value * 2^-shift in Q31; value at least 1.
-Multiplier inverse_square_root(std::int32_t value) noexcept {
-  if (value <= 1) return {std::numeric_limits<std::int32_t>::max(), 0};
-  int right = 11;
-  while (value >= 1 << 29) {
-    value /= 4;
-    ++right;
-  }
-  const int pairs = (std::countl_zero(static_cast<std::uint32_t>(value)) - 1) / 2 - 1;
-  right -= pairs;
-  value <<= 2 * pairs;
-  const std::int32_t half = divide_by_power(value >> 1, 1);
-  constexpr std::int32_t kThreeHalves = (1 << 28) + (1 << 27);
-  std::int32_t x = 1 << 28;
-  for (int i = 0; i < 5; ++i) {
-    const std::int32_t cube = saturated_left(rounding_high_mul(rounding_high_mul(x, x), x), 6);
-    x = saturated_left(std::int64_t{rounding_high_mul(kThreeHalves, x)} - rounding_high_mul(half, cube), 3);
-  }
-  constexpr std::int32_t kHalfRootOfTwo = 1518500250;
-  x = rounding_high_mul(x, kHalfRootOfTwo);
-  if (right < 0) {
-    x = static_cast<std::int32_t>(static_cast<std::uint32_t>(x) << -right);
-    right = 0;
-  }
-  return {x, -right};
 }
 
 CodeTable rsqrt_table(const Tensor& input, const Tensor& output) {
