@@ -36,7 +36,7 @@ class HostRun {
     const auto bytes = std::as_bytes(std::span(values));
     // One byte further than a vector begins, so that nothing is aligned.
     std::vector<std::byte> held(bytes.size() + 1);
-    std::memcpy(held.data() + 1, bytes.data(), bytes.size());
+    std::ranges::copy(bytes, held.begin() + 1);
     inputs_.push_back(std::move(held));
     return *this;
   }
