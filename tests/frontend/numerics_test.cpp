@@ -165,6 +165,17 @@ TEST(Add, RescalesBothOperandsToTwiceTheLargerScale) {
   EXPECT_EQ(numerics::add_parameters(0.5F, 0.25F, 1.0F, ElementType::kI16).left_shift, 15);
 }
 
+TEST(Sub, DividesItsScalesInFloat) {
+  const float a = 0.0123F, b = 0.0477F, out = 0.031F;
+  const float twice_max = 2.0F * b;
+  const auto parameters = numerics::sub_parameters(a, b, out, ElementType::kI8);
+  EXPECT_EQ(parameters.a, numerics::quantize_multiplier(double{static_cast<float>(a / twice_max)}));
+  EXPECT_NE(parameters.a, numerics::add_parameters(a, b, out, ElementType::kI8).a);
+  EXPECT_EQ(parameters.b, (Multiplier{1 << 30, 0}));
+  EXPECT_EQ(parameters.output, numerics::quantize_multiplier(double{static_cast<float>(twice_max / static_cast<float>(1048576.0F * out))}));
+  EXPECT_EQ(numerics::sub_parameters(a, b, out, ElementType::kU8).a, numerics::add_parameters(a, b, out, ElementType::kU8).a);
+}
+
 TEST(Mean, FoldsTheDivisionIntoTheMultiplier) {
   // 49 elements: 2^5 is the largest power of two in them, and 2^30 * 2^5 / 49 = 701219150.4 is truncated.
   EXPECT_EQ(numerics::mean_multiplier(1.0F, 1.0F, 49), (Multiplier{701219150, -4}));
@@ -309,14 +320,14 @@ TEST(UnaryTable, QuantizeBetweenSignsIsAnExclusiveOr) {
   for (std::size_t i = 0; i < 256; ++i) EXPECT_EQ(static_cast<std::size_t>(table[i]), i);
 }
 
-TEST(UnaryTable, RoundsHalvesToEvenAndGivesLogarithmsOfNegativesTheLowestCode) {
+TEST(UnaryTable, RoundsHalvesToEvenAndGivesLogarithmsOfNegativesTheZeroPoint) {
   const auto halves = codes(0.5F, 0);
   const auto round = *numerics::unary_table(unary(graph::OperatorKind::kRound), halves, codes(1.0F, 0));
   EXPECT_EQ(code_at(round, 1), 0);
   EXPECT_EQ(code_at(round, 3), 2);
   EXPECT_EQ(code_at(round, -3), -2);
   const auto log = *numerics::unary_table(unary(graph::OperatorKind::kLog), halves, halves);
-  EXPECT_EQ(code_at(log, -1), -128);
+  EXPECT_EQ(code_at(log, -1), 0);
   EXPECT_EQ(code_at(log, 0), -128);
   EXPECT_EQ(code_at(log, 2), 0);
 }

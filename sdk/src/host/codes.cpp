@@ -56,8 +56,9 @@ Result<Run> prepare_binary_codes(const Call& call, Broadcast plan, graph::Activa
     switch (call.op.kind) {
       case OperatorKind::kAdd:
       case OperatorKind::kSub: {
-        const auto p = numerics::add_parameters(a.scale(), b.scale(), out.scale(), out.type);
-        const std::int32_t sign = call.op.kind == OperatorKind::kAdd ? 1 : -1;
+        const bool adds = call.op.kind == OperatorKind::kAdd;
+        const auto p = adds ? numerics::add_parameters(a.scale(), b.scale(), out.scale(), out.type) : numerics::sub_parameters(a.scale(), b.scale(), out.scale(), out.type);
+        const std::int32_t sign = adds ? 1 : -1;
         run = codes_run<T>(call, std::move(plan), range, [=](std::int32_t x, std::int32_t y) {
           const std::int32_t fine_x = multiply_by_quantized_multiplier(wrapped(std::int64_t{x} * (1 << p.left_shift)), p.a);
           const std::int32_t fine_y = multiply_by_quantized_multiplier(wrapped(std::int64_t{y} * (1 << p.left_shift)), p.b);

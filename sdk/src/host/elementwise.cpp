@@ -39,17 +39,17 @@ T floor_mod(T a, T b) noexcept {
   return rest != 0 && (b < 0) != (rest < 0) ? static_cast<T>(rest + b) : rest;
 }
 
+/// Whole numbers by way of double, as TFLite; what does not fit saturates.
 template <typename T>
 T power(T base, T exponent) noexcept {
   if constexpr (std::is_floating_point_v<T>) {
     return std::pow(base, exponent);
   } else {
-    T result = 1;
-    for (; exponent > 0; exponent = static_cast<T>(exponent / 2)) {
-      if (exponent % 2 != 0) result = wrap<T>(std::multiplies<>(), result, base);
-      base = wrap<T>(std::multiplies<>(), base, base);
-    }
-    return result;
+    const double value = std::pow(static_cast<double>(base), static_cast<double>(exponent));
+    constexpr double kLimit = static_cast<double>(std::numeric_limits<T>::max());
+    if (value >= kLimit) return std::numeric_limits<T>::max();
+    if (value <= -kLimit) return std::numeric_limits<T>::min();
+    return static_cast<T>(value);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "host/call.h"
 #include "naru/abi/sigmoid.h"
+#include "numerics/fixed_point.h"
 
 namespace naru::sdk::host {
 namespace {
@@ -27,7 +28,7 @@ float logistic(float x) noexcept {
 }
 
 float gelu(float x, bool approximate) noexcept {
-  if (!approximate) return x * (0.5F * std::erfc(x * static_cast<float>(-0.70710678118654752440)));
+  if (!approximate) return 0.5F * x * std::erfc(x * static_cast<float>(-0.70710678118654752440));
   constexpr auto kRootOfTwoByPi = static_cast<float>(0.79788456080286535588);
   return 0.5F * x * (1.0F + std::tanh(kRootOfTwoByPi * (x + 0.044715F * x * x * x)));
 }
@@ -48,7 +49,10 @@ Real real_function(const Call& call) {
       if (options == nullptr) return {};
       return [alpha = options->alpha](float x) { return x > 0.0F ? x : x * alpha; };
     }
-    case OperatorKind::kElu: return [](float x) { return x < 0.0F ? std::expm1(x) : x; };
+    case OperatorKind::kElu:
+      // TFLite's tables of codes take the plain difference.
+      if (call.in().type != ElementType::kF32) return [](float x) { return x < 0.0F ? std::exp(x) - 1.0F : x; };
+      return [](float x) { return x < 0.0F ? std::expm1(x) : x; };
     case OperatorKind::kGelu: {
       const auto* options = call.options<graph::GeluOptions>();
       if (options == nullptr) return {};
@@ -116,6 +120,20 @@ Run codes16_run(const Tensor& in, const Tensor& out, numerics::Range range, F f)
   });
 }
 
+/// Numerics 23, as the table of 8 bits has it.
+Run rsqrt_run(const Tensor& in, const Tensor& out) {
+  constexpr int kFineBits = 20;
+  const numerics::Range codes = numerics::code_range(out.type);
+  numerics::Multiplier rescale = numerics::quantize_multiplier(1.0 / (std::sqrt(static_cast<double>(in.scale())) * static_cast<double>(out.scale())));
+  rescale.shift -= kFineBits;
+  return codes16_run(in, out, codes, [=, zero = out.zero_point()](std::int32_t difference) {
+    if (difference <= 0) return codes.max - zero;
+    numerics::Multiplier root = numerics::inverse_square_root(difference);
+    root.shift += kFineBits;
+    return numerics::multiply_by_quantized_multiplier(numerics::multiply_by_quantized_multiplier(1, root), rescale);
+  });
+}
+
 Result<Run> prepare_codes16(const Call& call) {
   const Tensor& in = call.in();
   const Tensor& out = call.out();
@@ -152,8 +170,21 @@ Result<Run> prepare_codes16(const Call& call) {
     case OperatorKind::kRelu6: return relu(graph::Activation::kRelu6);
     case OperatorKind::kReluN1To1: return relu(graph::Activation::kReluN1To1);
     case OperatorKind::kAbs: return rescaled(numerics::ratio_scale(in.scale(), out.scale()), [](std::int32_t d) { return std::abs(d); }, codes);
-    case OperatorKind::kNeg: return rescaled(numerics::ratio_scale(in.scale(), out.scale()), [](std::int32_t d) { return -d; }, codes);
-    default: return call.no_type();
+    case OperatorKind::kRsqrt: return rsqrt_run(in, out);
+    case OperatorKind::kRelu0To1:
+      return rescaled(numerics::float_ratio_scale(in.scale(), out.scale()), same,
+                      {numerics::activation_range(graph::Activation::kRelu, out.scale(), out.zero_point(), out.type).min,
+                       numerics::activation_range(graph::Activation::kReluN1To1, out.scale(), out.zero_point(), out.type).max});
+    case OperatorKind::kHardSwish: return call.no_type();
+    default: {
+      // No integer path in TFLite Micro: the curve in float, to the nearest code; what is no number is the zero point.
+      Real function = real_function(call);
+      if (!function) return call.no_options();
+      return map_run<std::int16_t>([function = std::move(function), scale = in.scale(), zero_in = in.zero_point(), inverse = 1.0F / out.scale(), zero = out.zero_point()](std::int16_t code) {
+        const float rounded = std::round(function(scale * static_cast<float>(code - zero_in)) * inverse) + static_cast<float>(zero);
+        return static_cast<std::int16_t>(std::isnan(rounded) ? zero : static_cast<std::int32_t>(std::clamp(rounded, -32768.0F, 32767.0F)));
+      });
+    }
   }
 }
 

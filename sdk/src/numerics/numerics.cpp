@@ -126,6 +126,20 @@ AddParameters add_parameters(float a_scale, float b_scale, float output_scale, a
   return parameters;
 }
 
+AddParameters sub_parameters(float a_scale, float b_scale, float output_scale, abi::ElementType type) noexcept {
+  if (type == abi::ElementType::kU8) return add_parameters(a_scale, b_scale, output_scale, type);
+  AddParameters parameters;
+  parameters.left_shift = type == abi::ElementType::kI16 ? 15 : 20;
+  const float twice_max = 2.0F * std::max(a_scale, b_scale);
+  const float a = a_scale / twice_max;
+  const float b = b_scale / twice_max;
+  const float output = twice_max / (static_cast<float>(1 << parameters.left_shift) * output_scale);
+  parameters.a = quantize_multiplier(static_cast<double>(a));
+  parameters.b = quantize_multiplier(static_cast<double>(b));
+  parameters.output = quantize_multiplier(static_cast<double>(output));
+  return parameters;
+}
+
 Multiplier mul_multiplier(float a_scale, float b_scale, float output_scale) noexcept {
   return quantize_multiplier(product_scale(a_scale, b_scale, output_scale));
 }

@@ -36,7 +36,7 @@ CodeTable tabulate(const Tensor& input, const Tensor& output, Range range, F&& c
   return table;
 }
 
-/// A curve in float. Multiplied by the inverse of the output's scale, as TFLite's tables are; NaN (the logarithm of a negative) is the lowest code.
+/// A curve in float. Multiplied by the inverse of the output's scale, as TFLite's tables are; NaN (the logarithm of a negative) is the zero point.
 template <typename F>
 CodeTable tabulate_curve(const Tensor& input, const Tensor& output, F&& curve) {
   CodeTable table{};
@@ -46,7 +46,7 @@ CodeTable tabulate_curve(const Tensor& input, const Tensor& output, F&& curve) {
   for (std::size_t i = 0; i < table.size(); ++i) {
     const float real = input.scale() * static_cast<float>(first + static_cast<std::int32_t>(i));
     const float code = std::round(curve(real) * inverse) + static_cast<float>(output.zero_point());
-    table[i] = std::isnan(code) ? static_cast<std::byte>(codes.min)
+    table[i] = std::isnan(code) ? static_cast<std::byte>(output.zero_point())
                                 : static_cast<std::byte>(static_cast<std::int32_t>(std::clamp(code, static_cast<float>(codes.min), static_cast<float>(codes.max))));
   }
   return table;
@@ -114,7 +114,7 @@ std::optional<CodeTable> relu_table(OperatorKind kind, const Tensor& input, cons
 }
 
 float gelu(float x, bool approximate) noexcept {
-  if (!approximate) return x * (0.5F * std::erfc(x * static_cast<float>(-0.70710678118654752440)));
+  if (!approximate) return 0.5F * x * std::erfc(x * static_cast<float>(-0.70710678118654752440));
   constexpr auto kRootOfTwoByPi = static_cast<float>(0.79788456080286535588);
   return 0.5F * x * (1.0F + std::tanh(kRootOfTwoByPi * (x + 0.044715F * x * x * x)));
 }
@@ -155,7 +155,6 @@ std::optional<CodeTable> unary_table(const graph::Operator& op, const Tensor& in
     case OperatorKind::kHardSwish: return hard_swish_table(input, output);
     case OperatorKind::kRsqrt: return rsqrt_table(input, output);
     case OperatorKind::kAbs: return rescaled([](std::int32_t difference) { return std::abs(difference); });
-    case OperatorKind::kNeg: return rescaled([](std::int32_t difference) { return -difference; });
     case OperatorKind::kQuantize: return rescaled([](std::int32_t difference) { return difference; });
     case OperatorKind::kLogistic: return curve([](float x) { return 1.0F / (1.0F + std::exp(-x)); });
     case OperatorKind::kTanh: return curve([](float x) { return std::tanh(x); });
@@ -165,6 +164,7 @@ std::optional<CodeTable> unary_table(const graph::Operator& op, const Tensor& in
       if (options == nullptr) return std::nullopt;
       return curve([&](float x) { return gelu(x, options->approximate); });
     }
+    case OperatorKind::kNeg: return curve([](float x) { return -x; });
     case OperatorKind::kSquare: return curve([](float x) { return x * x; });
     case OperatorKind::kSqrt: return curve([](float x) { return std::sqrt(x); });
     case OperatorKind::kExp: return curve([](float x) { return std::exp(x); });
