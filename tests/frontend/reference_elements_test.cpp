@@ -22,7 +22,10 @@ std::vector<Out> both(OperatorKind kind, std::vector<T> a, std::vector<T> b, Cod
   const auto count = static_cast<std::int32_t>(std::max(a.size(), b.size()));
   const auto shape = [](const std::vector<T>& values) { return graph::Shape{static_cast<std::int32_t>(values.size())}; };
   ReferenceOperator op(kind, std::move(options));
-  return op.input<T>(shape(a), a, codes).template input<T>(shape(b), b, codes).template result<Out>({count}, std::is_same_v<Out, Bit> ? Codes{} : codes).template run<Out>();
+  return op.input<T>(shape(a), a, codes)
+      .template input<T>(shape(b), b, codes)
+      .template result<Out>({count}, std::is_same_v<Out, Bit> ? Codes{} : codes)
+      .template run<Out>();
 }
 
 TEST(ReferenceNumbers, AddSubtractMultiplyAndDivide) {
@@ -32,7 +35,8 @@ TEST(ReferenceNumbers, AddSubtractMultiplyAndDivide) {
   EXPECT_THAT(both<std::int32_t>(OperatorKind::kMul, {3, -4}, {5}, {}, ElementwiseOptions{Activation::kReluN1To1}), ElementsAre(1, -1));
   EXPECT_THAT(both<std::int32_t>(OperatorKind::kAdd, {std::numeric_limits<std::int32_t>::max()}, {1}), ElementsAre(std::numeric_limits<std::int32_t>::min()));
   EXPECT_THAT(both<std::int64_t>(OperatorKind::kSub, {5'000'000'000}, {1}), ElementsAre(4'999'999'999));
-  EXPECT_THAT(both<std::int32_t>(OperatorKind::kDiv, {-7, std::numeric_limits<std::int32_t>::min()}, {2, -1}), ElementsAre(-3, std::numeric_limits<std::int32_t>::min()));
+  EXPECT_THAT(both<std::int32_t>(OperatorKind::kDiv, {-7, std::numeric_limits<std::int32_t>::min()}, {2, -1}),
+              ElementsAre(-3, std::numeric_limits<std::int32_t>::min()));
 }
 
 TEST(ReferenceNumbers, RoundQuotientsDownAndRefuseZero) {
@@ -60,7 +64,11 @@ TEST(ReferenceCodes, AddSubtractAndMultiplyInEveryType) {
   const auto run = [](OperatorKind kind, auto zero, auto a, auto b, Codes out) {
     using Code = decltype(zero);
     ReferenceOperator op(kind);
-    return op.input<Code>({1}, {static_cast<Code>(a)}, {0.5F, zero}).template input<Code>({1}, {static_cast<Code>(b)}, {0.25F, zero}).template result<Code>({1}, out).template run<Code>().front();
+    return op.input<Code>({1}, {static_cast<Code>(a)}, {0.5F, zero})
+        .template input<Code>({1}, {static_cast<Code>(b)}, {0.25F, zero})
+        .template result<Code>({1}, out)
+        .template run<Code>()
+        .front();
   };
   EXPECT_EQ(run(OperatorKind::kAdd, std::uint8_t{100}, 110, 104, {1.0F, 7}), 5 + 1 + 7);
   EXPECT_EQ(run(OperatorKind::kSub, std::uint8_t{100}, 110, 104, {1.0F, 7}), 5 - 1 + 7);
@@ -77,7 +85,11 @@ TEST(ReferenceCodes, AddSubtractAndMultiplyInEveryType) {
 
 TEST(ReferenceCodes, CompareTheRealValues) {
   const auto run = [](OperatorKind kind) {
-    return ReferenceOperator(kind).input<std::int8_t>({3}, {2, 4, 6}, {0.5F, 0}).input<std::int8_t>({1}, {18}, {0.25F, 10}).result<Bit>({3}).run<std::uint8_t>();
+    return ReferenceOperator(kind)
+        .input<std::int8_t>({3}, {2, 4, 6}, {0.5F, 0})
+        .input<std::int8_t>({1}, {18}, {0.25F, 10})
+        .result<Bit>({3})
+        .run<std::uint8_t>();
   };
   EXPECT_THAT(run(OperatorKind::kEqual), ElementsAre(0, 1, 0));
   EXPECT_THAT(run(OperatorKind::kNotEqual), ElementsAre(1, 0, 1));
@@ -100,9 +112,20 @@ TEST(ReferenceLogic, ComparesCombinesAndSelects) {
   EXPECT_THAT((both<Bit, Bit>(OperatorKind::kLogicalOr, bits({0, 2}), bits({0}))), ElementsAre(Bit::kFalse, Bit::kTrue));
   EXPECT_THAT((both<Bit, Bit>(OperatorKind::kEqual, bits({2}), bits({1}))), ElementsAre(Bit::kTrue));
   EXPECT_THAT(ReferenceOperator(OperatorKind::kLogicalNot).input<Bit>({2}, bits({0, 9})).result<Bit>({2}).run<Bit>(), ElementsAre(Bit::kTrue, Bit::kFalse));
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kSelect).input<Bit>({2, 1}, bits({1, 0})).input<float>({2, 2}, {1, 2, 3, 4}).input<float>({2}, {5, 6}).result<float>({2, 2}).run<float>(), ElementsAre(1, 2, 5, 6));
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kSelect)
+                  .input<Bit>({2, 1}, bits({1, 0}))
+                  .input<float>({2, 2}, {1, 2, 3, 4})
+                  .input<float>({2}, {5, 6})
+                  .result<float>({2, 2})
+                  .run<float>(),
+              ElementsAre(1, 2, 5, 6));
   // The older form chooses whole rows.
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kSelect).input<Bit>({2}, bits({0, 1})).input<std::int16_t>({2, 3}, {1, 2, 3, 4, 5, 6}).input<std::int16_t>({2, 3}, {7, 8, 9, 10, 11, 12}).result<std::int16_t>({2, 3}).run<std::int16_t>(),
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kSelect)
+                  .input<Bit>({2}, bits({0, 1}))
+                  .input<std::int16_t>({2, 3}, {1, 2, 3, 4, 5, 6})
+                  .input<std::int16_t>({2, 3}, {7, 8, 9, 10, 11, 12})
+                  .result<std::int16_t>({2, 3})
+                  .run<std::int16_t>(),
               ElementsAre(7, 8, 9, 4, 5, 6));
 }
 
@@ -123,26 +146,48 @@ TEST(ReferenceReduce, SumsAveragesAndFindsExtremes) {
 }
 
 TEST(ReferenceReduce, FindsTheFirstOfEqualExtremes) {
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kArgMax, graph::AxisOptions{1}).input<std::int8_t>({2, 3}, {1, 7, 7, -1, -1, -1}).result<std::int32_t>({2}).run<std::int32_t>(), ElementsAre(1, 0));
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kArgMin, graph::AxisOptions{0}).input<float>({3, 2}, {5, 1, 4, 1, 4, 0}).result<std::int64_t>({2}).run<std::int64_t>(), ElementsAre(1, 2));
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kArgMax, graph::AxisOptions{1})
+                  .input<std::int8_t>({2, 3}, {1, 7, 7, -1, -1, -1})
+                  .result<std::int32_t>({2})
+                  .run<std::int32_t>(),
+              ElementsAre(1, 0));
+  EXPECT_THAT(
+      ReferenceOperator(OperatorKind::kArgMin, graph::AxisOptions{0}).input<float>({3, 2}, {5, 1, 4, 1, 4, 0}).result<std::int64_t>({2}).run<std::int64_t>(),
+      ElementsAre(1, 2));
 }
 
 TEST(ReferenceConvert, QuantizesBetweenAllCodes) {
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kQuantize).input<float>({4}, {0.25F, -0.75F, 1.0e9F, std::nanf("")}).result<std::int16_t>({4}, {0.5F, 0}).run<std::int16_t>(), ElementsAre(1, -2, 32'767, 0));
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kQuantize).input<std::int16_t>({3}, {1'000, -1'000, 32'767}, {0.5F, 0}).result<std::int32_t>({3}, {0.25F, 0}).run<std::int32_t>(), ElementsAre(2'000, -2'000, 65'534));
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kQuantize).input<std::int32_t>({2}, {100'000, -100}, {0.5F, 0}).result<std::int8_t>({2}, {2.0F, 5}).run<std::int8_t>(), ElementsAre(127, -20));
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kQuantize).input<std::int8_t>({2}, {-128, 127}, {0.5F, -128}).result<std::int16_t>({2}, {0.25F, 0}).run<std::int16_t>(), ElementsAre(0, 510));
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kDequantize).input<std::int16_t>({2}, {-3, 5}, {0.25F, 1}).result<float>({2}).run<float>(), ElementsAre(-1.0F, 1.0F));
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kQuantize)
+                  .input<float>({4}, {0.25F, -0.75F, 1.0e9F, std::nanf("")})
+                  .result<std::int16_t>({4}, {0.5F, 0})
+                  .run<std::int16_t>(),
+              ElementsAre(1, -2, 32'767, 0));
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kQuantize)
+                  .input<std::int16_t>({3}, {1'000, -1'000, 32'767}, {0.5F, 0})
+                  .result<std::int32_t>({3}, {0.25F, 0})
+                  .run<std::int32_t>(),
+              ElementsAre(2'000, -2'000, 65'534));
+  EXPECT_THAT(
+      ReferenceOperator(OperatorKind::kQuantize).input<std::int32_t>({2}, {100'000, -100}, {0.5F, 0}).result<std::int8_t>({2}, {2.0F, 5}).run<std::int8_t>(),
+      ElementsAre(127, -20));
+  EXPECT_THAT(
+      ReferenceOperator(OperatorKind::kQuantize).input<std::int8_t>({2}, {-128, 127}, {0.5F, -128}).result<std::int16_t>({2}, {0.25F, 0}).run<std::int16_t>(),
+      ElementsAre(0, 510));
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kDequantize).input<std::int16_t>({2}, {-3, 5}, {0.25F, 1}).result<float>({2}).run<float>(),
+              ElementsAre(-1.0F, 1.0F));
 }
 
 TEST(ReferenceConvert, CastsAndSaturatesWhatCDoesNotDefine) {
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kCast).input<float>({5}, {1.9F, -1.9F, 1.0e20F, -1.0e20F, std::nanf("")}).result<std::int32_t>({5}).run<std::int32_t>(),
-              ElementsAre(1, -1, std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min(), 0));
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kCast).input<float>({1}, {1.0e19F}).result<std::int64_t>({1}).run<std::int64_t>(), ElementsAre(std::numeric_limits<std::int64_t>::max()));
+  EXPECT_THAT(
+      ReferenceOperator(OperatorKind::kCast).input<float>({5}, {1.9F, -1.9F, 1.0e20F, -1.0e20F, std::nanf("")}).result<std::int32_t>({5}).run<std::int32_t>(),
+      ElementsAre(1, -1, std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min(), 0));
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kCast).input<float>({1}, {1.0e19F}).result<std::int64_t>({1}).run<std::int64_t>(),
+              ElementsAre(std::numeric_limits<std::int64_t>::max()));
   EXPECT_THAT(ReferenceOperator(OperatorKind::kCast).input<std::int32_t>({2}, {300, -1}).result<std::uint8_t>({2}).run<std::uint8_t>(), ElementsAre(44, 255));
   EXPECT_THAT(ReferenceOperator(OperatorKind::kCast).input<std::uint8_t>({1}, {200}).result<float>({1}).run<float>(), ElementsAre(200.0F));
   EXPECT_THAT(ReferenceOperator(OperatorKind::kCast).input<float>({2}, {0.0F, 0.5F}).result<Bit>({2}).run<Bit>(), ElementsAre(Bit::kFalse, Bit::kTrue));
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kCast).input<Bit>({2}, {Bit::kFalse, Bit::kTrue}).result<std::int64_t>({2}).run<std::int64_t>(), ElementsAre(0, 1));
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kCast).input<Bit>({2}, {Bit::kFalse, Bit::kTrue}).result<std::int64_t>({2}).run<std::int64_t>(),
+              ElementsAre(0, 1));
 }
 
 TEST(ReferenceRefusal, NamesTheOperatorAndTheType) {

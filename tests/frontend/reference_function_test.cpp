@@ -21,7 +21,8 @@ using testing::ElementsAre;
 template <typename Code>
 std::vector<Code> all_codes() {
   std::vector<Code> codes;
-  for (int code = std::numeric_limits<Code>::min(); code <= std::numeric_limits<Code>::max(); code += sizeof(Code) == 1 ? 1 : 37) codes.push_back(static_cast<Code>(code));
+  for (int code = std::numeric_limits<Code>::min(); code <= std::numeric_limits<Code>::max(); code += sizeof(Code) == 1 ? 1 : 37)
+    codes.push_back(static_cast<Code>(code));
   return codes;
 }
 
@@ -81,22 +82,32 @@ TEST(ReferenceGate, InterpolatesIn16Bits) {
 }
 
 TEST(ReferenceRelu, ClampsEveryTypeToItsRange) {
-  const auto run = [](OperatorKind kind) { return ReferenceOperator(kind).input<std::int16_t>({4}, {-400, -50, 50, 4'000}, {0.01F, 0}).result<std::int16_t>({4}, {0.01F, 0}).run<std::int16_t>(); };
+  const auto run = [](OperatorKind kind) {
+    return ReferenceOperator(kind).input<std::int16_t>({4}, {-400, -50, 50, 4'000}, {0.01F, 0}).result<std::int16_t>({4}, {0.01F, 0}).run<std::int16_t>();
+  };
   EXPECT_THAT(run(OperatorKind::kRelu), ElementsAre(0, 0, 50, 4'000));
   EXPECT_THAT(run(OperatorKind::kRelu6), ElementsAre(0, 0, 50, 600));
   EXPECT_THAT(run(OperatorKind::kReluN1To1), ElementsAre(-100, -50, 50, 100));
   EXPECT_THAT(run(OperatorKind::kRelu0To1), ElementsAre(0, 0, 50, 100));
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kReluN1To1).input<float>({3}, {-2.0F, 0.5F, 2.0F}).result<float>({3}).run<float>(), ElementsAre(-1.0F, 0.5F, 1.0F));
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kReluN1To1).input<float>({3}, {-2.0F, 0.5F, 2.0F}).result<float>({3}).run<float>(),
+              ElementsAre(-1.0F, 0.5F, 1.0F));
 }
 
 TEST(ReferenceRelu, LeaksWithAnyFactor) {
   const auto run = [](float alpha) {
-    return ReferenceOperator(OperatorKind::kLeakyRelu, graph::LeakyReluOptions{alpha}).input<std::int8_t>({3}, {-18, 2, 22}, {0.5F, 2}).result<std::int8_t>({3}, {0.25F, -4}).run<std::int8_t>();
+    return ReferenceOperator(OperatorKind::kLeakyRelu, graph::LeakyReluOptions{alpha})
+        .input<std::int8_t>({3}, {-18, 2, 22}, {0.5F, 2})
+        .result<std::int8_t>({3}, {0.25F, -4})
+        .run<std::int8_t>();
   };
   EXPECT_THAT(run(0.25F), ElementsAre(-10 - 4, -4, 40 - 4));
   EXPECT_THAT(run(-0.25F), ElementsAre(10 - 4, -4, 40 - 4));
   // -8 steps of 0.5 times alpha (3 - 1) * 0.25
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kPrelu).input<std::int8_t>({2, 1}, {-8, 8}, {0.5F, 0}).constant<std::int8_t>({1}, {3}, {0.25F, 1}).result<std::int8_t>({2, 1}, {1.0F, 0}).run<std::int8_t>(),
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kPrelu)
+                  .input<std::int8_t>({2, 1}, {-8, 8}, {0.5F, 0})
+                  .constant<std::int8_t>({1}, {3}, {0.25F, 1})
+                  .result<std::int8_t>({2, 1}, {1.0F, 0})
+                  .run<std::int8_t>(),
               ElementsAre(-2, 4));
 }
 
@@ -106,14 +117,17 @@ TEST(ReferenceFunction, IsNearTheRealFunctionForEveryCode) {
     expect_near_real<std::int8_t>(ReferenceOperator(OperatorKind::kHardSwish), {scale, -5}, {scale, -100}, 1.0, swish);
     expect_near_real<std::uint8_t>(ReferenceOperator(OperatorKind::kHardSwish), {scale, 120}, {scale, 20}, 1.0, swish);
     expect_near_real<std::int8_t>(ReferenceOperator(OperatorKind::kElu), {scale, 5}, {scale, -60}, 0.51, [](double x) { return x < 0.0 ? std::expm1(x) : x; });
-    expect_near_real<std::int8_t>(ReferenceOperator(OperatorKind::kGelu), {scale, 5}, {scale, -60}, 0.51, [](double x) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0)); });
-    expect_near_real<std::int8_t>(ReferenceOperator(OperatorKind::kGelu, graph::GeluOptions{true}), {scale, 5}, {scale, -60}, 1.0, [](double x) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0)); });
+    expect_near_real<std::int8_t>(ReferenceOperator(OperatorKind::kGelu), {scale, 5}, {scale, -60}, 0.51,
+                                  [](double x) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0)); });
+    expect_near_real<std::int8_t>(ReferenceOperator(OperatorKind::kGelu, graph::GeluOptions{true}), {scale, 5}, {scale, -60}, 1.0,
+                                  [](double x) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0)); });
     expect_near_real<std::int8_t>(ReferenceOperator(OperatorKind::kAbs), {scale, 5}, {scale * 0.7F, -100}, 1.0, [](double x) { return std::abs(x); });
     expect_near_real<std::int16_t>(ReferenceOperator(OperatorKind::kAbs), {scale, 0}, {scale, 0}, 0.01, [](double x) { return std::abs(x); });
     expect_near_real<std::int8_t>(ReferenceOperator(OperatorKind::kExp), {scale, 5}, {0.05F, -128}, 0.51, [](double x) { return std::exp(x); });
   }
   // What is not above zero has no root; the largest result stands there.
-  expect_near_real<std::int8_t>(ReferenceOperator(OperatorKind::kRsqrt), {0.1F, -128}, {0.02F, -128}, 1.0, [](double x) { return x > 0.0 ? 1.0 / std::sqrt(x) : 1.0e9; });
+  expect_near_real<std::int8_t>(ReferenceOperator(OperatorKind::kRsqrt), {0.1F, -128}, {0.02F, -128}, 1.0,
+                                [](double x) { return x > 0.0 ? 1.0 / std::sqrt(x) : 1.0e9; });
 }
 
 TEST(ReferenceFunction, IsCsOwnOnFloats) {
@@ -130,7 +144,10 @@ TEST(ReferenceFunction, IsCsOwnOnFloats) {
   for (float half : {-2.5F, -1.5F, -0.5F, 0.5F, 1.5F, 2.5F}) EXPECT_EQ(run(OperatorKind::kRound, half), std::nearbyint(half)) << half;
   EXPECT_EQ(run(OperatorKind::kElu, -1.0F), std::expm1(-1.0F));
   EXPECT_EQ(run(OperatorKind::kHardSwish, 1.0F), 4.0F / 6.0F);
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kNeg).input<std::int32_t>({2}, {5, std::numeric_limits<std::int32_t>::min()}).result<std::int32_t>({2}).run<std::int32_t>(),
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kNeg)
+                  .input<std::int32_t>({2}, {5, std::numeric_limits<std::int32_t>::min()})
+                  .result<std::int32_t>({2})
+                  .run<std::int32_t>(),
               ElementsAre(-5, std::numeric_limits<std::int32_t>::min()));
 }
 
@@ -151,7 +168,8 @@ TEST(ReferenceSoftmax, IsNearTheRealOneInEveryForm) {
       for (std::size_t i = 0; i < codes.size(); ++i) {
         const double x = static_cast<double>(codes[i]) * static_cast<double>(in.scale);
         const double real = kind == OperatorKind::kSoftmax ? std::exp(x) / sum : x - std::log(sum);
-        const double expected = std::clamp(real / static_cast<double>(out.scale) + out.zero, static_cast<double>(std::numeric_limits<Out>::lowest()), static_cast<double>(std::numeric_limits<Out>::max()));
+        const double expected = std::clamp(real / static_cast<double>(out.scale) + out.zero, static_cast<double>(std::numeric_limits<Out>::lowest()),
+                                           static_cast<double>(std::numeric_limits<Out>::max()));
         ASSERT_NEAR(static_cast<double>(results[i]), expected, allowed) << "scale " << in.scale << " depth " << depth << " place " << i;
       }
     }
@@ -167,14 +185,24 @@ TEST(ReferenceSoftmax, IsNearTheRealOneInEveryForm) {
 TEST(ReferenceSoftmax, DividesFloatsByTheirSum) {
   const float e = std::exp(-1.0F);
   const float sum = 1.0F + e;
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kSoftmax, graph::SoftmaxOptions{0.5F}).input<float>({1, 2}, {5.0F, 3.0F}).result<float>({1, 2}).run<float>(), ElementsAre(1.0F / sum, e / sum));
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kLogSoftmax).input<float>({1, 2}, {5.0F, 4.0F}).result<float>({1, 2}).run<float>(), ElementsAre(-std::log(sum), -1.0F - std::log(sum)));
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kSoftmax, graph::SoftmaxOptions{0.5F}).input<float>({1, 2}, {5.0F, 3.0F}).result<float>({1, 2}).run<float>(),
+              ElementsAre(1.0F / sum, e / sum));
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kLogSoftmax).input<float>({1, 2}, {5.0F, 4.0F}).result<float>({1, 2}).run<float>(),
+              ElementsAre(-std::log(sum), -1.0F - std::log(sum)));
 }
 
 TEST(ReferenceSoftmax, NormalisesLengths) {
   // 3, 4 has length 5; at 1/128 per code.
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kL2Normalization).input<std::int8_t>({2, 2}, {13, 14, 10, 10}, {0.1F, 10}).result<std::int8_t>({2, 2}, {1.0F / 128.0F, 0}).run<std::int8_t>(), ElementsAre(77, 102, 0, 0));
-  EXPECT_THAT(ReferenceOperator(OperatorKind::kL2Normalization).input<std::uint8_t>({1, 2}, {13, 6}, {0.1F, 10}).result<std::uint8_t>({1, 2}, {1.0F / 128.0F, 128}).run<std::uint8_t>(), ElementsAre(205, 26));
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kL2Normalization)
+                  .input<std::int8_t>({2, 2}, {13, 14, 10, 10}, {0.1F, 10})
+                  .result<std::int8_t>({2, 2}, {1.0F / 128.0F, 0})
+                  .run<std::int8_t>(),
+              ElementsAre(77, 102, 0, 0));
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kL2Normalization)
+                  .input<std::uint8_t>({1, 2}, {13, 6}, {0.1F, 10})
+                  .result<std::uint8_t>({1, 2}, {1.0F / 128.0F, 128})
+                  .run<std::uint8_t>(),
+              ElementsAre(205, 26));
   EXPECT_THAT(ReferenceOperator(OperatorKind::kL2Normalization).input<float>({1, 2}, {3.0F, 4.0F}).result<float>({1, 2}).run<float>(), ElementsAre(0.6F, 0.8F));
 }
 

@@ -20,13 +20,20 @@ struct Codes {
 
 template <typename T>
 constexpr abi::ElementType type_of() {
-  if constexpr (std::is_same_v<T, std::int8_t>) return abi::ElementType::kI8;
-  else if constexpr (std::is_same_v<T, std::uint8_t>) return abi::ElementType::kU8;
-  else if constexpr (std::is_same_v<T, std::int16_t>) return abi::ElementType::kI16;
-  else if constexpr (std::is_same_v<T, std::int32_t>) return abi::ElementType::kI32;
-  else if constexpr (std::is_same_v<T, std::int64_t>) return abi::ElementType::kI64;
-  else if constexpr (std::is_same_v<T, float>) return abi::ElementType::kF32;
-  else return abi::ElementType::kBool;
+  if constexpr (std::is_same_v<T, std::int8_t>)
+    return abi::ElementType::kI8;
+  else if constexpr (std::is_same_v<T, std::uint8_t>)
+    return abi::ElementType::kU8;
+  else if constexpr (std::is_same_v<T, std::int16_t>)
+    return abi::ElementType::kI16;
+  else if constexpr (std::is_same_v<T, std::int32_t>)
+    return abi::ElementType::kI32;
+  else if constexpr (std::is_same_v<T, std::int64_t>)
+    return abi::ElementType::kI64;
+  else if constexpr (std::is_same_v<T, float>)
+    return abi::ElementType::kF32;
+  else
+    return abi::ElementType::kBool;
 }
 
 /// std::vector<bool> has no elements in memory: bools are given as this.

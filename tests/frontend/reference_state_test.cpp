@@ -80,7 +80,10 @@ TEST(ReferenceSvdf, RemembersItsFeatures) {
     using State = decltype(state);
     ReferenceOperator op(OperatorKind::kSvdf, graph::SvdfOptions{1, graph::Activation::kNone});
     op.input<std::int8_t>({1, 2}, {3, 4}, {0.5F, 1}).constant<std::int8_t>({1, 2}, {2, 4}, {0.5F, 0}).template constant<State>({1, 2}, {3, 5}, {0.25F, 0});
-    op.constant<std::int32_t>({1}, {16}).template state<State>({1, 2}, {static_cast<State>(start), static_cast<State>(start)}, state_codes).template result<std::int8_t>({1, 1}, {1.0F, -3}).next_state();
+    op.constant<std::int32_t>({1}, {16})
+        .template state<State>({1, 2}, {static_cast<State>(start), static_cast<State>(start)}, state_codes)
+        .template result<std::int8_t>({1, 1}, {1.0F, -3})
+        .next_state();
     return op;
   };
   // The feature is (2 * 2 + 3 * 4) / 4 = 4 in the input's and the weights' scales; a state at 0.25 per code holds it as 16.
@@ -98,7 +101,13 @@ TEST(ReferenceSvdf, RemembersItsFeatures) {
 
 TEST(ReferenceSvdf, AddsRanksAndBatchesInFloat) {
   ReferenceOperator op(OperatorKind::kSvdf, graph::SvdfOptions{2, graph::Activation::kRelu});
-  op.input<float>({2, 1}, {1, -1}).constant<float>({2, 1}, {2, 3}).constant<float>({2, 2}, {10, 1, 100, 1}).absent().state<float>({2, 4}, {0, 1, 0, 2, 0, 0, 0, 0}).result<float>({2, 1}).next_state();
+  op.input<float>({2, 1}, {1, -1})
+      .constant<float>({2, 1}, {2, 3})
+      .constant<float>({2, 2}, {10, 1, 100, 1})
+      .absent()
+      .state<float>({2, 4}, {0, 1, 0, 2, 0, 0, 0, 0})
+      .result<float>({2, 1})
+      .next_state();
   // Batch 0: 10 * 1 + 2 and 100 * 2 + 3. Batch 1: -2 - 3, which the activation cuts.
   EXPECT_THAT(op.run<float>(), ElementsAre(12 + 203, 0));
   EXPECT_THAT(op.state_values<float>(0), ElementsAre(1, 2, 2, 3, 0, -2, 0, -3));
@@ -157,8 +166,10 @@ void expect_lstm(bool time_major, double tolerance) {
     std::vector<double>& real_values = reals.emplace_back();
     for (int value : values) real_values.push_back(value * static_cast<double>(weight_scale));
     const graph::Shape matrix{static_cast<std::int32_t>(kCells), static_cast<std::int32_t>(columns)};
-    if constexpr (kReal) op.constant<float>(matrix, std::vector<float>(real_values.begin(), real_values.end()));
-    else op.constant<std::int8_t>(matrix, std::vector<std::int8_t>(values.begin(), values.end()), {weight_scale, 0});
+    if constexpr (kReal)
+      op.constant<float>(matrix, std::vector<float>(real_values.begin(), real_values.end()));
+    else
+      op.constant<std::int8_t>(matrix, std::vector<std::int8_t>(values.begin(), values.end()), {weight_scale, 0});
   };
   for (int gate = 0; gate < 4; ++gate) weights(kInputs, real.input_weights);
   for (int gate = 0; gate < 4; ++gate) weights(kCells, real.recurrent_weights);
@@ -168,19 +179,26 @@ void expect_lstm(bool time_major, double tolerance) {
     for (int code : codes(kCells, 60)) values.push_back(code / 64.0);
     const auto quantized = [&](auto number) {
       std::vector<decltype(number)> result;
-      for (double value : values) result.push_back(static_cast<decltype(number)>(kReal ? value : std::round(value / (static_cast<double>(input_scale) * static_cast<double>(weight_scale)))));
+      for (double value : values)
+        result.push_back(
+            static_cast<decltype(number)>(kReal ? value : std::round(value / (static_cast<double>(input_scale) * static_cast<double>(weight_scale)))));
       return result;
     };
     const graph::Shape vector{static_cast<std::int32_t>(kCells)};
-    if constexpr (kReal) op.constant<float>(vector, quantized(float{}));
-    else if constexpr (sizeof(Code) == 1) op.constant<std::int32_t>(vector, quantized(std::int32_t{}));
-    else op.constant<std::int64_t>(vector, quantized(std::int64_t{}));
+    if constexpr (kReal)
+      op.constant<float>(vector, quantized(float{}));
+    else if constexpr (sizeof(Code) == 1)
+      op.constant<std::int32_t>(vector, quantized(std::int32_t{}));
+    else
+      op.constant<std::int64_t>(vector, quantized(std::int64_t{}));
   }
   op.absent(2);
   const graph::Shape state{batches, static_cast<std::int32_t>(kCells)};
   op.state<Code>(state, std::vector<Code>(kBatches * kCells, static_cast<Code>(zero)), kReal ? Codes{} : Codes{hidden_scale, zero});
-  if constexpr (kReal) op.state<float>(state, std::vector<float>(kBatches * kCells));
-  else op.state<std::int16_t>(state, std::vector<std::int16_t>(kBatches * kCells), {1.0F / 2048.0F, 0});
+  if constexpr (kReal)
+    op.state<float>(state, std::vector<float>(kBatches * kCells));
+  else
+    op.state<std::int16_t>(state, std::vector<std::int16_t>(kBatches * kCells), {1.0F / 2048.0F, 0});
   op.absent(4);
   graph::Shape out = shape;
   out[2] = static_cast<std::int32_t>(kCells);
@@ -199,7 +217,8 @@ void expect_lstm(bool time_major, double tolerance) {
         for (std::size_t i = 0; i < kInputs; ++i) row.push_back(inputs[place * kInputs + i] / 64.0);
         const auto expected = lstms[batch].step(row);
         for (std::size_t c = 0; c < kCells; ++c)
-          ASSERT_NEAR((static_cast<double>(results[place * kCells + c]) - zero) * static_cast<double>(hidden_scale), expected[c], tolerance) << "run " << run << " batch " << batch << " step " << step << " cell " << c;
+          ASSERT_NEAR((static_cast<double>(results[place * kCells + c]) - zero) * static_cast<double>(hidden_scale), expected[c], tolerance)
+              << "run " << run << " batch " << batch << " step " << step << " cell " << c;
       }
     }
   }
@@ -226,7 +245,16 @@ TEST(ReferenceLstm, RefusesWhatItDoesNotKnow) {
 class ReferenceDetection : public testing::Test {
  protected:
   static ReferenceOperator detection(bool regular, std::int32_t max_detections, float overlap, std::int32_t per_class = 100) {
-    const graph::DetectionOptions options{.max_detections = max_detections, .detections_per_class = per_class, .classes = 2, .regular_suppression = regular, .score_threshold = 0.3F, .overlap_threshold = overlap, .y_scale = 10, .x_scale = 10, .h_scale = 5, .w_scale = 5};
+    const graph::DetectionOptions options{.max_detections = max_detections,
+                                          .detections_per_class = per_class,
+                                          .classes = 2,
+                                          .regular_suppression = regular,
+                                          .score_threshold = 0.3F,
+                                          .overlap_threshold = overlap,
+                                          .y_scale = 10,
+                                          .x_scale = 10,
+                                          .h_scale = 5,
+                                          .w_scale = 5};
     ReferenceOperator op(OperatorKind::kDetectionPostProcess, options);
     op.input<float>({1, 3, 4}, std::vector<float>(12)).input<float>({1, 3, 3}, {0, 0.9F, 0.4F, 0, 0.8F, 0.7F, 0, 0.1F, 0.6F});
     op.constant<float>({3, 4}, {5, 5, 10, 10, 5, 6, 10, 10, 5, 105, 10, 10});
@@ -255,9 +283,14 @@ TEST_F(ReferenceDetection, RegularSuppressionTakesEachClassByItself) {
 }
 
 TEST_F(ReferenceDetection, DequantizesCodesAndDecodesBoxes) {
-  ReferenceOperator op(OperatorKind::kDetectionPostProcess, graph::DetectionOptions{.max_detections = 1, .classes = 1, .score_threshold = 0.1F, .overlap_threshold = 0.5F, .y_scale = 10, .x_scale = 10, .h_scale = 5, .w_scale = 5});
+  ReferenceOperator op(
+      OperatorKind::kDetectionPostProcess,
+      graph::DetectionOptions{
+          .max_detections = 1, .classes = 1, .score_threshold = 0.1F, .overlap_threshold = 0.5F, .y_scale = 10, .x_scale = 10, .h_scale = 5, .w_scale = 5});
   // Encodings 5, -5, 0, 5 of an anchor at 10, 20 of size 4, 8: centre 10 + 2, 20 - 4; size 4, 8 e.
-  op.input<std::uint8_t>({1, 1, 4}, {20, 0, 10, 20}, {0.5F, 10}).input<std::uint8_t>({1, 1, 1}, {128}, {1.0F / 256.0F, 0}).constant<std::uint8_t>({1, 4}, {20, 40, 8, 16}, {0.5F, 0});
+  op.input<std::uint8_t>({1, 1, 4}, {20, 0, 10, 20}, {0.5F, 10})
+      .input<std::uint8_t>({1, 1, 1}, {128}, {1.0F / 256.0F, 0})
+      .constant<std::uint8_t>({1, 4}, {20, 40, 8, 16}, {0.5F, 0});
   op.result<float>({1, 1, 4}).result<float>({1, 1}).result<float>({1, 1}).result<float>({1});
   const auto half = static_cast<float>(0.5 * std::exp(1.0) * 8.0);
   EXPECT_THAT(op.run<float>(0), ElementsAre(10.0F, 16.0F - half, 14.0F, 16.0F + half));
