@@ -24,7 +24,9 @@ inline std::vector<float> differences(const float* values, std::size_t count, st
 
 /// How many products of differences 32 bits hold: of 8-bit codes 2^15, of a 16-bit and an 8-bit one 2^8, of 16-bit ones 1.
 template <typename A, typename B>
-inline constexpr std::size_t kProductsPerPiece = sizeof(A) == 1 && sizeof(B) == 1 ? std::size_t{1} << 15 : sizeof(A) + sizeof(B) == 3 ? 255 : 1;
+inline constexpr std::size_t kProductsPerPiece = sizeof(A) == 1 && sizeof(B) == 1 ? std::size_t{1} << 15
+                                                 : sizeof(A) + sizeof(B) == 3     ? 255
+                                                                                  : 1;
 
 /// Sum of products; longer rows are summed in pieces of 32 bits.
 template <std::size_t Piece>
@@ -70,7 +72,8 @@ class Finish {
     }
     if (!call.has(places.bias)) return;
     const bool wide = call.input(places.bias).type == abi::ElementType::kI64;
-    for (std::size_t c = 0; c < channels; ++c) bias_[c] = wide ? call.data<std::int64_t>(places.bias)[c] : std::int64_t{call.data<std::int32_t>(places.bias)[c]};
+    for (std::size_t c = 0; c < channels; ++c)
+      bias_[c] = wide ? call.data<std::int64_t>(places.bias)[c] : std::int64_t{call.data<std::int32_t>(places.bias)[c]};
   }
 
   [[nodiscard]] Out operator()(std::int64_t sum, std::size_t channel) const {
@@ -90,7 +93,8 @@ class Finish {
 /// The same for float.
 class RealFinish {
  public:
-  RealFinish(const Call& call, graph::Activation activation, const Places& places = {}) : bias_(call.data<float>(places.bias)), bounds_(real_bounds_of(activation)) {}
+  RealFinish(const Call& call, graph::Activation activation, const Places& places = {})
+      : bias_(call.data<float>(places.bias)), bounds_(real_bounds_of(activation)) {}
   [[nodiscard]] float operator()(float sum, std::size_t channel) const { return bounds_.clamp(bias_ == nullptr ? sum : sum + bias_[channel]); }
 
  private:

@@ -20,7 +20,8 @@ void on_codes(const Call& call, const Bounds& bounds, const Function& function) 
     using Code = decltype(code);
     const auto* input = call.data<Code>(0);
     auto* output = call.out<Code>();
-    for (std::size_t i = 0; i < graph::element_count(call.output()); ++i) output[i] = static_cast<Code>(bounds.clamp(std::int64_t{function(input[i] - zero_in)} + zero_out));
+    for (std::size_t i = 0; i < graph::element_count(call.output()); ++i)
+      output[i] = static_cast<Code>(bounds.clamp(std::int64_t{function(input[i] - zero_in)} + zero_out));
   });
 }
 
@@ -51,7 +52,8 @@ struct ShortRescale {
   explicit ShortRescale(float factor) {
     const Rescale rescale = rescale_by(static_cast<double>(factor));
     constexpr std::int32_t kHalf = 1 << 15;
-    multiplier = rescale.multiplier >= std::numeric_limits<std::int32_t>::max() - kHalf ? std::numeric_limits<std::int16_t>::max() : static_cast<std::int16_t>((rescale.multiplier + kHalf) >> 16);
+    multiplier = rescale.multiplier >= std::numeric_limits<std::int32_t>::max() - kHalf ? std::numeric_limits<std::int16_t>::max()
+                                                                                        : static_cast<std::int16_t>((rescale.multiplier + kHalf) >> 16);
     exponent = rescale.shift;
   }
 };

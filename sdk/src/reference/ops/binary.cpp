@@ -40,9 +40,13 @@ void on_numbers(const Call& call, const Combine& combine) {
     using Number = decltype(number);
     for_pairs<Number, Number>(call, [&](Number a, Number b) -> Number {
       const Number value = combine(a, b);
-      if constexpr (std::is_same_v<Number, float>) return reals.clamp(value);
-      else if (activation == graph::Activation::kNone) return value;
-      else return std::min(std::max(value, static_cast<Number>(reals.low)), activation == graph::Activation::kRelu ? std::numeric_limits<Number>::max() : static_cast<Number>(reals.high));
+      if constexpr (std::is_same_v<Number, float>)
+        return reals.clamp(value);
+      else if (activation == graph::Activation::kNone)
+        return value;
+      else
+        return std::min(std::max(value, static_cast<Number>(reals.low)),
+                        activation == graph::Activation::kRelu ? std::numeric_limits<Number>::max() : static_cast<Number>(reals.high));
     });
   });
 }
@@ -68,7 +72,8 @@ CommonScale common_scale(const Call& call) {
     return {left, factor(a / twice_max), factor(b / twice_max), factor(twice_max / (static_cast<float>(left) * out))};
   }
   const double twice_max = 2.0 * static_cast<double>(std::max(a, b));
-  return {left, rescale_by(static_cast<double>(a) / twice_max), rescale_by(static_cast<double>(b) / twice_max), rescale_by(twice_max / (left * static_cast<double>(out)))};
+  return {left, rescale_by(static_cast<double>(a) / twice_max), rescale_by(static_cast<double>(b) / twice_max),
+          rescale_by(twice_max / (left * static_cast<double>(out)))};
 }
 
 /// DIV of codes: the fixed-point reciprocal of b, times a.
@@ -106,18 +111,23 @@ void divide_numbers(const Call& call, const Divide& divide) {
 void add(const Call& call) {
   if (!is_quantized(call.input(0))) return on_numbers(call, [](auto a, auto b) { return wrapping(a, b, [](auto x, auto y) { return x + y; }); });
   const CommonScale scale = common_scale(call);
-  on_codes(call, [&](std::int32_t a, std::int32_t b) { return apply(saturated(std::int64_t{apply(product(a, scale.left), scale.of_a)} + apply(product(b, scale.left), scale.of_b)), scale.of_result); });
+  on_codes(call, [&](std::int32_t a, std::int32_t b) {
+    return apply(saturated(std::int64_t{apply(product(a, scale.left), scale.of_a)} + apply(product(b, scale.left), scale.of_b)), scale.of_result);
+  });
 }
 
 void sub(const Call& call) {
   if (!is_quantized(call.input(0))) return on_numbers(call, [](auto a, auto b) { return wrapping(a, b, [](auto x, auto y) { return x - y; }); });
   const CommonScale scale = common_scale(call);
-  on_codes(call, [&](std::int32_t a, std::int32_t b) { return apply(saturated(std::int64_t{apply(product(a, scale.left), scale.of_a)} - apply(product(b, scale.left), scale.of_b)), scale.of_result); });
+  on_codes(call, [&](std::int32_t a, std::int32_t b) {
+    return apply(saturated(std::int64_t{apply(product(a, scale.left), scale.of_a)} - apply(product(b, scale.left), scale.of_b)), scale.of_result);
+  });
 }
 
 void mul(const Call& call) {
   if (!is_quantized(call.input(0))) return on_numbers(call, [](auto a, auto b) { return wrapping(a, b, [](auto x, auto y) { return x * y; }); });
-  const Rescale rescale = rescale_by(static_cast<double>(call.input(0).scale()) * static_cast<double>(call.input(1).scale()) / static_cast<double>(call.output().scale()));
+  const Rescale rescale =
+      rescale_by(static_cast<double>(call.input(0).scale()) * static_cast<double>(call.input(1).scale()) / static_cast<double>(call.output().scale()));
   on_codes(call, [&](std::int32_t a, std::int32_t b) { return apply(product(a, b), rescale); });
 }
 
@@ -127,8 +137,12 @@ void div(const Call& call) {
   on_codes(call, [&](std::int32_t a, std::int32_t b) { return quotient_of_codes(a, b, rescale); });
 }
 
-void minimum(const Call& call) { on_numbers(call, [](auto a, auto b) { return a < b ? a : b; }); }
-void maximum(const Call& call) { on_numbers(call, [](auto a, auto b) { return a > b ? a : b; }); }
+void minimum(const Call& call) {
+  on_numbers(call, [](auto a, auto b) { return a < b ? a : b; });
+}
+void maximum(const Call& call) {
+  on_numbers(call, [](auto a, auto b) { return a > b ? a : b; });
+}
 
 void squared_difference(const Call& call) {
   if (!is_quantized(call.input(0))) {

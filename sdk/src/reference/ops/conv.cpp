@@ -59,11 +59,14 @@ void conv_codes(const Call& call) {
   const std::size_t channels_per_group = channels / (static_cast<std::size_t>(in[3]) / depth);
   const Finish<In> finish(call, channels, call.options<graph::ConvOptions>().activation);
   const std::size_t row_size = product_of(filter, 1, 4);
-  convolve<std::int64_t>(call, input, channels, call.out<In>(), [&](std::int64_t* sums, const std::int16_t* pixel, std::int64_t ky, std::int64_t kx) {
-    const std::int16_t* weight = weights.data() + (ky * filter[2] + kx) * filter[3];
-    for (std::size_t c = 0; c < channels; ++c)
-      sums[c] += dot<kProductsPerPiece<In, Weight>>(pixel + (c / channels_per_group) * depth, weight + c * row_size, depth);
-  }, finish);
+  convolve<std::int64_t>(
+      call, input, channels, call.out<In>(),
+      [&](std::int64_t* sums, const std::int16_t* pixel, std::int64_t ky, std::int64_t kx) {
+        const std::int16_t* weight = weights.data() + (ky * filter[2] + kx) * filter[3];
+        for (std::size_t c = 0; c < channels; ++c)
+          sums[c] += dot<kProductsPerPiece<In, Weight>>(pixel + (c / channels_per_group) * depth, weight + c * row_size, depth);
+      },
+      finish);
 }
 
 /// Each channel's sum is one chain of float additions over rows, columns and depth; channels beside each other vectorise.
@@ -82,16 +85,19 @@ void conv_reals(const Call& call) {
   for (std::size_t c = 0; c < channels; ++c)
     for (std::size_t t = 0; t < taps; ++t) weights[t * channels + c] = filter_data[c * taps + t];
   const RealFinish finish(call, call.options<graph::ConvOptions>().activation);
-  convolve<float>(call, input, channels, call.out<float>(), [&](float* sums, const float* pixel, std::int64_t ky, std::int64_t kx) {
-    const float* tap = weights.data() + static_cast<std::size_t>((ky * filter[2] + kx) * filter[3]) * channels;
-    for (std::size_t g = 0; g < groups; ++g) {
-      for (std::size_t d = 0; d < depth; ++d) {
-        const float value = pixel[g * depth + d];
-        const float* weight = tap + d * channels;
-        for (std::size_t c = g * channels_per_group; c < (g + 1) * channels_per_group; ++c) sums[c] += value * weight[c];
-      }
-    }
-  }, finish);
+  convolve<float>(
+      call, input, channels, call.out<float>(),
+      [&](float* sums, const float* pixel, std::int64_t ky, std::int64_t kx) {
+        const float* tap = weights.data() + static_cast<std::size_t>((ky * filter[2] + kx) * filter[3]) * channels;
+        for (std::size_t g = 0; g < groups; ++g) {
+          for (std::size_t d = 0; d < depth; ++d) {
+            const float value = pixel[g * depth + d];
+            const float* weight = tap + d * channels;
+            for (std::size_t c = g * channels_per_group; c < (g + 1) * channels_per_group; ++c) sums[c] += value * weight[c];
+          }
+        }
+      },
+      finish);
 }
 
 template <typename Sum, typename Value, typename Out, typename Finishing>
@@ -100,15 +106,18 @@ void depthwise(const Call& call, const std::vector<Value>& input, const std::vec
   const auto depth = static_cast<std::size_t>(call.input(0).shape[3]);
   const auto channels = static_cast<std::size_t>(filter[3]);
   const std::size_t multiplier = channels / depth;
-  convolve<Sum>(call, input, channels, output, [&](Sum* sums, const Value* pixel, std::int64_t ky, std::int64_t kx) {
-    const Value* weight = weights.data() + (ky * filter[2] + kx) * filter[3];
-    if (multiplier == 1) {
-      for (std::size_t i = 0; i < depth; ++i) sums[i] += pixel[i] * weight[i];
-      return;
-    }
-    for (std::size_t i = 0; i < depth; ++i)
-      for (std::size_t m = 0; m < multiplier; ++m) sums[i * multiplier + m] += pixel[i] * weight[i * multiplier + m];
-  }, finish);
+  convolve<Sum>(
+      call, input, channels, output,
+      [&](Sum* sums, const Value* pixel, std::int64_t ky, std::int64_t kx) {
+        const Value* weight = weights.data() + (ky * filter[2] + kx) * filter[3];
+        if (multiplier == 1) {
+          for (std::size_t i = 0; i < depth; ++i) sums[i] += pixel[i] * weight[i];
+          return;
+        }
+        for (std::size_t i = 0; i < depth; ++i)
+          for (std::size_t m = 0; m < multiplier; ++m) sums[i * multiplier + m] += pixel[i] * weight[i * multiplier + m];
+      },
+      finish);
 }
 
 }  // namespace
@@ -123,7 +132,8 @@ void depthwise_conv_2d(const Call& call) {
   const std::size_t inputs = graph::element_count(call.input(0));
   const std::size_t weights = graph::element_count(call.input(1));
   if (call.input(0).type == abi::ElementType::kF32) {
-    depthwise<float>(call, differences(call.data<float>(0), inputs, 0), differences(call.data<float>(1), weights, 0), call.out<float>(), RealFinish(call, activation));
+    depthwise<float>(call, differences(call.data<float>(0), inputs, 0), differences(call.data<float>(1), weights, 0), call.out<float>(),
+                     RealFinish(call, activation));
     return;
   }
   dispatch_codes(call, {}, [&](auto in, auto weight) {

@@ -71,7 +71,8 @@ std::vector<std::size_t> by_falling(const std::vector<float>& values) {
 }
 
 /// Anchors by falling score, without those below the threshold and those that overlap a better one too much; at most `count`.
-std::vector<std::size_t> suppressed(const graph::DetectionOptions& options, const std::vector<Box>& boxes, const std::vector<float>& scores, std::size_t count) {
+std::vector<std::size_t> suppressed(const graph::DetectionOptions& options, const std::vector<Box>& boxes, const std::vector<float>& scores,
+                                    std::size_t count) {
   std::vector<std::size_t> candidates = by_falling(scores);
   std::erase_if(candidates, [&](std::size_t anchor) { return !(scores[anchor] >= options.score_threshold); });
   std::vector<std::size_t> selected;

@@ -24,14 +24,17 @@ void for_pairs(const Call& call, const Combine& combine) {
 
 /// Whether integers of this tensor stand for reals.
 [[nodiscard]] inline bool is_quantized(const graph::Tensor& tensor) {
-  return tensor.quantization.has_value() && (tensor.type == abi::ElementType::kI8 || tensor.type == abi::ElementType::kU8 || tensor.type == abi::ElementType::kI16);
+  return tensor.quantization.has_value() &&
+         (tensor.type == abi::ElementType::kI8 || tensor.type == abi::ElementType::kU8 || tensor.type == abi::ElementType::kI16);
 }
 
 /// The sum, difference or product of integers, which wraps.
 template <typename T, typename Operation>
 T wrapping(T a, T b, const Operation& operation) {
-  if constexpr (std::is_floating_point_v<T>) return operation(a, b);
-  else return static_cast<T>(operation(static_cast<std::uint64_t>(std::int64_t{a}), static_cast<std::uint64_t>(std::int64_t{b})));
+  if constexpr (std::is_floating_point_v<T>)
+    return operation(a, b);
+  else
+    return static_cast<T>(operation(static_cast<std::uint64_t>(std::int64_t{a}), static_cast<std::uint64_t>(std::int64_t{b})));
 }
 
 }  // namespace naru::sdk::reference

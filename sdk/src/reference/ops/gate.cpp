@@ -40,9 +40,12 @@ void on_codes(const Call& call, int fraction_bits, std::int32_t zero_point, cons
   auto* output = call.out<Code>();
   for (std::size_t i = 0; i < graph::element_count(call.output()); ++i) {
     const std::int32_t x = input[i] - call.input(0).zero_point();
-    if (x <= -radius) output[i] = static_cast<Code>(bounds.low);
-    else if (x >= radius) output[i] = static_cast<Code>(bounds.high);
-    else output[i] = static_cast<Code>(bounds.clamp(std::int64_t{rounding_divide_by_power_of_two(function(apply(x, rescale)), 31 - fraction_bits)} + zero_point));
+    if (x <= -radius)
+      output[i] = static_cast<Code>(bounds.low);
+    else if (x >= radius)
+      output[i] = static_cast<Code>(bounds.high);
+    else
+      output[i] = static_cast<Code>(bounds.clamp(std::int64_t{rounding_divide_by_power_of_two(function(apply(x, rescale)), 31 - fraction_bits)} + zero_point));
   }
 }
 

@@ -67,7 +67,8 @@ void fully_connected(const Call& call) {
     const Finish<In> finish(call, channels, activation);
     auto* output = call.out<In>();
     for (std::size_t row = 0; row < rows; ++row)
-      for (std::size_t c = 0; c < channels; ++c) *output++ = finish(dot<kProductsPerPiece<In, Weight>>(input.data() + row * depth, weights.data() + c * depth, depth), c);
+      for (std::size_t c = 0; c < channels; ++c)
+        *output++ = finish(dot<kProductsPerPiece<In, Weight>>(input.data() + row * depth, weights.data() + c * depth, depth), c);
   });
 }
 

@@ -44,8 +44,10 @@ void pad(const Call& call) {
   const auto& options = call.options<graph::PadOptions>();
   const graph::Shape& in = call.input(0).shape;
   const std::size_t bytes = abi::element_bytes(call.output().type);
-  if (call.op.kind == graph::OperatorKind::kPadV2 && call.has(2)) fill_with(call, call.data<std::byte>(2), bytes);
-  else fill_with_zero(call);
+  if (call.op.kind == graph::OperatorKind::kPadV2 && call.has(2))
+    fill_with(call, call.data<std::byte>(2), bytes);
+  else
+    fill_with_zero(call);
   const Strides target = strides_of(call.output().shape);
   const std::int64_t start = offset_of(options.before, target);
   copy_view(call.data<std::byte>(0), strides_of(in), call.out<std::byte>() + start * static_cast<std::int64_t>(bytes), target, in, bytes);
@@ -111,7 +113,8 @@ void slice(const Call& call) {
   const std::size_t bytes = abi::element_bytes(call.output().type);
   const std::int64_t start = offset_of(options.begin, source);
   for (std::size_t d = 0; d < source.size(); ++d) source[d] *= options.stride[d];
-  copy_view(call.data<std::byte>(0) + start * static_cast<std::int64_t>(bytes), source, call.out<std::byte>(), strides_of(options.extent), options.extent, bytes);
+  copy_view(call.data<std::byte>(0) + start * static_cast<std::int64_t>(bytes), source, call.out<std::byte>(), strides_of(options.extent), options.extent,
+            bytes);
 }
 
 void split(const Call& call) {
@@ -123,7 +126,8 @@ void split(const Call& call) {
   for (std::size_t part = 0; part < call.results.size(); ++part) {
     if (call.out<std::byte>(part) == nullptr) continue;
     const graph::Shape& extents = call.output(part).shape;
-    copy_view(call.data<std::byte>(operand) + start * source[axis] * static_cast<std::int64_t>(bytes), source, call.out<std::byte>(part), strides_of(extents), extents, bytes);
+    copy_view(call.data<std::byte>(operand) + start * source[axis] * static_cast<std::int64_t>(bytes), source, call.out<std::byte>(part), strides_of(extents),
+              extents, bytes);
     start += extents[axis];
   }
 }

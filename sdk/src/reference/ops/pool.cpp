@@ -75,7 +75,8 @@ void max_pool_2d(const Call& call) {
     using Code = decltype(code);
     const Bounds bounds = bounds_of(activation, call.output());
     const auto larger = [](std::int32_t best, std::int32_t value) { return std::max(best, value); };
-    pool<Code>(call, std::int32_t{std::numeric_limits<Code>::min()}, larger, [&](std::int32_t best, std::int32_t) { return static_cast<Code>(bounds.clamp(best)); });
+    pool<Code>(call, std::int32_t{std::numeric_limits<Code>::min()}, larger,
+               [&](std::int32_t best, std::int32_t) { return static_cast<Code>(bounds.clamp(best)); });
   });
 }
 

@@ -5,7 +5,6 @@
 #include <type_traits>
 
 #include "reference/arithmetic.h"
-#include "reference/ops/shapes.h"
 #include "reference/ops/types.h"
 
 namespace naru::sdk::reference {
@@ -35,19 +34,14 @@ void quantize_reals(const Call& call) {
   }
 }
 
+/// TFLite Micro takes a tensor's first scale and zero point for all of it, per-channel weights included: that is what a golden model gives.
 template <typename In>
 void dequantize_codes(const Call& call) {
-  const graph::Tensor& tensor = call.input(0);
-  const graph::Quantization quantization = tensor.quantization.value_or(graph::Quantization{{1.0F}, {0}, 0});
-  const std::size_t channels = quantization.scales.size();
-  // Elements from one channel to the next.
-  const std::size_t step = channels == 1 ? 1 : product_of(tensor.shape, static_cast<std::size_t>(quantization.axis) + 1, tensor.shape.size());
+  const auto scale = static_cast<double>(call.input(0).scale());
+  const std::int64_t zero = call.input(0).zero_point();
   const In* input = call.data<In>(0);
   auto* output = call.out<float>();
-  for (std::size_t i = 0; i < graph::element_count(call.output()); ++i) {
-    const std::size_t channel = channels == 1 ? 0 : i / step % channels;
-    output[i] = static_cast<float>(static_cast<double>(quantization.scales[channel]) * static_cast<double>(std::int64_t{input[i]} - quantization.zero_points[channel]));
-  }
+  for (std::size_t i = 0; i < graph::element_count(call.output()); ++i) output[i] = static_cast<float>(scale * static_cast<double>(input[i] - zero));
 }
 
 /// C++'s conversion; what it leaves undefined saturates, and a NaN is 0.

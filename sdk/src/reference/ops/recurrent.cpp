@@ -22,8 +22,10 @@ std::int32_t plus_product(std::int32_t sum, std::int32_t a, std::int32_t b) {
 struct SvdfSizes {
   std::size_t batches, inputs, filters, memory, rank;
   explicit SvdfSizes(const Call& call)
-      : batches(static_cast<std::size_t>(call.input(0).shape[0])), inputs(static_cast<std::size_t>(call.input(0).shape[1])),
-        filters(static_cast<std::size_t>(call.input(1).shape[0])), memory(static_cast<std::size_t>(call.input(2).shape[1])),
+      : batches(static_cast<std::size_t>(call.input(0).shape[0])),
+        inputs(static_cast<std::size_t>(call.input(0).shape[1])),
+        filters(static_cast<std::size_t>(call.input(1).shape[0])),
+        memory(static_cast<std::size_t>(call.input(2).shape[1])),
         rank(static_cast<std::size_t>(call.options<graph::SvdfOptions>().rank)) {}
 };
 
@@ -57,7 +59,8 @@ void svdf_codes(const Call& call) {
 
   const auto state = next_state<State>(call, sizes, [&](std::size_t batch, std::size_t filter) {
     std::int32_t sum = 0;
-    for (std::size_t i = 0; i < sizes.inputs; ++i) sum = plus_product(sum, feature_weights[filter * sizes.inputs + i], input[batch * sizes.inputs + i] - zero_in);
+    for (std::size_t i = 0; i < sizes.inputs; ++i)
+      sum = plus_product(sum, feature_weights[filter * sizes.inputs + i], input[batch * sizes.inputs + i] - zero_in);
     // TFLite Micro adds the zero point to what is already clamped; the state's type takes what fits.
     return static_cast<State>(state_codes.clamp(apply(sum, to_state)) + zero_state);
   });
@@ -95,7 +98,8 @@ void svdf_reals(const Call& call) {
       float total = bias == nullptr ? 0.0F : bias[unit];
       for (std::size_t filter = unit * sizes.rank; filter < (unit + 1) * sizes.rank; ++filter) {
         float sum = 0.0F;
-        for (std::size_t m = 0; m < sizes.memory; ++m) sum += time_weights[filter * sizes.memory + m] * state[(batch * sizes.filters + filter) * sizes.memory + m];
+        for (std::size_t m = 0; m < sizes.memory; ++m)
+          sum += time_weights[filter * sizes.memory + m] * state[(batch * sizes.filters + filter) * sizes.memory + m];
         total += sum;
       }
       *output++ = bounds.clamp(total);
@@ -123,9 +127,14 @@ template <typename Code>
 class CodeGate {
  public:
   CodeGate(const Call& call, Gate gate)
-      : tanh_(gate == kCell), input_weights_(call.data<std::int8_t>(kInputWeights + gate)), recurrent_weights_(call.data<std::int8_t>(kRecurrentWeights + gate)), bias_(call, kBias + gate),
-        input_rescale_(factor(call.input(0), call.input(kInputWeights + gate))), recurrent_rescale_(factor(call.input(kHidden), call.input(kRecurrentWeights + gate))),
-        input_zero_(call.input(0).zero_point()), hidden_zero_(call.input(kHidden).zero_point()) {}
+      : tanh_(gate == kCell),
+        input_weights_(call.data<std::int8_t>(kInputWeights + gate)),
+        recurrent_weights_(call.data<std::int8_t>(kRecurrentWeights + gate)),
+        bias_(call, kBias + gate),
+        input_rescale_(factor(call.input(0), call.input(kInputWeights + gate))),
+        recurrent_rescale_(factor(call.input(kHidden), call.input(kRecurrentWeights + gate))),
+        input_zero_(call.input(0).zero_point()),
+        hidden_zero_(call.input(kHidden).zero_point()) {}
 
   [[nodiscard]] std::int16_t operator()(const Code* input, std::size_t inputs, const Code* hidden, std::size_t cells, std::size_t cell) const {
     const std::int32_t from_input = scaled(bias_.at(cell), input_weights_ + cell * inputs, input, inputs, input_zero_, input_rescale_);
@@ -140,8 +149,10 @@ class CodeGate {
     Bias(const Call& call, std::size_t operand) {
       if (!call.has(operand)) return;
       const std::size_t count = graph::element_count(call.input(operand));
-      if (call.input(operand).type == abi::ElementType::kI64) values.assign(call.data<std::int64_t>(operand), call.data<std::int64_t>(operand) + count);
-      else values.assign(call.data<std::int32_t>(operand), call.data<std::int32_t>(operand) + count);
+      if (call.input(operand).type == abi::ElementType::kI64)
+        values.assign(call.data<std::int64_t>(operand), call.data<std::int64_t>(operand) + count);
+      else
+        values.assign(call.data<std::int32_t>(operand), call.data<std::int32_t>(operand) + count);
     }
     [[nodiscard]] std::int64_t at(std::size_t cell) const { return values.empty() ? 0 : values[cell]; }
   };
@@ -176,7 +187,8 @@ struct CodeCell {
   Bounds codes;
 
   explicit CodeCell(const Call& call)
-      : gates{CodeGate<Code>(call, kInput), CodeGate<Code>(call, kForget), CodeGate<Code>(call, kCell), CodeGate<Code>(call, kOutput)}, zero(call.input(kHidden).zero_point()),
+      : gates{CodeGate<Code>(call, kInput), CodeGate<Code>(call, kForget), CodeGate<Code>(call, kCell), CodeGate<Code>(call, kOutput)},
+        zero(call.input(kHidden).zero_point()),
         codes(codes_of(call.input(kHidden).type)) {
     const double cell = static_cast<double>(call.input(kCellState).scale());
     forget_rescale = rescale_by(kGateOutputScale * cell / cell);
@@ -204,7 +216,10 @@ struct RealGate {
   const float* recurrent_weights;
   const float* bias;
   RealGate(const Call& call, Gate gate)
-      : is_tanh(gate == kCell), input_weights(call.data<float>(kInputWeights + gate)), recurrent_weights(call.data<float>(kRecurrentWeights + gate)), bias(call.data<float>(kBias + gate)) {}
+      : is_tanh(gate == kCell),
+        input_weights(call.data<float>(kInputWeights + gate)),
+        recurrent_weights(call.data<float>(kRecurrentWeights + gate)),
+        bias(call.data<float>(kBias + gate)) {}
   [[nodiscard]] float operator()(const float* input, std::size_t inputs, const float* hidden, std::size_t cells, std::size_t cell) const {
     float from_input = 0.0F;
     for (std::size_t i = 0; i < inputs; ++i) from_input += input[i] * input_weights[cell * inputs + i];
@@ -222,7 +237,8 @@ struct RealCell {
   std::array<RealGate, kGates> gates;
   float clip;
   explicit RealCell(const Call& call)
-      : gates{RealGate(call, kInput), RealGate(call, kForget), RealGate(call, kCell), RealGate(call, kOutput)}, clip(call.options<graph::LstmOptions>().cell_clip) {}
+      : gates{RealGate(call, kInput), RealGate(call, kForget), RealGate(call, kCell), RealGate(call, kOutput)},
+        clip(call.options<graph::LstmOptions>().cell_clip) {}
   [[nodiscard]] float next_cell(float forget, float before, float input, float candidate) const {
     const float kept = forget * before;
     const float sum = kept + input * candidate;
@@ -275,7 +291,8 @@ void svdf(const Call& call) {
 void unidirectional_sequence_lstm(const Call& call) {
   // Peepholes, a projection and layer normalisation; and the input gate that a coupled cell lacks.
   for (std::size_t operand : {9U, 10U, 11U, 16U, 17U, 20U, 21U, 22U, 23U})
-    if (call.has(operand)) return call.refuse(ErrorId::kModelOperatorUnsupported, "has operand " + std::to_string(operand) + ", which the reference does not know");
+    if (call.has(operand))
+      return call.refuse(ErrorId::kModelOperatorUnsupported, "has operand " + std::to_string(operand) + ", which the reference does not know");
   for (std::size_t operand = kInputWeights; operand < kInputWeights + 2 * kGates; ++operand)
     if (!call.has(operand)) return call.refuse(ErrorId::kModelOperatorUnsupported, "lacks operand " + std::to_string(operand));
   switch (call.input(0).type) {

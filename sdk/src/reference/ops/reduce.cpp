@@ -45,8 +45,10 @@ struct Folded {
 
 template <typename T>
 T wrapping_sum(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) return a + b;
-  else return static_cast<T>(static_cast<std::make_unsigned_t<T>>(a) + static_cast<std::make_unsigned_t<T>>(b));
+  if constexpr (std::is_floating_point_v<T>)
+    return a + b;
+  else
+    return static_cast<T>(static_cast<std::make_unsigned_t<T>>(a) + static_cast<std::make_unsigned_t<T>>(b));
 }
 
 template <typename Code>
@@ -62,7 +64,8 @@ void sum_codes(const Call& call, bool mean) {
   const Bounds bounds = codes_of(call.output().type);
   const std::int64_t zero_sum = folded.count * call.input(0).zero_point();
   auto* output = call.out<Code>();
-  for (std::int32_t sum : folded.values) *output++ = static_cast<Code>(bounds.clamp(std::int64_t{apply(static_cast<std::int32_t>(sum - zero_sum), rescale)} + call.output().zero_point()));
+  for (std::int32_t sum : folded.values)
+    *output++ = static_cast<Code>(bounds.clamp(std::int64_t{apply(static_cast<std::int32_t>(sum - zero_sum), rescale)} + call.output().zero_point()));
 }
 
 /// Of numbers that are not codes.
@@ -120,9 +123,17 @@ void arg_extreme(const Call& call, const Better& better) {
 
 void mean(const Call& call) { sum_or_mean(call, true); }
 void sum(const Call& call) { sum_or_mean(call, false); }
-void reduce_max(const Call& call) { extreme(call, true, [](auto a, auto b) { return a > b; }); }
-void reduce_min(const Call& call) { extreme(call, false, [](auto a, auto b) { return a < b; }); }
-void arg_max(const Call& call) { arg_extreme(call, [](auto a, auto b) { return a > b; }); }
-void arg_min(const Call& call) { arg_extreme(call, [](auto a, auto b) { return a < b; }); }
+void reduce_max(const Call& call) {
+  extreme(call, true, [](auto a, auto b) { return a > b; });
+}
+void reduce_min(const Call& call) {
+  extreme(call, false, [](auto a, auto b) { return a < b; });
+}
+void arg_max(const Call& call) {
+  arg_extreme(call, [](auto a, auto b) { return a > b; });
+}
+void arg_min(const Call& call) {
+  arg_extreme(call, [](auto a, auto b) { return a < b; });
+}
 
 }  // namespace naru::sdk::reference

@@ -82,9 +82,9 @@ void bilinear_reals(const Call& call, float nudge) {
   const auto& options = call.options<graph::ResizeOptions>();
   const graph::Shape& in = call.input(0).shape;
   const graph::Shape& out = call.output().shape;
-  interpolate<Value, float>(call, real_places(options, in[1], out[1]), real_places(options, in[2], out[2]), [&](float a, float b, float c, float d, float y, float x) {
-    return a * (1 - y) * (1 - x) + b * y * (1 - x) + c * (1 - y) * x + d * y * x + nudge;
-  });
+  interpolate<Value, float>(
+      call, real_places(options, in[1], out[1]), real_places(options, in[2], out[2]),
+      [&](float a, float b, float c, float d, float y, float x) { return a * (1 - y) * (1 - x) + b * y * (1 - x) + c * (1 - y) * x + d * y * x + nudge; });
 }
 
 std::vector<std::int64_t> nearest_places(const graph::ResizeOptions& options, std::int32_t in, std::int32_t out) {

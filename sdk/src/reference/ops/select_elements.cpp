@@ -57,7 +57,8 @@ void tile(const Call& call) {
 void broadcast_to(const Call& call) {
   const Broadcast from(call.input(0).shape, call.output().shape);
   const std::size_t bytes = abi::element_bytes(call.output().type);
-  for (std::size_t i = 0; i < graph::element_count(call.output()); ++i) std::memcpy(call.out<std::byte>() + i * bytes, call.data<std::byte>(0) + from[i] * bytes, bytes);
+  for (std::size_t i = 0; i < graph::element_count(call.output()); ++i)
+    std::memcpy(call.out<std::byte>() + i * bytes, call.data<std::byte>(0) + from[i] * bytes, bytes);
 }
 
 void space_to_depth(const Call& call) { move_blocks(call, call.input(0).shape, true); }

@@ -32,7 +32,8 @@ struct Scaling {
   std::int32_t difference_min;
 
   explicit Scaling(double factor)
-      : rescale(rescale_by(std::min(factor * std::scalbn(1.0, 31 - kDifferenceIntegerBits), 2147483647.0))), difference_min(-input_radius(kDifferenceIntegerBits, rescale.shift)) {}
+      : rescale(rescale_by(std::min(factor * std::scalbn(1.0, 31 - kDifferenceIntegerBits), 2147483647.0))),
+        difference_min(-input_radius(kDifferenceIntegerBits, rescale.shift)) {}
   [[nodiscard]] bool counts(std::int32_t difference) const { return difference >= difference_min; }
   [[nodiscard]] std::int32_t exponential(std::int32_t difference) const { return exp_of_negative(apply(difference, rescale)); }
 
@@ -100,7 +101,8 @@ void softmax_wide(const Call& call) {
   static const Samples kExponential([](float x) { return std::exp(x); }, -10.0F, 0.0F);
   static const Samples kOneOverOnePlus([](float x) { return 1.0F / (1.0F + x); }, 0.0F, 1.0F);
   // 65535 steps stand for 10.
-  const Rescale rescale = rescale_by(static_cast<double>(call.input(0).scale()) * static_cast<double>(call.options<graph::SoftmaxOptions>().beta) / (10.0 / 65535.0));
+  const Rescale rescale =
+      rescale_by(static_cast<double>(call.input(0).scale()) * static_cast<double>(call.options<graph::SoftmaxOptions>().beta) / (10.0 / 65535.0));
   for_rows<std::int16_t, std::int16_t>(call, [&](const std::int16_t* input, std::int16_t* output, std::size_t depth) {
     const std::int32_t highest = *std::max_element(input, input + depth);
     std::vector<std::int32_t> exponentials(depth);
@@ -148,7 +150,8 @@ void log_softmax_codes(const Call& call) {
       const std::int32_t difference = input[i] - highest;
       if (difference <= lowest) continue;
       const std::int32_t value = saturated(std::int64_t{apply(difference, scaling.rescale)} - log);
-      output[i] = static_cast<Code>(bounds.clamp(std::int64_t{rounding_divide_by_power_of_two(value, 31 - kDifferenceIntegerBits - kOutputIntegerBits)} + bounds.high));
+      output[i] =
+          static_cast<Code>(bounds.clamp(std::int64_t{rounding_divide_by_power_of_two(value, 31 - kDifferenceIntegerBits - kOutputIntegerBits)} + bounds.high));
     }
   });
 }
@@ -197,7 +200,8 @@ void l2_normalization(const Call& call) {
       for (std::size_t i = 0; i < depth; ++i) squares += (input[i] - zero) * (input[i] - zero);
       const Rescale inverse = inverse_square_root_of(saturated(squares));
       for (std::size_t i = 0; i < depth; ++i)
-        output[i] = static_cast<Code>(bounds.clamp(std::int64_t{apply(input[i] - zero, {inverse.multiplier, inverse.shift + kOutputBits})} + (bounds.low + 128)));
+        output[i] =
+            static_cast<Code>(bounds.clamp(std::int64_t{apply(input[i] - zero, {inverse.multiplier, inverse.shift + kOutputBits})} + (bounds.low + 128)));
     });
   });
 }

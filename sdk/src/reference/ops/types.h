@@ -20,13 +20,20 @@ static_assert(sizeof(Truth) == 1);
 
 template <typename T>
 [[nodiscard]] constexpr abi::ElementType element_type_of() {
-  if constexpr (std::is_same_v<T, std::int8_t>) return abi::ElementType::kI8;
-  else if constexpr (std::is_same_v<T, std::uint8_t>) return abi::ElementType::kU8;
-  else if constexpr (std::is_same_v<T, std::int16_t>) return abi::ElementType::kI16;
-  else if constexpr (std::is_same_v<T, std::int32_t>) return abi::ElementType::kI32;
-  else if constexpr (std::is_same_v<T, std::int64_t>) return abi::ElementType::kI64;
-  else if constexpr (std::is_same_v<T, float>) return abi::ElementType::kF32;
-  else return abi::ElementType::kBool;
+  if constexpr (std::is_same_v<T, std::int8_t>)
+    return abi::ElementType::kI8;
+  else if constexpr (std::is_same_v<T, std::uint8_t>)
+    return abi::ElementType::kU8;
+  else if constexpr (std::is_same_v<T, std::int16_t>)
+    return abi::ElementType::kI16;
+  else if constexpr (std::is_same_v<T, std::int32_t>)
+    return abi::ElementType::kI32;
+  else if constexpr (std::is_same_v<T, std::int64_t>)
+    return abi::ElementType::kI64;
+  else if constexpr (std::is_same_v<T, float>)
+    return abi::ElementType::kF32;
+  else
+    return abi::ElementType::kBool;
 }
 
 /// Calls function(T{}) with the one of Ts that `type` stands for; refuses when there is none.

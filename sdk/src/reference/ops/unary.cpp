@@ -115,9 +115,12 @@ void unary(const Call& call) {
   }
   dispatch<std::int8_t, std::uint8_t, std::int16_t>(call, call.input(0).type, [&](auto code) {
     using Code = decltype(code);
-    if (kind == OperatorKind::kAbs) abs_of_codes<Code>(call);
-    else if (kind == OperatorKind::kRsqrt) rsqrt_of_codes<Code>(call);
-    else rounded_reals<Code>(call);
+    if (kind == OperatorKind::kAbs)
+      abs_of_codes<Code>(call);
+    else if (kind == OperatorKind::kRsqrt)
+      rsqrt_of_codes<Code>(call);
+    else
+      rounded_reals<Code>(call);
   });
 }
 
