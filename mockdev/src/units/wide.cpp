@@ -60,7 +60,12 @@ void execute_conv_wide(const abi::Conv& record, const ConvPointers& at) noexcept
         const auto channels = static_cast<std::uint32_t>(std::min<std::uint64_t>(kBlock, record.out_channels - first));
         for (std::uint32_t lane = 0; lane < channels; ++lane) {
           const ChannelRecord terms = record_of(block, lane);
-          write(record, output, first + lane, static_cast<std::uint64_t>(terms.start) + static_cast<std::uint64_t>(sums[lane]) - above_zero, terms);
+          auto start = static_cast<std::uint64_t>(terms.start);
+          if (record.start == abi::Start::kPartial) {
+            const std::byte* partial = at.partial + row * record.partial_row_stride + col * record.partial_pixel_stride;
+            start = static_cast<std::uint64_t>(std::int64_t{load<std::int32_t>(partial + 4 * (first + lane))});
+          }
+          write(record, output, first + lane, start + static_cast<std::uint64_t>(sums[lane]) - above_zero, terms);
         }
       }
     }
