@@ -37,6 +37,7 @@ struct Planned {
   Nest nest;
   Tiling tiling;
   PackedWeights weights;
+  std::optional<CompactBlock> compact;
   std::vector<std::uint64_t> sram;
   TiledOperator tiled;
   std::uint64_t cycles = 0;                  // all commands one after the other
@@ -169,8 +170,10 @@ class Compiler {
   Result<void> place() {
     places_.assign(program_.graph.tensors.size(), abi::Operand{});
     for (Planned& planned : planned_) {
-      if (const auto* nest = std::get_if<WindowNest>(&planned.nest); nest != nullptr && nest->window.has_weights())
+      if (const auto* nest = std::get_if<WindowNest>(&planned.nest); nest != nullptr && nest->window.has_weights()) {
         planned.weights = pack_weights(program_.graph, nest->window, std::get<WindowTiling>(planned.tiling.choice).depth, package_.constants);
+        planned.compact = compact_last_block(nest->window, planned.weights, chip_, package_.constants);
+      }
       for (TensorId id : planned.node->inputs) place_constant(root_of(id));
       planned.sram.assign(planned.tiling.buffers.size(), 0);
     }
@@ -276,6 +279,8 @@ class Compiler {
       if (!planned.weights.objects.empty()) {
         op.weights_begin = planned.weights.objects.front();
         op.weights_bytes = planned.weights.end - op.weights_begin;
+        op.block_bytes = planned.weights.block_bytes.front();
+        op.compact = planned.compact;
       }
       op.tiles = planned.tiling.buffers;
       op.job = planned.job;
@@ -344,7 +349,7 @@ class Compiler {
     const bool is_staged = !staging_.whole.empty();
     if (!is_staged) job_places_ = places_;
     if (is_staged && places_of_job_ != planned.job) enter_job(planned.job);
-    planned.tiled.steps = unroll(planned.nest, planned.tiling, {job_places_, planned.sram, &planned.weights, planned.weights_at, frames_});
+    planned.tiled.steps = unroll(planned.nest, planned.tiling, {job_places_, planned.sram, &planned.weights, planned.weights_at, planned.compact ? &*planned.compact : nullptr, frames_});
     planned.tiled.source = source_of(planned);
     planned.cycles = planned.dram_bytes = 0;
     planned.commands = 0;

@@ -306,7 +306,7 @@ class Planner {
       if (!weights_.empty()) {
         StagedWeights& last = weights_.back();
         const std::uint64_t end = last.begin + last.bytes;
-        const bool joins = operators_[last.first].job == op.job && last.bytes < load_bytes_min_ && op.weights_bytes < 2 * load_bytes_min_ && op.weights_begin >= end &&
+        const bool joins = !last.compact && !op.compact && operators_[last.first].job == op.job && last.bytes < load_bytes_min_ && op.weights_bytes < 2 * load_bytes_min_ && op.weights_begin >= end &&
                            op.weights_begin - end < kAlignment;
         if (joins) {
           last.bytes = op.weights_begin + op.weights_bytes - last.begin;
@@ -314,7 +314,7 @@ class Planner {
           continue;
         }
       }
-      weights_.push_back({op.weights_begin, op.weights_bytes, i, i, i, 0});
+      weights_.push_back({op.weights_begin, op.weights_bytes, i, i, i, 0, op.block_bytes, op.compact});
     }
   }
 

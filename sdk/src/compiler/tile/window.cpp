@@ -350,8 +350,9 @@ class Unroller {
     weight_at_ = slot.offset;
     if (slot.holds) return;
     const std::uint64_t bytes = abi::weight_blocks(chunk.channels) * places_.weights->block_bytes[k];
-    append_dma(step.loads, Unit::kLoad, abi::Operand::at(kConstantsStorage, places_.weights->block(chunk.group, k, chunk.first)),
-               abi::Operand::at(kSramStorage, slot.offset), bytes, {});
+    const bool is_last = chunk.first + chunk.channels == w_.out_channels;
+    append_weights(step.loads, Unit::kLoad, abi::Operand::at(kConstantsStorage, places_.weights->block(chunk.group, k, chunk.first)),
+                   abi::Operand::at(kSramStorage, slot.offset), bytes, places_.weights->block_bytes[k], is_last ? places_.compact : nullptr);
   }
 
   void load_input(Step& step, const Pixels& pixels, std::uint32_t first, std::uint32_t channels) {
