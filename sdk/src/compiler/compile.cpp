@@ -2,6 +2,7 @@
 #include "compiler/compiler.h"
 
 #include <algorithm>
+#include <map>
 #include <new>
 
 #include <fmt/format.h>
@@ -304,39 +305,43 @@ class Compiler {
     stage_transfers();
   }
 
+  /// Loads in the order of their first users, weights before the tensors that they are applied to; borders and stores.
   void stage_transfers() {
-    const auto loads_of_tensor = [&](StagedTensor& tensor, Transfers& transfers) {
-      const graph::Tensor& root = program_.graph.tensor(tensor.root);
-      TiledOperator& before = planned_[tensor.issue].before.emplace_back();
-      before.source = source_of(planned_[tensor.first]);
-      Step& step = before.steps.emplace_back();
-      if (tensor.frame.any()) append_border(step.compute, tensor.frame, tensor.offset, tensor.border_value, root.type);
-      if (tensor.loads) std::ranges::move(transfers.load(tensor, places_[root_of(tensor.root)]), std::back_inserter(step.compute));
+    struct Load {
+      std::uint32_t issue, first;
+      const StagedWeights* weights;
+      const StagedTensor* tensor;
     };
-    for (std::size_t begin = 0; begin < planned_.size();) {
-      const std::uint32_t job = planned_[begin].job;
-      std::size_t end = begin;
-      bool shared = false;
-      for (; end < planned_.size() && planned_[end].job == job; ++end) shared = shared || !staging_.whole[end];
-      Transfers transfers(chip_, shared);
-      for (std::size_t i = begin; i < end; ++i) {
-        // In the order of their first users; weights before the tensors that they are applied to.
-        for (std::size_t user = i; user < end; ++user) {
-          for (const StagedWeights& weights : staging_.weights) {
-            if (staging_.weights_stay || weights.issue != i || weights.first != user) continue;
-            TiledOperator& before = planned_[i].before.emplace_back();
-            before.source = source_of(planned_[user]);
-            before.steps.push_back({{}, transfers.load(weights), {}});
-          }
-          for (StagedTensor& tensor : staging_.tensors)
-            if (tensor.issue == i && tensor.first == user) loads_of_tensor(tensor, transfers);
-        }
-        for (const StagedTensor& tensor : staging_.tensors) {
-          if (!tensor.stores || tensor.writer != i || tensor.job != job) continue;
-          planned_[i].after.push_back({source_of(planned_[i]), {{{}, transfers.store(tensor, places_[root_of(tensor.root)]), {}}}});
-        }
+    std::vector<Load> loads;
+    if (!staging_.weights_stay)
+      for (const StagedWeights& weights : staging_.weights) loads.push_back({weights.issue, weights.first, &weights, nullptr});
+    for (const StagedTensor& tensor : staging_.tensors)
+      if (tensor.loads || tensor.frame.any()) loads.push_back({tensor.issue, tensor.first, nullptr, &tensor});
+    std::ranges::stable_sort(loads, {}, [](const Load& load) { return std::pair(load.issue, load.first); });
+    std::map<std::uint32_t, Transfers> transfers_of_job;
+    for (std::size_t i = 0; i < planned_.size(); ++i) {
+      Transfers& transfers = transfers_of_job.try_emplace(planned_[i].job, chip_).first->second;
+      if (!staging_.whole[i]) transfers.share();
+    }
+    const auto put = [&](std::vector<TiledOperator>& where, const Planned& owner) -> std::vector<Item>& {
+      TiledOperator& op = where.emplace_back();
+      op.source = source_of(owner);
+      return op.steps.emplace_back().compute;
+    };
+    for (const auto& [issue, first, weights, tensor] : loads) {
+      Transfers& transfers = transfers_of_job.at(planned_[issue].job);
+      std::vector<Item>& items = put(planned_[issue].before, planned_[first]);
+      if (weights != nullptr) {
+        items = transfers.load(*weights);
+        continue;
       }
-      begin = end;
+      if (tensor->frame.any()) append_border(items, tensor->frame, tensor->offset, tensor->border_value, program_.graph.tensor(tensor->root).type);
+      if (tensor->loads) std::ranges::move(transfers.load(*tensor, places_[root_of(tensor->root)]), std::back_inserter(items));
+    }
+    for (const StagedTensor& tensor : staging_.tensors) {
+      if (!tensor.stores) continue;
+      Planned& writer = planned_[tensor.writer];
+      put(writer.after, writer) = transfers_of_job.at(writer.job).store(tensor, places_[root_of(tensor.root)]);
     }
   }
 
