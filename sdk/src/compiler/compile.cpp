@@ -2,7 +2,6 @@
 #include "compiler/compiler.h"
 
 #include <algorithm>
-#include <map>
 #include <new>
 
 #include <fmt/format.h>
@@ -12,12 +11,10 @@
 #include "compiler/group/group.h"
 #include "compiler/legalize/legalize.h"
 #include "compiler/lower/lower.h"
-#include "compiler/memory/staging.h"
 #include "compiler/package/assemble.h"
 #include "compiler/schedule/order.h"
-#include "compiler/schedule/overlap.h"
 #include "compiler/schedule/predict.h"
-#include "compiler/schedule/transfers.h"
+#include "compiler/schedule/stage.h"
 #include "compiler/tile/tile.h"
 #include "naru/abi/cycles.h"
 #include "package/requirements.h"
@@ -31,24 +28,6 @@ using package::Package;
 constexpr std::size_t kJobTensorsMax = abi::kRegionsMax - 3;
 /// Below the longest stream: a command and its waits take at most this many bytes.
 constexpr std::uint64_t kCommandBytesMax = 256;
-
-/// A node on its way through the stages.
-struct Planned {
-  const Node* node = nullptr;
-  Nest nest;
-  Tiling tiling;
-  PackedWeights weights;
-  std::optional<CompactBlock> compact;
-  std::vector<std::uint64_t> sram;
-  TiledOperator tiled;
-  std::uint64_t cycles = 0;                  // all commands one after the other
-  std::uint64_t dram_bytes = 0;
-  std::uint32_t commands = 0;
-  std::vector<std::uint32_t> tensors;        // storages of the package tensors that it touches
-  std::uint32_t job = 0;
-  std::optional<std::uint64_t> weights_at;   // in the SRAM, when they stay there
-  std::vector<TiledOperator> before, after;  // transfers and borders that are issued around it
-};
 
 /// An inner tensor: neither input nor output nor constant.
 struct Life {
@@ -268,86 +247,13 @@ class Compiler {
 
   /// What stays in the SRAM during each job, and the buffers of the tiles of all that does not; nothing lives in the SRAM across jobs.
   void place_sram() {
-    std::vector<TensorFacts> facts(program_.graph.tensors.size());
-    for (std::size_t i = 0; i < facts.size(); ++i) facts[i] = {graph::byte_size(program_.graph.tensors[i]), places_[i].region() != kScratchStorage};
-    std::vector<StagedOperator> operators;
-    for (const Planned& planned : planned_) {
-      StagedOperator& op = operators.emplace_back();
-      op.nest = &planned.nest;
-      for (TensorId id : planned.node->inputs) op.reads.push_back(aliases_[static_cast<std::size_t>(id)]);
-      op.writes = aliases_[static_cast<std::size_t>(planned.node->output)];
-      op.may_be_whole = planned.weights.depth_chunks == 1;
-      if (!planned.weights.objects.empty()) {
-        op.weights_begin = planned.weights.objects.front();
-        op.weights_bytes = planned.weights.end - op.weights_begin;
-        op.block_bytes = planned.weights.block_bytes.front();
-        op.compact = planned.compact;
-      }
-      op.tiles = planned.tiling.buffers;
-      op.job = planned.job;
-    }
-    staging_ = plan_staging(operators, facts, aliases_, chip_, options_.weights_resident);
+    staging_ = plan_operators(planned_, program_, aliases_, places_, chip_, options_.weights_resident);
     package_.memory.sram_peak_bytes = staging_.peak;
     package_.memory.sram_live_peak_bytes = staging_.live_peak;
     for (const StagedTensor& tensor : staging_.tensors)
       if (!tensor.loads && !tensor.stores) std::ranges::find(lives_, root_of(tensor.root), &Life::root)->stays = true;
     place_tensors();
-    for (std::size_t i = 0; i < planned_.size(); ++i) {
-      Planned& planned = planned_[i];
-      planned.sram = staging_.tiles[i];
-      planned.weights_at = staging_.weights_at[i];
-      if (!staging_.whole[i]) continue;
-      planned.nest = std::move(staging_.nests[i]);
-    }
-    const std::vector<std::uint32_t> parts = parts_of_operators(operators, staging_, chip_);
-    for (std::size_t i = 0; i < planned_.size(); ++i)
-      if (staging_.whole[i]) planned_[i].tiling = whole_tiling(planned_[i].nest, parts[i]);
-    stage_transfers();
-  }
-
-  /// Loads in the order of their first users, weights before the tensors that they are applied to; borders and stores.
-  void stage_transfers() {
-    struct Load {
-      std::uint32_t issue, first;
-      const StagedWeights* weights;
-      const StagedTensor* tensor;
-    };
-    std::vector<Load> loads;
-    if (!staging_.weights_stay)
-      for (const StagedWeights& weights : staging_.weights) loads.push_back({weights.issue, weights.first, &weights, nullptr});
-    for (const StagedTensor& tensor : staging_.tensors)
-      if (tensor.loads || tensor.frame.any()) loads.push_back({tensor.issue, tensor.first, nullptr, &tensor});
-    std::ranges::stable_sort(loads, {}, [](const Load& load) { return std::pair(load.issue, load.first); });
-    std::map<std::uint32_t, Transfers> transfers_of_job;
-    for (std::size_t i = 0; i < planned_.size(); ++i) {
-      Transfers& transfers = transfers_of_job.try_emplace(planned_[i].job, chip_).first->second;
-      if (!staging_.whole[i]) transfers.share();
-    }
-    const auto put = [&](std::vector<TiledOperator>& where, const Planned& owner) -> std::vector<Item>& {
-      TiledOperator& op = where.emplace_back();
-      op.source = source_of(owner);
-      return op.steps.emplace_back().compute;
-    };
-    for (const auto& [issue, first, weights, tensor] : loads) {
-      Transfers& transfers = transfers_of_job.at(planned_[issue].job);
-      std::vector<Item>& items = put(planned_[issue].before, planned_[first]);
-      if (weights != nullptr) {
-        items = transfers.load(*weights);
-        continue;
-      }
-      if (tensor->frame.any()) append_border(items, tensor->frame, tensor->offset, tensor->border_value, program_.graph.tensor(tensor->root).type);
-      if (tensor->loads) std::ranges::move(transfers.load(*tensor, places_[root_of(tensor->root)]), std::back_inserter(items));
-    }
-    for (const StagedTensor& tensor : staging_.tensors) {
-      if (!tensor.stores) continue;
-      Planned& writer = planned_[tensor.writer];
-      put(writer.after, writer) = transfers_of_job.at(writer.job).store(tensor, places_[root_of(tensor.root)]);
-    }
-  }
-
-  [[nodiscard]] std::uint32_t source_of(const Planned& planned) {
-    const std::int32_t file_index = planned.node->op < 0 ? -1 : report(*planned.node).file_index;
-    return static_cast<std::uint32_t>(std::max(file_index, 0));
+    stage_transfers(planned_, staging_, program_, aliases_, places_, chip_);
   }
 
   void unroll_node(Planned& planned) {
@@ -355,33 +261,8 @@ class Compiler {
     if (!is_staged) job_places_ = places_;
     if (is_staged && places_of_job_ != planned.job) enter_job(planned.job);
     planned.tiled.steps = unroll(planned.nest, planned.tiling, {job_places_, planned.sram, &planned.weights, planned.weights_at, planned.compact ? &*planned.compact : nullptr, frames_});
-    planned.tiled.source = source_of(planned);
-    planned.cycles = planned.dram_bytes = 0;
-    planned.commands = 0;
-    planned.tensors.clear();
-    const auto account = [&](const TiledOperator& op) {
-      for (const Step& step : op.steps)
-        for (const auto* items : {&step.loads, &step.compute, &step.stores})
-          for (const Item& item : *items) account_item(planned, item);
-    };
-    account(planned.tiled);
-    std::ranges::for_each(planned.before, account);
-    std::ranges::for_each(planned.after, account);
-    std::ranges::sort(planned.tensors);
-    planned.tensors.erase(std::unique(planned.tensors.begin(), planned.tensors.end()), planned.tensors.end());
-  }
-
-  void account_item(Planned& planned, const Item& item) const {
-    ++planned.commands;
-    const auto* dma = std::get_if<abi::Dma>(&item.body);
-    const auto source = dma == nullptr ? abi::MemoryKind::kSram : memory_of(dma->source.region());
-    const auto target = dma == nullptr ? abi::MemoryKind::kSram : memory_of(dma->target.region());
-    const auto engine = item.unit == Unit::kVector ? abi::Engine::kVector : item.unit == Unit::kMac ? abi::Engine::kMac : abi::Engine::kDma0;
-    const abi::Cost cost = abi::cost_of({engine, 0, item.body}, chip_, source, target);
-    planned.cycles += cost.alone(chip_);
-    planned.dram_bytes += cost.dram_bytes;
-    for (const abi::Operand* operand : {dma == nullptr ? nullptr : &dma->source, dma == nullptr ? nullptr : &dma->target})
-      if (operand != nullptr && operand->region() >= kTensorStorage) planned.tensors.push_back(operand->region());
+    planned.tiled.source = source_of(program_, *planned.node);
+    account(planned, chip_);
   }
 
   /// Where tensors lie while this job runs.
