@@ -1,4 +1,4 @@
-// Rows of a dense block are [16 channels][4 inputs], of a depthwise one [16 channels]: the channels that are there come first in each.
+// Rows of a dense block are [16 channels][4 inputs]: the channels that are there come first in each. Depthwise blocks are too small to be worth it.
 #include "compiler/tile/compact.h"
 
 #include <algorithm>
@@ -9,13 +9,12 @@
 namespace naru::sdk::compiler {
 
 std::optional<CompactBlock> compact_last_block(const WindowNode& node, const PackedWeights& weights, const abi::Chip& chip, std::vector<std::byte>& constants) {
-  if (weights.objects.size() != 1) return std::nullopt;
+  if (node.kind != WindowNode::Kind::kDense || weights.objects.size() != 1) return std::nullopt;
   const std::uint64_t channels = node.out_channels % abi::kWeightBlockChannels;
   if (channels == 0) return std::nullopt;
-  const bool is_dense = node.kind == WindowNode::Kind::kDense;
   const std::uint64_t taps = std::uint64_t{node.kernel_rows} * node.kernel_cols;
-  const std::uint64_t inputs = is_dense ? abi::kWeightInputGroup : 1;
-  CompactBlock block{is_dense ? taps * ceil_div<std::uint64_t>(node.in_channels, abi::kWeightInputGroup) : taps, channels * inputs, abi::kWeightBlockChannels * inputs};
+  const CompactBlock block{taps * ceil_div<std::uint64_t>(node.in_channels, abi::kWeightInputGroup), channels * abi::kWeightInputGroup,
+                           std::uint64_t{abi::kWeightBlockChannels} * abi::kWeightInputGroup};
   const std::uint64_t saved = block.rows * (block.row_bytes - block.kept);
   if (saved < (std::uint64_t{chip.start_cycles} + chip.dram_latency_cycles) * chip.dram_bytes_per_cycle) return std::nullopt;
   const std::uint64_t data = weights.end - weights.block_bytes.front() + abi::kWeightDataOffset;
