@@ -159,6 +159,7 @@ class Compiler {
     }
     find_lives();
     place_tensors();
+    job_places_ = places_;
     std::uint64_t total = package_.constants.size() + package_.scratch_bytes;
     for (const auto& tensor : tensors_.tensors) total += tensor.bytes;
     if (total > chip_.dram_bytes)
@@ -258,7 +259,6 @@ class Compiler {
 
   void unroll_node(Planned& planned) {
     const bool is_staged = !staging_.whole.empty();
-    if (!is_staged) job_places_ = places_;
     if (is_staged && places_of_job_ != planned.job) enter_job(planned.job);
     planned.tiled.steps = unroll(planned.nest, planned.tiling, {job_places_, planned.sram, &planned.weights, planned.weights_at, planned.compact ? &*planned.compact : nullptr, frames_});
     planned.tiled.source = source_of(program_, *planned.node);
