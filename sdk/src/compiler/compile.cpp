@@ -15,12 +15,10 @@
 #include "compiler/group/group.h"
 #include "compiler/legalize/legalize.h"
 #include "compiler/lower/lower.h"
-#include "compiler/memory/staging.h"
 #include "compiler/package/assemble.h"
 #include "compiler/schedule/order.h"
-#include "compiler/schedule/overlap.h"
 #include "compiler/schedule/predict.h"
-#include "compiler/schedule/transfers.h"
+#include "compiler/schedule/stage.h"
 #include "compiler/tile/tile.h"
 #include "naru/abi/cycles.h"
 #include "package/requirements.h"
@@ -35,28 +33,17 @@ constexpr std::size_t kJobTensorsMax = abi::kRegionsMax - 5;
 /// Below the longest stream: a command and its waits take at most this many bytes.
 constexpr std::uint64_t kCommandBytesMax = 256;
 
-/// A node on its way through the stages.
-struct Planned {
-  const Node* node = nullptr;
-  Nest nest;
-  Tiling tiling;
-  PackedWeights weights;
-  std::vector<std::uint64_t> sram;
-  TiledOperator tiled;
-  std::uint64_t cycles = 0;                  // all commands one after the other
-  std::uint64_t dram_bytes = 0;
-  std::uint32_t commands = 0;
-  std::vector<std::uint32_t> tensors;        // storages of the package tensors that it touches
-  std::uint32_t job = 0;
-  std::optional<std::uint64_t> weights_at;   // in the SRAM, when they stay there
-  std::vector<TiledOperator> before, after;  // transfers and borders that are issued around it
-};
-
 /// An inner tensor: neither input nor output nor constant.
 struct Life {
   std::size_t root = 0;                  // of those that share its place
   Buffer buffer;                         // moments are operators
   bool stays = false;                    // in the SRAM, all its life
+};
+
+struct Packed {
+  WindowNode window;
+  PackedWeights weights;
+  std::optional<CompactBlock> compact;
 };
 
 class Compiler {
@@ -197,13 +184,17 @@ class Compiler {
   Result<void> place() {
     places_.assign(program_.graph.tensors.size(), abi::Operand{});
     for (Planned& planned : planned_) {
-      if (const auto* nest = std::get_if<WindowNest>(&planned.nest); nest != nullptr && nest->window.filter != graph::kAbsent)
-        planned.weights = packed_weights(nest->window, std::get<WindowTiling>(planned.tiling.choice).depth);
+      if (const auto* nest = std::get_if<WindowNest>(&planned.nest); nest != nullptr && nest->window.filter != graph::kAbsent) {
+        const Packed& packed = packed_weights(nest->window, std::get<WindowTiling>(planned.tiling.choice).depth);
+        planned.weights = packed.weights;
+        planned.compact = packed.compact;
+      }
       for (TensorId id : planned.node->inputs) place_constant(root_of(id));
       planned.sram.assign(planned.tiling.buffers.size(), 0);
     }
     find_lives();
     place_tensors();
+    job_places_ = places_;
     std::uint64_t total = package_.constants.size() + package_.scratch_bytes + 2 * program_.state.size();
     for (const auto& tensor : tensors_.tensors) total += tensor.bytes;
     if (total > chip_.dram_bytes)
@@ -218,12 +209,15 @@ class Compiler {
   [[nodiscard]] abi::Operand shown(abi::Operand root, std::size_t id) const { return abi::Operand::at(root.region(), root.offset() + aliases_[id].offset); }
 
   /// A filter that several nodes use (the steps of an LSTM) is packed once.
-  const PackedWeights& packed_weights(const WindowNode& window, std::uint32_t depth) {
+  const Packed& packed_weights(const WindowNode& window, std::uint32_t depth) {
     auto& packed = packed_[{window.filter, window.bias, depth}];
     const bool same = packed && packed->window.multipliers == window.multipliers && packed->window.input_zero == window.input_zero && packed->window.groups == window.groups &&
                       packed->window.kernel_rows == window.kernel_rows && packed->window.kernel_cols == window.kernel_cols && packed->window.weight_format == window.weight_format;
-    if (!same) packed = Packed{window, pack_weights(program_.graph, window, depth, package_.constants)};
-    return packed->weights;
+    if (!same) {
+      packed = Packed{window, pack_weights(program_.graph, window, depth, package_.constants), {}};
+      packed->compact = compact_last_block(window, packed->weights, chip_, package_.constants);
+    }
+    return *packed;
   }
 
   void place_constant(std::size_t root) {
@@ -309,114 +303,21 @@ class Compiler {
 
   /// What stays in the SRAM during each job, and the buffers of the tiles of all that does not; nothing lives in the SRAM across jobs.
   void place_sram() {
-    std::vector<TensorFacts> facts(program_.graph.tensors.size());
-    for (std::size_t i = 0; i < facts.size(); ++i) facts[i] = {graph::byte_size(program_.graph.tensors[i]), places_[i].region() != kScratchStorage};
-    std::vector<StagedOperator> operators;
-    for (const Planned& planned : planned_) {
-      StagedOperator& op = operators.emplace_back();
-      op.nest = &planned.nest;
-      for (TensorId id : planned.node->inputs) op.reads.push_back(aliases_[static_cast<std::size_t>(id)].root);
-      op.writes = aliases_[static_cast<std::size_t>(planned.node->output)].root;
-      op.may_be_whole = planned.weights.depth_chunks == 1;
-      if (!planned.weights.objects.empty()) {
-        op.weights_begin = planned.weights.objects.front();
-        op.weights_bytes = planned.weights.end - op.weights_begin;
-      }
-      op.tiles = planned.tiling.buffers;
-      op.job = planned.job;
-    }
-    staging_ = plan_staging(operators, facts, aliases_, chip_, options_.weights_resident);
+    staging_ = plan_operators(planned_, program_, aliases_, places_, chip_, options_.weights_resident);
     package_.memory.sram_peak_bytes = staging_.peak;
     package_.memory.sram_live_peak_bytes = staging_.live_peak;
     for (const StagedTensor& tensor : staging_.tensors)
       if (!tensor.loads && !tensor.stores) std::ranges::find(lives_, root_of(tensor.root), &Life::root)->stays = true;
     place_tensors();
-    for (std::size_t i = 0; i < planned_.size(); ++i) {
-      Planned& planned = planned_[i];
-      planned.sram = staging_.tiles[i];
-      planned.weights_at = staging_.weights_at[i];
-      if (!staging_.whole[i]) continue;
-      planned.nest = std::move(staging_.nests[i]);
-    }
-    const std::vector<std::uint32_t> parts = parts_of_operators(operators, staging_, chip_);
-    for (std::size_t i = 0; i < planned_.size(); ++i)
-      if (staging_.whole[i]) planned_[i].tiling = whole_tiling(planned_[i].nest, parts[i]);
-    stage_transfers();
-  }
-
-  void stage_transfers() {
-    const auto loads_of_tensor = [&](StagedTensor& tensor, Transfers& transfers) {
-      const graph::Tensor& root = program_.graph.tensor(tensor.root);
-      TiledOperator& before = planned_[tensor.issue].before.emplace_back();
-      before.source = source_of(planned_[tensor.first]);
-      Step& step = before.steps.emplace_back();
-      if (tensor.frame.any()) append_border(step.compute, tensor.frame, tensor.offset, tensor.border_value, root.type);
-      if (tensor.loads) std::ranges::move(transfers.load(tensor, places_[root_of(tensor.root)]), std::back_inserter(step.compute));
-    };
-    for (std::size_t begin = 0; begin < planned_.size();) {
-      const std::uint32_t job = planned_[begin].job;
-      std::size_t end = begin;
-      bool shared = false;
-      for (; end < planned_.size() && planned_[end].job == job; ++end) shared = shared || !staging_.whole[end];
-      Transfers transfers(chip_, shared);
-      for (std::size_t i = begin; i < end; ++i) {
-        // In the order of their first users; weights before the tensors that they are applied to.
-        for (std::size_t user = i; user < end; ++user) {
-          for (const StagedWeights& weights : staging_.weights) {
-            if (staging_.weights_stay || weights.issue != i || weights.first != user) continue;
-            TiledOperator& before = planned_[i].before.emplace_back();
-            before.source = source_of(planned_[user]);
-            before.steps.push_back({{}, transfers.load(weights), {}});
-          }
-          for (StagedTensor& tensor : staging_.tensors)
-            if (tensor.issue == i && tensor.first == user) loads_of_tensor(tensor, transfers);
-        }
-        for (const StagedTensor& tensor : staging_.tensors) {
-          if (!tensor.stores || tensor.writer != i || tensor.job != job) continue;
-          planned_[i].after.push_back({source_of(planned_[i]), {{{}, transfers.store(tensor, places_[root_of(tensor.root)]), {}}}});
-        }
-      }
-      begin = end;
-    }
-  }
-
-  [[nodiscard]] std::uint32_t source_of(const Planned& planned) {
-    const std::int32_t file_index = planned.node->op < 0 ? -1 : report(*planned.node).file_index;
-    return static_cast<std::uint32_t>(std::max(file_index, 0));
+    stage_transfers(planned_, staging_, program_, aliases_, places_, chip_);
   }
 
   void unroll_node(Planned& planned) {
     const bool is_staged = !staging_.whole.empty();
-    if (!is_staged) job_places_ = places_;
     if (is_staged && places_of_job_ != planned.job) enter_job(planned.job);
-    planned.tiled.steps = unroll(planned.nest, planned.tiling, {job_places_, planned.sram, &planned.weights, planned.weights_at, frames_});
-    planned.tiled.source = source_of(planned);
-    planned.cycles = planned.dram_bytes = 0;
-    planned.commands = 0;
-    planned.tensors.clear();
-    const auto account = [&](const TiledOperator& op) {
-      for (const Step& step : op.steps)
-        for (const auto* items : {&step.loads, &step.compute, &step.stores})
-          for (const Item& item : *items) account_item(planned, item);
-    };
-    account(planned.tiled);
-    std::ranges::for_each(planned.before, account);
-    std::ranges::for_each(planned.after, account);
-    std::ranges::sort(planned.tensors);
-    planned.tensors.erase(std::unique(planned.tensors.begin(), planned.tensors.end()), planned.tensors.end());
-  }
-
-  void account_item(Planned& planned, const Item& item) const {
-    ++planned.commands;
-    const auto* dma = std::get_if<abi::Dma>(&item.body);
-    const auto source = dma == nullptr ? abi::MemoryKind::kSram : memory_of(dma->source.region());
-    const auto target = dma == nullptr ? abi::MemoryKind::kSram : memory_of(dma->target.region());
-    const auto engine = item.unit == Unit::kVector ? abi::Engine::kVector : item.unit == Unit::kMac ? abi::Engine::kMac : abi::Engine::kDma0;
-    const abi::Cost cost = abi::cost_of({engine, 0, item.body}, chip_, source, target);
-    planned.cycles += cost.alone(chip_);
-    planned.dram_bytes += cost.dram_bytes;
-    for (const abi::Operand* operand : {dma == nullptr ? nullptr : &dma->source, dma == nullptr ? nullptr : &dma->target})
-      if (operand != nullptr && operand->region() >= kTensorStorage) planned.tensors.push_back(operand->region());
+    planned.tiled.steps = unroll(planned.nest, planned.tiling, {job_places_, planned.sram, &planned.weights, planned.weights_at, planned.compact ? &*planned.compact : nullptr, frames_});
+    planned.tiled.source = source_of(program_, *planned.node);
+    account(planned, chip_);
   }
 
   /// Where tensors lie while this job runs.
@@ -519,10 +420,6 @@ class Compiler {
   const CompileOptions& options_;
   HostReasons on_host_;
   Result<void> given_;  // the last failure that the host may mend
-  struct Packed {
-    WindowNode window;
-    PackedWeights weights;
-  };
   std::map<std::tuple<TensorId, TensorId, std::uint32_t>, std::optional<Packed>> packed_;
   Program program_;
   std::vector<TensorId> kept_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "naru/base/bytes.h"
+#include "naru/base/random.h"
 
 namespace naru::sdk::compiler {
 
@@ -18,6 +19,8 @@ struct Placed {
 
 /// Comparisons that the climb may make: milliseconds.
 constexpr std::uint64_t kClimbSteps = 2'000'000;
+/// With more buffers than this one order must do.
+constexpr std::size_t kOrderedBuffersMax = 4096;
 
 class FirstFit {
  public:
@@ -49,27 +52,28 @@ class FirstFit {
     order_ = order;
   }
 
-  /// Whatever ends at the peak goes to the front of the order, as long as that leads anywhere.
+  /// What ends at the peak trades places with something before it in the order; what does no harm is kept, so that the climb crosses plains.
   void climb(MemoryPlan& best) {
     std::vector<std::size_t> order = order_;
-    std::uint64_t tried = 0;
-    while (best.peak > best.live_peak && steps_ < kClimbSteps && tried < order.size()) {
-      const auto on_top = std::ranges::find_if(order, [&](std::size_t i) { return best.offsets[i] + align_up(buffers_[i].bytes, alignment_) == best.peak; });
-      if (on_top == order.end()) return;
-      const auto target = order.begin() + static_cast<std::ptrdiff_t>(tried);
-      if (target >= on_top) return;
+    MemoryPlan current = best;
+    Random random(order.size());
+    while (best.peak > best.live_peak && steps_ < kClimbSteps) {
+      const auto on_top = std::ranges::find_if(order, [&](std::size_t i) { return current.offsets[i] + align_up(buffers_[i].bytes, alignment_) == current.peak; });
+      const auto at = static_cast<std::size_t>(on_top - order.begin());
       std::vector<std::size_t> changed = order;
-      const std::size_t index = *on_top;
-      changed.erase(changed.begin() + (on_top - order.begin()));
-      changed.insert(changed.begin() + static_cast<std::ptrdiff_t>(tried), index);
-      const std::uint64_t before = best.peak;
-      place(changed, best);
-      if (best.peak < before) {
-        order = std::move(changed);
-        tried = 0;
+      if (at > 0 && random.below(4) != 0) {
+        const std::size_t to = random.below(at);
+        std::rotate(changed.begin() + static_cast<std::ptrdiff_t>(to), changed.begin() + static_cast<std::ptrdiff_t>(at), changed.begin() + static_cast<std::ptrdiff_t>(at) + 1);
       } else {
-        ++tried;
+        std::swap(changed[random.below(changed.size())], changed[random.below(changed.size())]);
       }
+      MemoryPlan next{{}, 0, best.live_peak};
+      place(changed, next);
+      steps_ += changed.size();
+      if (next.peak > current.peak) continue;
+      order = std::move(changed);
+      current = std::move(next);
+      if (current.peak < best.peak) best = current;
     }
   }
 
@@ -106,7 +110,7 @@ MemoryPlan plan_memory(const std::vector<Buffer>& buffers, std::uint64_t alignme
   std::iota(order.begin(), order.end(), std::size_t{0});
   const auto life = [&](std::size_t i) { return std::uint64_t{buffers[i].last} - buffers[i].first + 1; };
   const auto by = [&](const auto& is_before) {
-    if (!plan.offsets.empty() && plan.peak == plan.live_peak) return;
+    if (!plan.offsets.empty() && (plan.peak == plan.live_peak || buffers.size() > kOrderedBuffersMax)) return;
     std::vector<std::size_t> sorted = order;
     std::ranges::stable_sort(sorted, is_before);
     first_fit.place(sorted, plan);
@@ -116,7 +120,7 @@ MemoryPlan plan_memory(const std::vector<Buffer>& buffers, std::uint64_t alignme
   by([&](std::size_t a, std::size_t b) { return static_cast<double>(buffers[a].bytes) * static_cast<double>(life(a)) > static_cast<double>(buffers[b].bytes) * static_cast<double>(life(b)); });
   by([&](std::size_t a, std::size_t b) { return buffers[a].first < buffers[b].first; });
   by([&](std::size_t a, std::size_t b) { return buffers[a].last > buffers[b].last; });
-  first_fit.climb(plan);
+  if (buffers.size() <= kOrderedBuffersMax) first_fit.climb(plan);
   return plan;
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <ranges>
+#include <set>
 
 #include "naru/base/bytes.h"
 
@@ -88,9 +90,14 @@ class Planner {
       for (TensorId root : operators_[i].reads) touch(root, true);
       touch(operators_[i].writes, false);
     }
+    std::map<TensorId, std::uint32_t> writing_job;
     for (std::uint32_t i = 0; i < operators_.size(); ++i)
       for (std::size_t t : touched_[i])
-        if (operators_[i].writes == all_[t].root && last_job[all_[t].root] != all_[t].job) all_[t].stores = true;
+        if (operators_[i].writes == all_[t].root) {
+          if (last_job[all_[t].root] != all_[t].job) all_[t].stores = true;
+          // What two jobs write, each a part, neither may store as a whole.
+          if (writing_job.try_emplace(all_[t].root, all_[t].job).first->second != all_[t].job) torn_.insert(all_[t].root);
+        }
   }
 
   [[nodiscard]] bool has_home(const StagedTensor& tensor) const { return tensor.loads || tensor.stores; }
@@ -101,7 +108,9 @@ class Planner {
   bool choose() {
     whole_.assign(operators_.size(), false);
     stays_.assign(all_.size(), true);
-    for (std::size_t i = 0; i < operators_.size(); ++i) whole_[i] = operators_[i].may_be_whole;
+    for (std::size_t t = 0; t < all_.size(); ++t) stays_[t] = !torn_.contains(all_[t].root);
+    for (std::size_t i = 0; i < operators_.size(); ++i)
+      whole_[i] = operators_[i].may_be_whole && std::ranges::all_of(touched_[i], [&](std::size_t t) { return stays_[t]; });
     for (int round = 0; round < kRoundsMax; ++round) {
       frame();
       bool changed = false;
@@ -159,7 +168,7 @@ class Planner {
       for (std::size_t t : touched_[i]) useful[t] = useful[t] || whole_[i] || !has_home(all_[t]);
     for (std::size_t t : order) {
       const StagedTensor& tensor = all_[t];
-      bool fits = useful[t];
+      bool fits = useful[t] && !torn_.contains(tensor.root);
       for (std::uint32_t i = tensor.first; fits && i <= tensor.last; ++i) fits = use[i] + aligned(tensor.bytes) <= limit_;
       stays_[t] = fits;
       if (!fits) continue;
@@ -250,6 +259,7 @@ class Planner {
     auto use = occupied();
     staged_.clear();
     weights_.clear();
+    users_of_weights_.clear();
     for (std::size_t t = 0; t < all_.size(); ++t) {
       if (!stays_[t]) continue;
       StagedTensor tensor = all_[t];
@@ -258,7 +268,7 @@ class Planner {
       if (ahead > 0 && !tensor.loads && tensor.frame.any()) advance(tensor.issue, 1, tensor.bytes, use);
       staged_.push_back(tensor);
     }
-    group_weights();
+    group_weights(use);
     struct Load {
       std::uint32_t* issue;
       std::uint64_t bytes;
@@ -297,16 +307,31 @@ class Planner {
     return total <= sram_bytes_;
   }
 
-  void group_weights() {
+  /// What an operator of this job uses already, its weights among them: kept from its last user to this one where there is room.
+  bool share_weights(std::uint32_t user, std::vector<std::uint64_t>& use) {
+    const StagedOperator& op = operators_[user];
+    for (StagedWeights& weights : weights_ | std::views::reverse) {
+      if (operators_[weights.first].job != op.job || op.weights_begin < weights.begin || op.weights_begin + op.weights_bytes > weights.begin + weights.bytes) continue;
+      for (std::uint32_t i = weights.last + 1; i < user; ++i)
+        if (use[i] + aligned(weights.bytes) > limit_) return false;
+      for (std::uint32_t i = weights.last + 1; i < user; ++i) use[i] += aligned(weights.bytes);
+      weights.last = user;
+      return true;
+    }
+    return false;
+  }
+
+  void group_weights(std::vector<std::uint64_t>& use) {
     std::vector<std::uint32_t> users;
     for (std::uint32_t i = 0; i < operators_.size(); ++i)
       if (whole_[i] && operators_[i].weights_bytes > 0) users.push_back(i);
     for (std::uint32_t i : users) {
       const StagedOperator& op = operators_[i];
+      if (!users_of_weights_.insert(op.weights_begin).second && share_weights(i, use)) continue;
       if (!weights_.empty()) {
         StagedWeights& last = weights_.back();
         const std::uint64_t end = last.begin + last.bytes;
-        const bool joins = operators_[last.first].job == op.job && last.bytes < load_bytes_min_ && op.weights_bytes < 2 * load_bytes_min_ && op.weights_begin >= end &&
+        const bool joins = !last.compact && !op.compact && operators_[last.first].job == op.job && last.bytes < load_bytes_min_ && op.weights_bytes < 2 * load_bytes_min_ && op.weights_begin >= end &&
                            op.weights_begin - end < kAlignment;
         if (joins) {
           last.bytes = op.weights_begin + op.weights_bytes - last.begin;
@@ -314,7 +339,7 @@ class Planner {
           continue;
         }
       }
-      weights_.push_back({op.weights_begin, op.weights_bytes, i, i, i, 0});
+      weights_.push_back({op.weights_begin, op.weights_bytes, i, i, i, 0, op.block_bytes, op.compact});
     }
   }
 
@@ -353,7 +378,8 @@ class Planner {
     for (StagedWeights& weights : weights_) {
       weights.offset = plan_.offsets[next++];
       for (std::uint32_t i = weights.first; i <= weights.last; ++i)
-        if (whole_[i] && operators_[i].weights_bytes > 0) result.weights_at[i] = weights.offset + operators_[i].weights_begin - weights.begin;
+        if (whole_[i] && operators_[i].weights_bytes > 0 && operators_[i].weights_begin >= weights.begin && operators_[i].weights_begin < weights.begin + weights.bytes)
+          result.weights_at[i] = weights.offset + operators_[i].weights_begin - weights.begin;
     }
     result.tensors = std::move(staged_);
     result.weights_stay = weights_stay_;
@@ -368,10 +394,12 @@ class Planner {
   bool beside_ = true, weights_stay_ = false;
   std::vector<StagedTensor> all_;
   std::vector<std::vector<std::size_t>> touched_;  // by operator
+  std::set<TensorId> torn_;                        // written by several jobs
   std::vector<bool> whole_, stays_;
   std::vector<Nest> nests_;
   std::vector<StagedTensor> staged_;
   std::vector<StagedWeights> weights_;
+  std::set<std::uint64_t> users_of_weights_;  // where weights with a user begin
   MemoryPlan plan_;
 };
 

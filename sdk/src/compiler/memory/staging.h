@@ -17,7 +17,9 @@ struct StagedOperator {
   const Nest* nest = nullptr;
   std::vector<TensorId> reads;
   TensorId writes = graph::kAbsent;
-  std::uint64_t weights_begin = 0, weights_bytes = 0;  // in the constants
+  std::uint64_t weights_begin = 0, weights_bytes = 0;  // in the constants; bytes in the SRAM
+  std::uint64_t block_bytes = 0;
+  std::optional<CompactBlock> compact;
   bool may_be_whole = true;
   std::vector<std::uint64_t> tiles;                    // bytes of each buffer when it runs in tiles
   std::uint32_t job = 0;
@@ -47,9 +49,11 @@ struct StagedTensor {
 
 /// Weights of neighbours that load together.
 struct StagedWeights {
-  std::uint64_t begin = 0, bytes = 0;  // in the constants
+  std::uint64_t begin = 0, bytes = 0;  // in the constants; bytes in the SRAM
   std::uint32_t issue = 0, first = 0, last = 0;
   std::uint64_t offset = 0;            // in the SRAM
+  std::uint64_t block_bytes = 0;
+  std::optional<CompactBlock> compact; // of the last block; then there are no neighbours
 };
 
 struct Staging {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "compiler/tile/parts.h"
+#include "naru/abi/weights.h"
 
 namespace naru::sdk::compiler {
 namespace {
@@ -48,10 +49,18 @@ Unit Transfers::next(std::uint64_t bytes) {
 
 std::vector<Item> Transfers::load(const StagedWeights& weights) {
   std::vector<Item> items;
-  for (std::uint64_t at = 0; at < weights.bytes; at += kPieceBytes) {
-    const std::uint64_t bytes = std::min(kPieceBytes, weights.bytes - at);
-    append_dma(items, next(bytes), abi::Operand::at(kConstantsStorage, weights.begin + at), abi::Operand::at(kSramStorage, weights.offset + at), bytes, {});
+  const std::uint64_t whole = weights.compact ? weights.bytes - weights.block_bytes + abi::kWeightDataOffset : weights.bytes;
+  const abi::Operand source = abi::Operand::at(kConstantsStorage, weights.begin), target = abi::Operand::at(kSramStorage, weights.offset);
+  for (std::uint64_t at = 0; at < whole; at += kPieceBytes) {
+    const std::uint64_t bytes = std::min(kPieceBytes, whole - at);
+    append_dma(items, next(bytes), advance(source, at), advance(target, at), bytes, {});
   }
+  if (!weights.compact) return items;
+  const auto [rows, kept, row_bytes] = *weights.compact;
+  const std::uint64_t step = kPieceBytes / kept;
+  for (std::uint64_t row = 0; row < rows; row += step)
+    append_dma(items, next(std::min(step, rows - row) * kept), advance(source, whole + row * kept), advance(target, whole + row * row_bytes), kept,
+               {{std::min(step, rows - row), kept, row_bytes}});
   return items;
 }
 

@@ -13,8 +13,10 @@ namespace naru::sdk::compiler {
 /// Loads of one job, in the order in which they are asked for.
 class Transfers {
  public:
-  /// `shared`: tiles of the same job load and store too; the engine of their stores is left to them.
-  Transfers(const abi::Chip& chip, bool shared) : chip_(chip), shared_(shared) {}
+  explicit Transfers(const abi::Chip& chip) : chip_(chip) {}
+
+  /// Tiles of the same job load and store too: the engine of their stores is left to them.
+  void share() noexcept { shared_ = true; }
 
   [[nodiscard]] std::vector<Item> load(const StagedWeights& weights);
   /// `home`: where the tensor lies in the DRAM.
@@ -25,7 +27,7 @@ class Transfers {
   [[nodiscard]] Unit next(std::uint64_t bytes);
 
   const abi::Chip& chip_;
-  bool shared_;
+  bool shared_ = false;
   std::array<std::uint64_t, 2> asked_{};  // cycles, by unit
 };
 

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "compiler/lower/lower.h"
+#include "compiler/tile/compact.h"
 #include "compiler/tile/frame.h"
 #include "compiler/weights/weights.h"
 #include "naru/abi/chip.h"
@@ -54,6 +55,7 @@ struct Places {
   std::span<const std::uint64_t> sram;    // of each of the tiling's buffers
   const PackedWeights* weights = nullptr; // of a window that has them
   std::optional<std::uint64_t> weights_at = std::nullopt;  // in the SRAM, when they stay there
+  const CompactBlock* compact = nullptr;                   // of the weights' last block
   std::span<const Frame> frames = {};     // by TensorId; empty when no tensor has one
 };
 [[nodiscard]] std::vector<Step> unroll(const Nest& nest, const Tiling& tiling, const Places& places);

@@ -7,6 +7,7 @@
 
 #include "import/refusal.h"
 #include "import/tflite/read.h"
+#include "import/tflite/read_options.h"
 
 namespace naru::sdk {
 namespace {
@@ -18,68 +19,6 @@ using graph::Shape;
 using graph::Tensor;
 
 constexpr std::int32_t kOperatorVersionMax = 32;
-
-/// What a reader of options needs: the file's operator, ours, and the graph whose constants may hold more.
-struct Source {
-  const tflite::Operator& file;
-  const Operator& op;
-  const Graph& graph;
-};
-
-tl::unexpected<Error> missing_options(const Operator& op) { return refuse(ErrorId::kModelOptions, place_of(op, "builtin_options"), "are missing"); }
-
-Result<graph::Activation> read_activation(const Operator& op, tflite::ActivationFunctionType activation) {
-  switch (activation) {
-    case tflite::ActivationFunctionType_NONE: return graph::Activation::kNone;
-    case tflite::ActivationFunctionType_RELU: return graph::Activation::kRelu;
-    case tflite::ActivationFunctionType_RELU_N1_TO_1: return graph::Activation::kReluN1To1;
-    case tflite::ActivationFunctionType_RELU6: return graph::Activation::kRelu6;
-    case tflite::ActivationFunctionType_TANH:
-    case tflite::ActivationFunctionType_SIGN_BIT:
-      return refuse(ErrorId::kModelOperatorUnsupported, place_of(op, "fused_activation_function"),
-                    fmt::format("is {}, which is not supported", tflite::EnumNameActivationFunctionType(activation)));
-  }
-  return refuse(ErrorId::kModelOptions, place_of(op, "fused_activation_function"), fmt::format("is {}, which does not exist", static_cast<int>(activation)));
-}
-
-Result<graph::Padding> read_padding(const Operator& op, tflite::Padding padding) {
-  if (padding == tflite::Padding_SAME) return graph::Padding::kSame;
-  if (padding == tflite::Padding_VALID) return graph::Padding::kValid;
-  return refuse(ErrorId::kModelOptions, place_of(op, "padding"), fmt::format("is {}, which does not exist", static_cast<int>(padding)));
-}
-
-/// The values of a constant i32 or i64 operand that is a parameter rather than data.
-Result<std::vector<std::int64_t>> read_parameter(const Source& source, std::size_t operand, std::string_view field) {
-  const graph::TensorId id = source.op.input(operand);
-  if (id == graph::kAbsent) return refuse(ErrorId::kModelOptions, place_of(source.op, field), "are missing");
-  const Tensor& tensor = source.graph.tensor(id);
-  const Place place = place_of(source.op, tensor, field);
-  const bool wide = tensor.type == abi::ElementType::kI64;
-  if (!wide && tensor.type != abi::ElementType::kI32) return refuse(ErrorId::kModelTypeUnsupported, place, fmt::format("is {}; must be i32 or i64", abi::name_of(tensor.type)));
-  if (!tensor.is_constant()) return refuse(ErrorId::kModelOperatorUnsupported, place, "is computed at run time; must be a constant");
-  const auto count = graph::checked_element_count(tensor.shape);
-  if (!count || *count != tensor.constant.size() / (wide ? 8 : 4) || tensor.constant.size() % (wide ? 8 : 4) != 0)
-    return refuse(ErrorId::kModelConstant, place, fmt::format("has {} bytes, which {} of {} does not", tensor.constant.size(), graph::to_string(tensor.shape), abi::name_of(tensor.type)));
-  std::vector<std::int64_t> values;
-  if (wide)
-    for (std::int64_t value : graph::constant_values<std::int64_t>(tensor)) values.push_back(value);
-  else
-    for (std::int32_t value : graph::constant_values<std::int32_t>(tensor)) values.push_back(value);
-  return values;
-}
-
-/// A dimension number of the first operand, where negative ones count from the end.
-Result<std::int32_t> read_axis(const Source& source, std::int64_t axis, std::string_view field) {
-  const auto rank = static_cast<std::int64_t>(source.graph.tensor(source.op.inputs[0]).shape.size());
-  if (axis < -rank || axis >= rank) return refuse(ErrorId::kModelOptions, place_of(source.op, field), fmt::format("is {}; the input has {} dimensions", axis, rank));
-  return static_cast<std::int32_t>(axis < 0 ? axis + rank : axis);
-}
-
-Result<std::int32_t> read_size(const Source& source, std::int64_t value, std::string_view field) {
-  if (value < 0 || value > std::numeric_limits<std::int32_t>::max())
-    return refuse(ErrorId::kModelOptions, place_of(source.op, field), fmt::format("has {}; must be between 0 and 2^31 - 1", value));
-  return static_cast<std::int32_t>(value);
-}
 
 Result<graph::Options> read_conv(const Source& source) {
   const auto* from = source.file.builtin_options_as_Conv2DOptions();
@@ -248,6 +187,24 @@ constexpr Row kRows[] = {
     {tflite::BuiltinOperator_TRANSPOSE, OperatorKind::kTranspose, tflite::BuiltinOptions_TransposeOptions, read_transpose},
     {tflite::BuiltinOperator_QUANTIZE, OperatorKind::kQuantize, tflite::BuiltinOptions_QuantizeOptions, read_none},
     {tflite::BuiltinOperator_DEQUANTIZE, OperatorKind::kDequantize, tflite::BuiltinOptions_DequantizeOptions, read_none},
+    {tflite::BuiltinOperator_SUB, OperatorKind::kSub, tflite::BuiltinOptions_SubOptions, read_elementwise<tflite::SubOptions>},
+    {tflite::BuiltinOperator_DIV, OperatorKind::kDiv, tflite::BuiltinOptions_DivOptions, read_elementwise<tflite::DivOptions>},
+    {tflite::BuiltinOperator_FLOOR_DIV, OperatorKind::kFloorDiv, tflite::BuiltinOptions_FloorDivOptions, read_none},
+    {tflite::BuiltinOperator_LOGISTIC, OperatorKind::kLogistic, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_TANH, OperatorKind::kTanh, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_SQRT, OperatorKind::kSqrt, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_CAST, OperatorKind::kCast, tflite::BuiltinOptions_CastOptions, read_none},
+    {tflite::BuiltinOperator_RESIZE_BILINEAR, OperatorKind::kResizeBilinear, tflite::BuiltinOptions_ResizeBilinearOptions, read_resize<tflite::ResizeBilinearOptions>},
+    {tflite::BuiltinOperator_RESIZE_NEAREST_NEIGHBOR, OperatorKind::kResizeNearestNeighbor, tflite::BuiltinOptions_ResizeNearestNeighborOptions,
+     read_resize<tflite::ResizeNearestNeighborOptions>},
+    {tflite::BuiltinOperator_ARG_MAX, OperatorKind::kArgMax, tflite::BuiltinOptions_ArgMaxOptions, read_arg},
+    {tflite::BuiltinOperator_ARG_MIN, OperatorKind::kArgMin, tflite::BuiltinOptions_ArgMinOptions, read_arg},
+    {tflite::BuiltinOperator_PACK, OperatorKind::kPack, tflite::BuiltinOptions_PackOptions, read_pack},
+    {tflite::BuiltinOperator_UNPACK, OperatorKind::kUnpack, tflite::BuiltinOptions_UnpackOptions, read_unpack},
+    {tflite::BuiltinOperator_GATHER_ND, OperatorKind::kGatherNd, tflite::BuiltinOptions_GatherNdOptions, read_none},
+    {tflite::BuiltinOperator_STRIDED_SLICE, OperatorKind::kStridedSlice, tflite::BuiltinOptions_StridedSliceOptions, read_strided_slice},
+    {tflite::BuiltinOperator_SVDF, OperatorKind::kSvdf, tflite::BuiltinOptions_SVDFOptions, read_svdf},
+    {tflite::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM, OperatorKind::kUnidirectionalSequenceLstm, tflite::BuiltinOptions_UnidirectionalSequenceLSTMOptions, read_lstm},
 };
 
 /// Files older than builtin_code have only the first field; newer ones fill both up to 127.
