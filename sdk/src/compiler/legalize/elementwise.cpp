@@ -36,7 +36,8 @@ Result<void> Legalizer::binary() {
       break;
     default:
       node.op = op_->kind == OperatorKind::kSub ? abi::ElementwiseOp::kSub : abi::ElementwiseOp::kAdd;
-      parameters = numerics::add_parameters(in(0).scale(), in(1).scale(), out().scale(), out().type);
+      parameters = op_->kind == OperatorKind::kSub ? numerics::sub_parameters(in(0).scale(), in(1).scale(), out().scale(), out().type)
+                                                  : numerics::add_parameters(in(0).scale(), in(1).scale(), out().scale(), out().type);
   }
   if (const auto* given = std::get_if<graph::ElementwiseOptions>(&op_->options)) activation = given->activation;
   node.left_shift = parameters.left_shift;

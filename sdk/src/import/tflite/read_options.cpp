@@ -184,4 +184,116 @@ Result<graph::Options> read_lstm(const Source& source) {
   return options;
 }
 
+/// A size of -1 is all that is left.
+Result<graph::Options> read_slice(const Source& source) {
+  NARU_TRY(const std::vector<std::int64_t> begins, read_parameter(source, 1, "begin"));
+  NARU_TRY(const std::vector<std::int64_t> sizes, read_parameter(source, 2, "size"));
+  const graph::Shape& shape = source.graph.tensor(source.op.inputs[0]).shape;
+  if (begins.size() != shape.size() || sizes.size() != shape.size())
+    return refuse(ErrorId::kModelOptions, place_of(source.op, "begin"), fmt::format("has {} entries, size {}; the input has {} dimensions", begins.size(), sizes.size(), shape.size()));
+  graph::SliceOptions options;
+  for (std::size_t d = 0; d < shape.size(); ++d) {
+    const std::int64_t size = sizes[d] == -1 ? shape[d] - begins[d] : sizes[d];
+    if (begins[d] < 0 || size < 1 || begins[d] > shape[d] || size > shape[d] - begins[d])
+      return refuse(ErrorId::kModelOptions, place_of(source.op, "begin"), fmt::format("is {} with size {}; dimension {} has {}", begins[d], sizes[d], d, shape[d]));
+    options.begin.push_back(static_cast<std::int32_t>(begins[d]));
+    options.stride.push_back(1);
+    options.extent.push_back(static_cast<std::int32_t>(size));
+  }
+  const Tensor& output = source.graph.tensor(source.op.outputs[0]);
+  if (output.shape != options.extent)
+    return refuse(ErrorId::kModelShape, place_of(source.op, output, "shape"), fmt::format("is {}; begin and size give {}", graph::to_string(output.shape), graph::to_string(options.extent)));
+  return options;
+}
+
+namespace {
+
+/// A constant axis that counts along the dimensions of another operand.
+Result<graph::Options> read_axis_of(const Source& source, std::size_t axis_operand, std::size_t data_operand) {
+  NARU_TRY(const std::vector<std::int64_t> values, read_parameter(source, axis_operand, "axis"));
+  const graph::TensorId data = source.op.input(data_operand);
+  if (values.size() != 1 || data == graph::kAbsent) return refuse(ErrorId::kModelOptions, place_of(source.op, "axis"), fmt::format("has {} values; must have 1", values.size()));
+  const auto rank = static_cast<std::int64_t>(source.graph.tensor(data).shape.size());
+  if (values[0] < -rank || values[0] >= rank) return refuse(ErrorId::kModelOptions, place_of(source.op, "axis"), fmt::format("is {}; the input has {} dimensions", values[0], rank));
+  return graph::AxisOptions{static_cast<std::int32_t>(values[0] < 0 ? values[0] + rank : values[0])};
+}
+
+}  // namespace
+
+Result<graph::Options> read_split(const Source& source) {
+  const auto* from = source.file.builtin_options_as_SplitOptions();
+  if (from == nullptr) return missing_options(source.op);
+  if (from->num_splits() < 1 || static_cast<std::size_t>(from->num_splits()) != source.op.outputs.size())
+    return refuse(ErrorId::kModelOptions, place_of(source.op, "num_splits"), fmt::format("is {}; there are {} results", from->num_splits(), source.op.outputs.size()));
+  return read_axis_of(source, 0, 1);
+}
+
+Result<graph::Options> read_split_v(const Source& source) {
+  const auto* from = source.file.builtin_options_as_SplitVOptions();
+  if (from == nullptr) return missing_options(source.op);
+  if (from->num_splits() < 1 || static_cast<std::size_t>(from->num_splits()) != source.op.outputs.size())
+    return refuse(ErrorId::kModelOptions, place_of(source.op, "num_splits"), fmt::format("is {}; there are {} results", from->num_splits(), source.op.outputs.size()));
+  return read_axis_of(source, 2, 0);
+}
+
+Result<graph::Options> read_gather(const Source& source) {
+  graph::GatherOptions options;
+  const auto* from = source.file.builtin_options_as_GatherOptions();
+  if (from == nullptr) return missing_options(source.op);
+  NARU_TRY(options.axis, read_axis(source, from->axis(), "axis"));
+  const graph::TensorId indices = source.op.input(1);
+  if (indices == graph::kAbsent) return refuse(ErrorId::kModelTensorIndex, place_of(source.op, "inputs"), "operand 1 is left out, but is not optional");
+  const auto rank = static_cast<std::int64_t>(source.graph.tensor(indices).shape.size());
+  const std::int64_t batches = from->batch_dims() < 0 ? from->batch_dims() + rank : std::int64_t{from->batch_dims()};
+  if (batches < 0 || batches > options.axis) return refuse(ErrorId::kModelOptions, place_of(source.op, "batch_dims"), fmt::format("is {}; axis is {}", from->batch_dims(), options.axis));
+  options.batch_dims = static_cast<std::int32_t>(batches);
+  return options;
+}
+
+Result<graph::Options> read_space_batch(const Source& source) {
+  NARU_TRY(const std::vector<std::int64_t> blocks, read_parameter(source, 1, "block_shape"));
+  NARU_TRY(const std::vector<std::int64_t> edges, read_parameter(source, 2, "paddings"));
+  if (edges.size() != 2 * blocks.size()) return refuse(ErrorId::kModelOptions, place_of(source.op, "paddings"), fmt::format("have {} values for {} dimensions", edges.size(), blocks.size()));
+  graph::SpaceBatchOptions options;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    NARU_TRY(const std::int32_t block, read_size(source, blocks[i], "block_shape"));
+    NARU_TRY(const std::int32_t before, read_size(source, edges[2 * i], "paddings"));
+    NARU_TRY(const std::int32_t after, read_size(source, edges[2 * i + 1], "paddings"));
+    options.block.push_back(block);
+    options.before.push_back(before);
+    options.after.push_back(after);
+  }
+  return options;
+}
+
+Result<graph::Options> read_mirror_pad(const Source& source) {
+  const auto* from = source.file.builtin_options_as_MirrorPadOptions();
+  if (from == nullptr) return missing_options(source.op);
+  NARU_TRY(const std::vector<std::int64_t> values, read_parameter(source, 1, "paddings"));
+  graph::MirrorPadOptions options;
+  options.symmetric = from->mode() == tflite::MirrorPadMode_SYMMETRIC;
+  for (std::size_t i = 0; i + 1 < values.size(); i += 2) {
+    NARU_TRY(const std::int32_t before, read_size(source, values[i], "paddings"));
+    NARU_TRY(const std::int32_t after, read_size(source, values[i + 1], "paddings"));
+    options.before.push_back(before);
+    options.after.push_back(after);
+  }
+  return options;
+}
+
+Result<graph::Options> read_transpose_conv(const Source& source) {
+  const auto* from = source.file.builtin_options_as_TransposeConvOptions();
+  if (from == nullptr) return missing_options(source.op);
+  NARU_TRY(const std::vector<std::int64_t> wanted, read_parameter(source, 0, "output_shape"));
+  const Tensor& output = source.graph.tensor(source.op.outputs[0]);
+  if (!std::equal(wanted.begin(), wanted.end(), output.shape.begin(), output.shape.end()))
+    return refuse(ErrorId::kModelShape, place_of(source.op, output, "output_shape"), fmt::format("is not the output's {}", graph::to_string(output.shape)));
+  graph::TransposeConvOptions options;
+  options.stride_h = from->stride_h();
+  options.stride_w = from->stride_w();
+  NARU_TRY(options.padding, read_padding(source.op, from->padding()));
+  NARU_TRY(options.activation, read_activation(source.op, from->fused_activation_function()));
+  return options;
+}
+
 }  // namespace naru::sdk

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "import/refusal.h"
 #include "import/tflite/schema.h"
 #include "naru/base/result.h"
 
@@ -33,6 +34,14 @@ struct Source {
 [[nodiscard]] Result<graph::Options> read_strided_slice(const Source& source);
 [[nodiscard]] Result<graph::Options> read_svdf(const Source& source);
 [[nodiscard]] Result<graph::Options> read_lstm(const Source& source);
+[[nodiscard]] Result<graph::Options> read_slice(const Source& source);
+[[nodiscard]] Result<graph::Options> read_split(const Source& source);
+[[nodiscard]] Result<graph::Options> read_split_v(const Source& source);
+[[nodiscard]] Result<graph::Options> read_gather(const Source& source);
+[[nodiscard]] Result<graph::Options> read_space_batch(const Source& source);
+[[nodiscard]] Result<graph::Options> read_mirror_pad(const Source& source);
+[[nodiscard]] Result<graph::Options> read_transpose_conv(const Source& source);
+[[nodiscard]] Result<graph::Options> read_detection(const Source& source);
 template <typename FileOptions>
 [[nodiscard]] Result<graph::Options> read_resize(const Source& source) {
   const auto* from = source.file.builtin_options_as<FileOptions>();
