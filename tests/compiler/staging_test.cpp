@@ -102,7 +102,7 @@ TEST(Frames, SplitAFlatWalkAtTheImagesRows) {
   map.output = {1, 1, {0, 0, 0, 1}};
   map.prototype = abi::Requantize{};
   compiler::Nest nest = map;
-  const std::vector<graph::TensorId> aliases{0, 1};
+  const std::vector<compiler::Alias> aliases{{.root = 0}, {.root = 1}};
   const compiler::Frame frame{.rows = 4, .cols = 6, .pixel_bytes = 8, .top = 1, .bottom = 1, .left = 1, .right = 2};
   ASSERT_TRUE(compiler::walk_in_frame(nest, 1, aliases, frame));
   const auto& walked = std::get<compiler::MapNest>(nest);
@@ -118,7 +118,7 @@ TEST(Frames, RefuseAWalkThatCrossesRowsUnevenly) {
   map.output = {1, 1, {0, 0, 24, 1}};
   map.prototype = abi::Move{};
   compiler::Nest nest = map;
-  const std::vector<graph::TensorId> aliases{0, 1};
+  const std::vector<compiler::Alias> aliases{{.root = 0}, {.root = 1}};
   const compiler::Frame frame{.rows = 3, .cols = 8, .pixel_bytes = 8, .top = 1, .bottom = 1, .left = 1, .right = 1};
   ASSERT_TRUE(compiler::walk_in_frame(nest, 0, aliases, frame));
   EXPECT_FALSE(compiler::walk_in_frame(nest, 1, aliases, {.rows = 5, .cols = 5, .pixel_bytes = 8, .top = 1, .bottom = 0, .left = 0, .right = 0}));

@@ -1,13 +1,16 @@
 // The golden models beside the checkout: where they are, their cases, and the rule for skipping when they are not there.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -51,13 +54,28 @@ inline GoldenModel golden_model(const std::filesystem::path& models, const std::
   return model;
 }
 
-/// The models that this version runs, smallest work first.
-inline const std::vector<std::string>& supported_models() {
-  static const std::vector<std::string> names = {
-      "tflm_hello_world_int8",  "tflm_micro_speech_int8",    "emlearn_mnist_cnn_int8",   "aeq_conv_fc_mnist_srq_a8w8",          "mlperf_ad01_int8",
-      "mlperf_ad_toycar_fullint_f32io", "mlperf_strww_int8", "mlperf_kws_dscnn_int8",    "mltk_rock_paper_scissors",            "mlperf_vww96_int8",
-      "tflm_person_detect_int8", "mlperf_resnet8_int8",      "mlperf_resnet8_large_int8", "tflm_mobilenet_v2_1.0_224_pt_int8", "coral_tf2_mobilenet_v2_1.0_224_ptq"};
+/// All of them, smallest file first.
+inline std::vector<std::string> all_models(const std::filesystem::path& models) {
+  std::vector<std::pair<std::uintmax_t, std::string>> sized;
+  for (const auto& entry : nlohmann::json::parse(std::ifstream(models / "manifest.json"))) {
+    const std::string name = entry["name"];
+    sized.emplace_back(std::filesystem::file_size(models / (name + ".tflite")), name);
+  }
+  std::sort(sized.begin(), sized.end());
+  std::vector<std::string> names;
+  for (auto& [size, name] : sized) names.push_back(std::move(name));
   return names;
+}
+
+/// Tensors of the file that a case gives instead of outputs: those that feed an operator which the golden run did not execute.
+inline std::vector<std::int32_t> given_tensors(const GoldenCase& test) {
+  std::vector<std::int32_t> tensors;
+  for (const auto& entry : std::filesystem::directory_iterator(test.folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("tensor") && name.ends_with(".bin")) tensors.push_back(std::stoi(name.substr(6)));
+  }
+  std::sort(tensors.begin(), tensors.end());
+  return tensors;
 }
 
 }  // namespace naru::testing
