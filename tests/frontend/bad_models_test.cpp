@@ -41,6 +41,18 @@ void set_parameter(ModelBuilder& b, int tensor, std::size_t index, std::int32_t 
   std::memcpy(b.buffer_of(tensor).data.data() + index * sizeof(value), &value, sizeof(value));
 }
 
+/// The activation becomes a CALL_ONCE of that subgraph.
+void call_once(ModelBuilder& b, std::int32_t subgraph) {
+  auto& code = b.code_of(S::kRelu);
+  code.builtin_code = BuiltinOperator_CALL_ONCE;
+  code.deprecated_builtin_code = 127;
+  b.op(S::kRelu).inputs.clear();
+  b.op(S::kRelu).outputs.clear();
+  CallOnceOptionsT options;
+  options.init_subgraph_index = subgraph;
+  b.op(S::kRelu).builtin_options.Set(options);
+}
+
 void read_only_copy_as_output(ModelBuilder& b) {
   // The add writes the constant factor's tensor.
   b.op(S::kAdd).outputs = {S::kFactor};
@@ -123,8 +135,10 @@ const std::vector<BadModel>& bad_models() {
       {"M20WrittenTwice", [](auto& b) { b.op(S::kAveragePool).outputs = {S::kMaxOut}; }, ErrorId::kModelGraph, "max/out"},
       {"M20InputIsWritten", [](auto& b) { b.op(S::kDequantize).outputs = {S::kInput}; }, ErrorId::kModelGraph, "input"},
       {"M20CallsItself", [](auto& b) { b.code_of(S::kRelu).builtin_code = BuiltinOperator_CALL_ONCE; b.code_of(S::kRelu).deprecated_builtin_code = 127; },
-       ErrorId::kModelOperatorUnknown, "Operator 11 CALL_ONCE"},
-      {"M20SecondSubgraph", [](auto& b) { b.model.subgraphs.push_back(std::make_unique<SubGraphT>()); }, ErrorId::kModelOperatorUnsupported, "subgraphs"},
+       ErrorId::kModelOptions, "Operator 11 CALL_ONCE"},
+      {"M20InitialisesByItself", [](auto& b) { call_once(b, 0); }, ErrorId::kModelGraph, "Operator 11 CALL_ONCE, init_subgraph_index"},
+      {"M20SubgraphPastEnd", [](auto& b) { call_once(b, 1); }, ErrorId::kModelGraph, "init_subgraph_index"},
+      {"M20SubgraphNegative", [](auto& b) { call_once(b, -1); }, ErrorId::kModelGraph, "init_subgraph_index"},
       // M21: quantisation
       {"M21ScaleZero", [](auto& b) { b.tensor(S::kConvOut).quantization->scale = {0.0F}; }, ErrorId::kModelQuantization, "tensor 4 \"conv/out\", quantization.scale"},
       {"M21ScaleNan", [](auto& b) { b.tensor(S::kCodes).quantization->scale = {kNan}; }, ErrorId::kModelQuantization, "codes"},
@@ -160,13 +174,13 @@ const std::vector<BadModel>& bad_models() {
       // M24: kinds, versions, options, text
       {"M24StringTensor", [](auto& b) { b.tensor(S::kAddOut).type = TensorType_STRING; }, ErrorId::kModelTypeUnsupported, "STRING"},
       {"M24TypeThatDoesNotExist", [](auto& b) { b.tensor(S::kAddOut).type = static_cast<TensorType>(99); }, ErrorId::kModelTypeUnsupported, "add/out"},
-      {"M24FloatConvolution", [](auto& b) { b.op(S::kConv).inputs[0] = S::kInput; }, ErrorId::kModelTypeUnsupported, "Operator 1 CONV_2D, tensor 0 \"input\", type"},
+      {"M24FloatConvolution", [](auto& b) { b.op(S::kConv).inputs[0] = S::kInput; }, ErrorId::kModelTypeUnsupported, "Operator 1 CONV_2D, tensor 4 \"conv/out\", type"},
       {"M24CustomOperator", [](auto& b) { auto& code = b.code_of(S::kAdd); code.builtin_code = BuiltinOperator_CUSTOM; code.deprecated_builtin_code = 32; code.custom_code = "My\x1bOp"; },
        ErrorId::kModelOperatorUnknown, "CUSTOM \"My\xEF\xBF\xBDOp\""},
       {"M24UnknownCode", [](auto& b) { b.code_of(S::kAdd).builtin_code = static_cast<BuiltinOperator>(5000); }, ErrorId::kModelOperatorUnknown, "builtin 5000"},
       {"M24NegativeCode", [](auto& b) { b.code_of(S::kAdd).builtin_code = static_cast<BuiltinOperator>(-7); b.code_of(S::kAdd).deprecated_builtin_code = -7; },
        ErrorId::kModelOperatorUnknown, "builtin -7"},
-      {"M24KnownToOthers", [](auto& b) { b.code_of(S::kRelu).builtin_code = BuiltinOperator_TANH; }, ErrorId::kModelOperatorUnknown, "Operator 11 TANH"},
+      {"M24KnownToOthers", [](auto& b) { b.code_of(S::kRelu).builtin_code = BuiltinOperator_CUMSUM; }, ErrorId::kModelOperatorUnknown, "Operator 11 CUMSUM"},
       {"M24CodeIndexPastEnd", [](auto& b) { b.op(S::kAdd).opcode_index = 500; }, ErrorId::kModelStructure, "Operator 7, opcode_index"},
       {"M24VersionZero", [](auto& b) { b.code_of(S::kAdd).version = 0; }, ErrorId::kModelOperatorUnsupported, "version"},
       {"M24VersionOfTheFuture", [](auto& b) { b.code_of(S::kAdd).version = 1000; }, ErrorId::kModelOperatorUnsupported, "version"},
