@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <map>
+#include <span>
 
+#include "naru/base/file.h"
 #include "text.h"
 
 namespace naru::cli {
@@ -11,8 +14,31 @@ namespace {
 struct Options : Common {
   std::string model, output;
   CompileSettings settings;
+  std::string trace;
   bool explain = false;
 };
+
+/// Chrome trace format, which Perfetto and chrome://tracing open: one process per device, one thread per engine, microseconds of modelled time.
+Result<void> write_trace(const std::string& path, const Timeline& timeline, const ModelSummary& summary) {
+  std::map<std::string, int> threads;
+  std::map<std::int32_t, const OperatorSummary*> operators;
+  for (const OperatorSummary& op : summary.operators) operators[op.index] = &op;
+  Json events = Json::array();
+  const double us_per_cycle = timeline.clock_hz == 0 ? 0 : 1e6 / static_cast<double>(timeline.clock_hz);
+  for (const TimelineEvent& event : timeline.events) {
+    const int thread = threads.try_emplace(event.engine, static_cast<int>(threads.size()) + 1).first->second;
+    const auto op = operators.find(event.operator_index);
+    const std::string name = op == operators.end() ? event.command : fmt::format("{} {} {}", op->second->index, op->second->kind, event.command);
+    events.push_back({{"name", name}, {"cat", event.command}, {"ph", "X"}, {"pid", 1}, {"tid", thread}, {"ts", static_cast<double>(event.begin) * us_per_cycle},
+                      {"dur", static_cast<double>(event.end - event.begin) * us_per_cycle},
+                      {"args", {{"step", event.step}, {"operator", event.operator_index}, {"tensor", op == operators.end() ? std::string() : op->second->name},
+                                {"cycles", event.end - event.begin}, {"dram_bytes", event.dram_bytes}}}});
+  }
+  events.push_back({{"name", "process_name"}, {"ph", "M"}, {"pid", 1}, {"args", {{"name", fmt::format("{} on {} (predicted)", summary.name, summary.profile)}}}});
+  for (const auto& [engine, thread] : threads) events.push_back({{"name", "thread_name"}, {"ph", "M"}, {"pid", 1}, {"tid", thread}, {"args", {{"name", engine}}}});
+  const std::string text = Json{{"traceEvents", std::move(events)}, {"displayTimeUnit", "ns"}}.dump();
+  return write_file(path, std::as_bytes(std::span(text)));
+}
 
 int compile_model(const Options& options) {
   const Result<Model> source = Model::load(options.model);
@@ -27,8 +53,15 @@ int compile_model(const Options& options) {
   if (!saved) return report(saved.error(), options, "compile");
   const Result<ModelSummary> summary = summarize(*package, options.settings.profile);
   if (!summary) return report(summary.error(), options, "compile");
+  if (!options.trace.empty()) {
+    const Result<Timeline> predicted = timeline(*package);
+    if (!predicted) return report(predicted.error(), options, "compile");
+    const Result<void> written = write_trace(options.trace, *predicted, *summary);
+    if (!written) return report(written.error(), options, "compile");
+  }
   if (options.json) {
     Json json = document("compile", false);
+    if (!options.trace.empty()) json["trace"] = options.trace;
     json["package"] = options.output;
     json["profile"] = summary->profile;
     json["commands"] = summary->commands;
@@ -60,6 +93,7 @@ void add_compile(App& app) {
   verb->add_option("MODEL", options->model, "A .tflite model")->required();
   verb->add_option("-o,--output", options->output, "The package to write")->required();
   verb->add_option("--profile", options->settings.profile, "edge, tiny, or the path of a profile file (default: edge)");
+  verb->add_option("--trace", options->trace, "Write the predicted timeline here in Chrome trace format, for Perfetto");
   verb->add_flag("--explain", options->explain, "Show what became of each operator");
 }
 

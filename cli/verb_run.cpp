@@ -79,6 +79,10 @@ Result<RunResult> run_steps(const Options& options, Device& device, const Model&
   RunResult result;
   result.outputs.resize(session.outputs().size());
   for (std::int32_t tensor : options.tensors) result.tensors.push_back({tensor, {}});
+  std::optional<Checker> checker;
+  if (options.check) {
+    NARU_TRY(checker, Checker::create(device, model));
+  }
   for (std::size_t repetition = 0; repetition < options.repeat; ++repetition) {
     const bool last = repetition + 1 == options.repeat;
     NARU_CHECK_OK(session.reset_state());
@@ -97,7 +101,7 @@ Result<RunResult> run_steps(const Options& options, Device& device, const Model&
       }
       if (outputs.size() > 0 && is_classifier(session.outputs()[0])) result.top_classes = top(outputs.at(0), 3);
       if (options.check) {
-        NARU_TRY(CheckReport checked, check(device, model, step, outputs));
+        NARU_TRY(CheckReport checked, checker->check(step, outputs));
         result.checks.push_back(std::move(checked));
       }
     }

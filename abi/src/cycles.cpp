@@ -1,6 +1,8 @@
 // The cycle formulas (docs/spec/cycles.md): C output channels, T taps, I input channels padded to 4, P output pixels, E elements, n row length.
 #include "naru/abi/cycles.h"
 
+#include "naru/abi/weights.h"
+
 namespace naru::abi {
 namespace {
 
@@ -71,6 +73,9 @@ struct Visitor {
   }
   Cost operator()(const Reduce& c) const { return busy(lanes(product(c.extent), chip)); }
   Cost operator()(const Softmax& c) const { return busy(u64{c.rows} * (4 * lanes(c.row_elements, chip) + 32)); }
+  Cost operator()(const Curve& c) const { return busy(lanes(product(c.extent), chip)); }
+  Cost operator()(const Pack& c) const { return busy(lanes(weight_blocks(c.channels) * dense_block_bytes(1, c.depth), chip)); }
+  Cost operator()(const Resize& c) const { return busy(4 * lanes(u64{c.out_rows} * c.out_cols * c.channels, chip)); }
 };
 
 }  // namespace

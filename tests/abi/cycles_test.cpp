@@ -46,6 +46,25 @@ TEST(Cycles, PoolPaysPerTap) {
   EXPECT_EQ(cost_of({Engine::kVector, 0, pool}, kEdgeLike).busy, 6U * 3);
 }
 
+TEST(Cycles, CurveIsAsATable) {
+  Curve curve;
+  curve.extent = {1, 2, 3, 65};
+  EXPECT_EQ(cost_of({Engine::kVector, 0, curve}, kEdgeLike), (Cost{.fixed = 16, .busy = 7, .dram_bytes = 0}));
+}
+
+TEST(Cycles, PackPaysForTheWeightObject) {
+  Pack pack;
+  pack.channels = 17; pack.depth = 9;
+  // Two blocks of 320 + 3 * 64 bytes.
+  EXPECT_EQ(cost_of({Engine::kVector, 0, pack}, kEdgeLike).busy, 2U * 512 / 64);
+}
+
+TEST(Cycles, ResizePaysForFourTaps) {
+  Resize resize;
+  resize.out_rows = 3; resize.out_cols = 5; resize.channels = 9;
+  EXPECT_EQ(cost_of({Engine::kVector, 0, resize}, kEdgeLike).busy, 4U * 3);
+}
+
 TEST(Cycles, WaitsAndMarksAreFree) {
   EXPECT_EQ(cost_of({Engine::kMac, 0, Wait{}}, kEdgeLike), Cost{});
   EXPECT_EQ(cost_of({Engine::kMac, 0, Mark{}}, kEdgeLike), Cost{});

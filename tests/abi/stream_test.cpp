@@ -11,7 +11,8 @@ Stream one_of_each() {
   stream.regions = {{.memory = MemoryKind::kSram, .rights = Rights::kReadWrite, .reserved = {}, .bytes = 4096}};
   stream.commands = {{Engine::kDma0, 1, Dma{}},       {Engine::kVector, 2, Fill{}},    {Engine::kVector, 3, Move{}},   {Engine::kMac, 4, Conv{}},
                      {Engine::kMac, 5, Depthwise{}},  {Engine::kVector, 6, Elementwise{}}, {Engine::kVector, 7, Requantize{}}, {Engine::kVector, 8, Table{}},
-                     {Engine::kVector, 9, Pool{}},    {Engine::kVector, 10, Reduce{}}, {Engine::kVector, 11, Softmax{}}, {Engine::kMac, 0, Wait{.on = Engine::kDma0, .reserved = {}, .count = 1}},
+                     {Engine::kVector, 9, Pool{}},    {Engine::kVector, 10, Reduce{}}, {Engine::kVector, 11, Softmax{}}, {Engine::kVector, 12, Curve{}},  {Engine::kVector, 13, Pack{}},    {Engine::kVector, 14, Resize{}},
+                     {Engine::kMac, 0, Wait{.on = Engine::kDma0, .reserved = {}, .count = 1}},
                      {Engine::kMac, 0, Mark{.id = 9, .reserved = {}}}, {Engine::kNone, 0, End{}}};
   return stream;
 }
@@ -40,7 +41,7 @@ TEST(Stream, NamesEveryFramingFault) {
   EXPECT_EQ(fault_with(26, 1), StreamFault::kReserved);
   EXPECT_EQ(fault_with(40, 0x77), StreamFault::kOpcode);
   EXPECT_EQ(fault_with(42, 1), StreamFault::kSize);
-  EXPECT_EQ(fault_with(8, 13), StreamFault::kEndMissing);
+  EXPECT_EQ(fault_with(8, 16), StreamFault::kEndMissing);
   EXPECT_EQ(decode_stream(std::span(good).first(good.size() - 8), stream).fault, StreamFault::kTruncated);
   EXPECT_EQ(decode_stream(std::span(good).first(10), stream).fault, StreamFault::kTruncated);
 }

@@ -336,6 +336,8 @@ TEST(Host, RefusesWhatDoesNotFit) {
   tensors[1].quantization.reset();
   EXPECT_EQ(id(), ErrorId::kCompileUnsupported);
   op.kind = OperatorKind::kConv2d;
+  EXPECT_EQ(id(), ErrorId::kInvalidArgument);
+  op.kind = static_cast<OperatorKind>(graph::kOperatorKinds);
   EXPECT_EQ(id(), ErrorId::kCompileUnsupported);
 }
 

@@ -200,12 +200,37 @@ TEST(Fuzz, MutatedStreamsAreRefusedOrRunWithinTheirRegions) {
   move.extent = {1, 2, 3, 4};
   move.input_stride = {0, 12, 4, 1};
   move.output_stride = {0, 1, 2, 6};
+  abi::Curve curve;
+  curve.input = Operand::at(0, 4096);
+  curve.table = Operand::at(0, 2048);
+  curve.output = Operand::at(0, 15'616);
+  curve.multiplier = 3;
+  curve.extent = {1, 1, 1, 32};
+  curve.input_stride = curve.output_stride = {0, 0, 0, 2};
+  abi::Pack pack;
+  pack.input = Operand::at(0, 4096);
+  pack.output = Operand::at(0, 15'680);
+  pack.channels = 10;
+  pack.depth = 4;
+  pack.channel_stride = 4;
+  pack.depth_stride = 1;
+  abi::Resize resize;
+  resize.input = Operand::at(0, 4096);
+  resize.output = Operand::at(0, 16'128);
+  resize.in_rows = resize.in_cols = 4;
+  resize.out_rows = resize.out_cols = 7;
+  resize.channels = 5;
+  resize.input_row_stride = 20;
+  resize.input_pixel_stride = resize.output_pixel_stride = 5;
+  resize.output_row_stride = 35;
+  resize.row_scale = resize.col_scale = 585;
   const abi::Stream stream{
       .regions = {declare(MemoryKind::kSram, Rights::kReadWrite, 16'384), declare(MemoryKind::kDram, Rights::kRead, 8192), declare(MemoryKind::kDram, Rights::kWrite, 8192)},
       .commands = {on(Engine::kDma0, dma(Operand::at(1, 0), Operand::at(0, 0), 8192)), wait(Engine::kMac, Engine::kDma0, 1), wait(Engine::kVector, Engine::kDma0, 1), on(Engine::kMac, conv),
                    on(Engine::kMac, depthwise), on(Engine::kVector, pool), on(Engine::kVector, requantize), on(Engine::kVector, table), on(Engine::kVector, reduce), on(Engine::kVector, softmax),
                    on(Engine::kVector, move), on(Engine::kVector, doubled(Operand::at(0, 4096), Operand::at(0, 15'000), 256)), on(Engine::kVector, fill(Operand::at(0, 15'500), 64, -3)),
-                   wait(Engine::kDma0, Engine::kVector, 8), wait(Engine::kDma0, Engine::kMac, 2), on(Engine::kDma0, dma(Operand::at(0, 8192), Operand::at(2, 0), 8192)), end()}};
+                   on(Engine::kVector, curve), on(Engine::kVector, pack), on(Engine::kVector, resize),
+                   wait(Engine::kDma0, Engine::kVector, 11), wait(Engine::kDma0, Engine::kMac, 2), on(Engine::kDma0, dma(Operand::at(0, 8192), Operand::at(2, 0), 8192)), end()}};
   const Bytes original = abi::encode_stream(stream);
 
   Bench bench("tiny");

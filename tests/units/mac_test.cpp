@@ -199,7 +199,7 @@ TEST(Conv, IsExactOnAllExtremeOperands) {
           const bool high = pattern == 0 || pattern == 2 || (pattern == 4 && random() % 2 != 0);
           c.input->data()[i] = static_cast<std::byte>(high ? range.highest : range.lowest);
         }
-        for (std::int8_t& weight : c.weights.values) weight = pattern == 0 || pattern == 1 || (pattern == 4 && random() % 2 != 0) ? 127 : -128;
+        for (std::int16_t& weight : c.weights.values) weight = pattern == 0 || pattern == 1 || (pattern == 4 && random() % 2 != 0) ? 127 : -128;
         c.weights.pack_dense(c.packed->data());
         expect_exact(c, "K " + std::to_string(length) + " pattern " + std::to_string(pattern) + " " + std::string(abi::name_of(input)));
         c.record.output_type = ElementType::kI8;
@@ -269,6 +269,40 @@ TEST(Conv, RequantisesTiesAndMagnitudesAroundTheShortWay) {
       c.input->fill(std::byte{1});
       c.weights.pack_dense(c.packed->data());
       expect_exact(c, "shift " + std::to_string(shift) + " to " + std::string(abi::name_of(output)));
+    }
+  }
+}
+
+// The gates of an LSTM: 8-bit products whose 16-bit results are rounded twice, in 32 bits, not as 16-bit inputs' are.
+TEST(Conv, RoundsSixteenBitOutputsOfEightBitInputsTwice) {
+  Random random(22);
+  for (const ElementType input : {ElementType::kI8, ElementType::kU8}) {
+    unsigned told_apart = 0;
+    for (int round = 0; round < 20; ++round) {
+      ConvCase c = make_conv(random, {1, 9, 64, 48, 1, 1, 1, 1, 1, 1}, input, ElementType::kI16, 0, false, false);
+      for (std::uint32_t i = 0; i < 48; ++i) c.weights.shift[i] = static_cast<std::int8_t>(between(random, -6, -1));
+      c.weights.pack_dense(c.packed->data());
+      expect_exact(c, std::string(abi::name_of(input)));
+      for (int i = 0; i < 200; ++i) {
+        const std::int32_t sum = between(random, -300000, 300000), shift = between(random, -6, -1), multiplier = between(random, 1 << 30, INT32_MAX);
+        told_apart += requant(sum, multiplier, shift) != requant_wide(sum, multiplier, shift) ? 1U : 0U;
+      }
+    }
+    EXPECT_GT(told_apart, 100U);  // the other rule would have been noticed
+  }
+}
+
+TEST(Conv, IsExactOnSixteenBitInputsAtTheirEnds) {
+  Random random(23);
+  for (const std::uint32_t length : {3U, 70U, 4609U}) {
+    for (int pattern = 0; pattern < 6; ++pattern) {
+      ConvCase c = make_conv(random, {1, 5, length, 35, 1, 1, 1, 1, 1, 1}, ElementType::kI16, ElementType::kI16, pattern == 5 ? -128 : 0, false, false);
+      for (std::size_t i = 0; i < c.input->size(); i += 2)
+        put(c.input->data() + i, ElementType::kI16, pattern == 0 || pattern == 2 || (pattern >= 4 && random() % 2 != 0) ? INT16_MAX : INT16_MIN);
+      for (std::int16_t& weight : c.weights.values) weight = pattern == 0 || pattern == 1 || (pattern >= 4 && random() % 2 != 0) ? 127 : -128;
+      for (std::uint32_t i = 0; i < 35; ++i) c.weights.shift[i] = static_cast<std::int8_t>(between(random, -31, 0));
+      c.weights.pack_dense(c.packed->data());
+      expect_exact(c, "K " + std::to_string(length) + " pattern " + std::to_string(pattern));
     }
   }
 }
@@ -361,6 +395,34 @@ TEST(Depthwise, GivesTheLoopNestsBytesOnEveryPathAndType) {
   }
 }
 
+/// The same with weights of 16 bits (a quarter of them at the ends of the range), whose sums are of 32 bits whatever the input is.
+DepthwiseCase make_wide_weights(Random& random, const Shape& s, std::uint32_t multiplier, ElementType input, ElementType output, std::int32_t weight_zero, bool gaps) {
+  DepthwiseCase c = make_depthwise(random, s, multiplier, input, output, weight_zero, gaps);
+  c.record.weight_format = abi::WeightFormat::kDepthwiseI16;
+  for (std::int16_t& weight : c.weights.values) weight = static_cast<std::int16_t>(random() % 4 == 0 ? (random() % 2 == 0 ? INT16_MIN : INT16_MAX) : random());
+  for (std::uint32_t i = 0; i < c.record.channels; ++i) c.weights.shift[i] = static_cast<std::int8_t>(between(random, -24, 3));
+  if (random() % 4 == 0) {
+    for (std::size_t i = 0; i + 1 < c.input->size(); i += 2) put(c.input->data() + i, ElementType::kI16, random() % 2 == 0 ? INT16_MIN : INT16_MAX);
+  }
+  c.packed = std::make_unique<Guarded>(abi::depthwise_block_bytes(c.weights.taps, 2) * abi::weight_blocks(c.record.channels));
+  c.weights.pack_depthwise(c.packed->data(), ElementType::kI16);
+  return c;
+}
+
+TEST(Depthwise, TakesWeightsOfSixteenBitsWithEveryOutputType) {
+  Random random(21);
+  const std::vector<Shape> shapes = {{1, 1, 1, 0, 1, 1, 1, 1, 1, 1}, {7, 9, 32, 0, 3, 3, 1, 1, 1, 1}, {3, 5, 35, 0, 10, 1, 1, 1, 1, 1}, {1, 1, 100, 0, 8, 1, 1, 1, 1, 1},
+                                     {2, 13, 48, 0, 1, 4, 1, 1, 1, 3}, {5, 6, 17, 0, 3, 3, 2, 2, 1, 1},  {2, 2, 3, 0, 5, 5, 1, 1, 70, 60}, {2, 3, 2, 0, 45, 45, 1, 1, 1, 1}};
+  for (const Shape& shape : shapes)
+    for (const std::uint32_t multiplier : {1U, 3U})
+      for (const ElementType input : {ElementType::kI8, ElementType::kI16})
+        for (const ElementType output : {ElementType::kI8, ElementType::kU8, ElementType::kI16, ElementType::kI32})
+          for (const std::int32_t weight_zero : {0, -128, 127})
+            expect_exact(make_wide_weights(random, shape, multiplier, input, output, weight_zero, random() % 2 != 0),
+                         described(shape) + " multiplier " + std::to_string(multiplier) + " input " + std::string(abi::name_of(input)) + " output " +
+                             std::string(abi::name_of(output)) + " weight_zero " + std::to_string(weight_zero));
+}
+
 TEST(Depthwise, CutsBandsAndGathersWhereScratchIsFull) {
   Random random(12);
   for (const Shape& shape : {Shape{30, 120, 33, 0, 3, 3, 1, 1, 1, 1}, Shape{2, 2, 3, 0, 5, 5, 1, 1, 70, 60}, Shape{2, 3, 2, 0, 45, 45, 1, 1, 1, 1},
@@ -376,7 +438,7 @@ TEST(Depthwise, IsExactOnExtremeOperandsAndZeroPoints) {
       for (int pattern = 0; pattern < 4; ++pattern) {
         DepthwiseCase c = make_depthwise(random, {2, 7, 40, 0, 9, 9, 1, 1, 1, 1}, 1, input, ElementType::kI32, weight_zero, false);
         c.input->fill(static_cast<std::byte>(pattern % 2 != 0 ? range.highest : range.lowest));
-        for (std::int8_t& weight : c.weights.values) weight = pattern / 2 != 0 ? 127 : -128;
+        for (std::int16_t& weight : c.weights.values) weight = pattern / 2 != 0 ? 127 : -128;
         c.weights.pack_depthwise(c.packed->data());
         expect_exact(c, "extremes, weight_zero " + std::to_string(weight_zero) + " pattern " + std::to_string(pattern));
       }

@@ -89,7 +89,7 @@ inline std::int64_t clamp(std::int64_t value, std::int64_t low, std::int64_t hig
 /// Unpacked weights of a dense ([c][tap][i]) or depthwise ([c][tap], inputs = 1) command.
 struct Weights {
   std::uint32_t channels = 1, taps = 1, inputs = 1;
-  std::vector<std::int8_t> values;
+  std::vector<std::int16_t> values;
   std::vector<std::int64_t> start;
   std::vector<std::int32_t> multiplier;
   std::vector<std::int8_t> shift;
@@ -115,13 +115,13 @@ struct Weights {
         for (std::uint32_t i = 0; i < inputs; ++i) block[abi::dense_weight_offset(tap, i, c % 16, inputs)] = static_cast<std::byte>(at(c, tap, i));
     }
   }
-  void pack_depthwise(std::byte* to) const {
-    const std::size_t block_bytes = abi::depthwise_block_bytes(taps);
+  void pack_depthwise(std::byte* to, ElementType type = ElementType::kI8) const {
+    const std::size_t weight_bytes = abi::element_bytes(type), block_bytes = (320 + taps * 16 * weight_bytes + 63) / 64 * 64;
     std::memset(to, 0, block_bytes * ((channels + 15) / 16));
     for (std::uint32_t c = 0; c < channels; ++c) {
       std::byte* block = to + c / 16 * block_bytes;
       put_record(block, c);
-      for (std::uint32_t tap = 0; tap < taps; ++tap) block[abi::depthwise_weight_offset(tap, c % 16)] = static_cast<std::byte>(at(c, tap, 0));
+      for (std::uint32_t tap = 0; tap < taps; ++tap) put(block + 320 + (tap * 16 + c % 16) * weight_bytes, type, at(c, tap, 0));
     }
   }
 };
@@ -129,7 +129,7 @@ struct Weights {
 /// The end of both MAC commands: `sum` is exact; 8-bit inputs accumulate modulo 2^32.
 template <typename Record>
 void write_result(const Record& record, std::byte* output, std::uint32_t c, __int128 sum, const Weights& weights) {
-  const bool wide = record.input_type == ElementType::kI16;
+  const bool wide = record.input_type == ElementType::kI16 && record.weight_format != abi::WeightFormat::kDepthwiseI16;
   const std::int64_t total = static_cast<std::int64_t>(sum);
   const std::int64_t accumulator = wide ? total : wrap32(total);
   std::int64_t value = wrap32(accumulator);

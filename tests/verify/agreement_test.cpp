@@ -50,6 +50,7 @@ class UnitsRunner {
   void execute(const Depthwise& c) { units_.execute(c, mockdev::DepthwisePointers{at(c.input), at(c.weights), at(c.output)}); }
   void execute(const Elementwise& c) { units_.execute(c, mockdev::ElementwisePointers{at(c.a), at(c.b), at(c.output)}); }
   void execute(const Table& c) { units_.execute(c, mockdev::TablePointers{at(c.input), at(c.table), at(c.output)}); }
+  void execute(const Curve& c) { units_.execute(c, mockdev::TablePointers{at(c.input), at(c.table), at(c.output)}); }
   void execute(const Dma& c) { units_.execute(c, mockdev::DmaPointers{at(c.source), at(c.target)}); }
   void execute(const Fill& c) { units_.execute(c, mockdev::FillPointers{at(c.target)}); }
   template <typename T>
@@ -106,6 +107,7 @@ void agree_on_random_commands(Make make, unsigned rounds) {
 
 TEST(UnitsAndInterpreter, AgreeOnConvolutions) { agree_on_random_commands(random_conv, 250); }
 TEST(UnitsAndInterpreter, AgreeOnDepthwiseConvolutions) { agree_on_random_commands(random_depthwise, 250); }
+TEST(UnitsAndInterpreter, AgreeOnDepthwiseConvolutionsOfWideWeights) { agree_on_random_commands(random_depthwise_of_wide_weights, 250); }
 TEST(UnitsAndInterpreter, AgreeOnElementwise) { agree_on_random_commands(random_elementwise, 400); }
 TEST(UnitsAndInterpreter, AgreeOnRequantisation) { agree_on_random_commands(random_requantize, 400); }
 TEST(UnitsAndInterpreter, AgreeOnTables) { agree_on_random_commands(random_table, 200); }
@@ -113,6 +115,9 @@ TEST(UnitsAndInterpreter, AgreeOnMoves) { agree_on_random_commands(random_move, 
 TEST(UnitsAndInterpreter, AgreeOnPooling) { agree_on_random_commands(random_pool, 400); }
 TEST(UnitsAndInterpreter, AgreeOnReductions) { agree_on_random_commands(random_reduce, 400); }
 TEST(UnitsAndInterpreter, AgreeOnSoftmax) { agree_on_random_commands(random_softmax, 300); }
+TEST(UnitsAndInterpreter, AgreeOnCurves) { agree_on_random_commands(random_curve, 400); }
+TEST(UnitsAndInterpreter, AgreeOnPacking) { agree_on_random_commands(random_pack, 300); }
+TEST(UnitsAndInterpreter, AgreeOnResizing) { agree_on_random_commands(random_resize, 300); }
 TEST(UnitsAndInterpreter, AgreeOnDma) { agree_on_random_commands(random_dma, 300); }
 TEST(UnitsAndInterpreter, AgreeOnFills) { agree_on_random_commands(random_fill, 300); }
 

@@ -39,6 +39,10 @@ TEST(VerifierOfOneCommand, AcceptsOneOfEveryKind) {
   expect_accepted(single(good_pool()));
   expect_accepted(single(good_reduce()));
   expect_accepted(single(good_softmax()));
+  expect_accepted(single(good_curve()));
+  expect_accepted(single(good_pack()));
+  expect_accepted(single(good_resize()));
+  expect_accepted(single(good_depthwise_of_wide_weights()));
   expect_accepted(stream_of({{Engine::kMac, 0, Mark{}}}));
   expect_accepted(stream_of({}));
 }
@@ -90,7 +94,7 @@ void refuses_bad_windows(const T& good) {
   refused(good, &T::input_type, kNoType, kStreamField, "input_type");
   refused(good, &T::output_type, ElementType::kF32, kStreamField, "output_type");
   refused(good, &T::weight_format, 0, kStreamField, "weight_format");
-  refused(good, &T::weight_format, 3, kStreamField, "weight_format");
+  refused(good, &T::weight_format, 4, kStreamField, "weight_format");
   refused(good, &T::out_rows, 0, kStreamField, "out_rows");
   refused(good, &T::out_cols, 0, kStreamField, "out_cols");
   refused(good, &T::kernel_rows, 0, kStreamField, "kernel_rows");

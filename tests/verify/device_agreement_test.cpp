@@ -40,7 +40,7 @@ TEST(VerifierAndDevice, AgreeOnRandomCommands) {
       accepted += verified ? 1U : 0U;
     }
   });
-  EXPECT_GT(accepted, 11U * 150);
+  EXPECT_GT(accepted, 15U * 150);
   EXPECT_EQ(coarser, 0U);
 }
 

@@ -60,6 +60,8 @@ void check_command(const Stream& stream, Random& random) {
     shorter.regions[access.region].bytes = access.box.end() - 1;
     // Nobody reads the zeros that fill up the last block of weights, and which entries of a table are read is the input's matter.
     if (access.operand == "weights" || access.operand == "table") continue;
+    // Nor need a resize reach the last of the rows and columns that it may read.
+    if (std::holds_alternative<Resize>(stream.commands[0].body) && access.operand == "input") continue;
     Memory memory = before;
     const auto result = execute(shorter, memory);
     ASSERT_FALSE(result.has_value()) << access.operand << "\n" << disassemble(stream);
@@ -78,7 +80,7 @@ TEST(Footprint, IsWhatExecutingTheCommandTouches) {
       ++checked;
     }
   });
-  EXPECT_GT(checked, 11U * 20);
+  EXPECT_GT(checked, 15U * 20);
 }
 
 }  // namespace

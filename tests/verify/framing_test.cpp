@@ -55,7 +55,7 @@ TEST(VerifierFraming, RefusesEveryProperPrefix) {
 
 TEST(VerifierFraming, RefusesCommandsThatItDoesNotKnow) {
   // V5, V14: an unknown opcode is never passed over.
-  for (unsigned opcode : {0x00U, 0x04U, 0x30U + 3, 0x7FU, 0xFFU})
+  for (unsigned opcode : {0x00U, 0x04U, 0x30U + 5, 0x7FU, 0xFFU})
     expect_refused_with<std::uint8_t>(kFirstCommand, static_cast<std::uint8_t>(opcode), kStreamOpcode, "command 0, byte 104: unknown opcode");
 }
 

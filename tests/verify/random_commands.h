@@ -92,6 +92,19 @@ inline Depthwise random_depthwise(Random& random) {
   random_window(c, random, (c.channels + c.channel_multiplier - 1) / c.channel_multiplier, c.channels);
   return c;
 }
+/// With weights of 16 bits, whose sums fit every output type.
+inline Depthwise random_depthwise_of_wide_weights(Random& random) {
+  Depthwise c = random_depthwise(random);
+  c.weight_format = WeightFormat::kDepthwiseI16;
+  if (c.input_type == ElementType::kU8) c.input_type = ElementType::kI8;
+  if (c.input_type == ElementType::kI16 && random.chance(3)) {
+    c.output_type = ElementType::kI32;
+    c.output_zero = c.activation_min = c.activation_max = 0;
+    c.output_pixel_stride = 4 * c.channels;
+    c.output_row_stride = c.output_pixel_stride * c.out_cols;
+  }
+  return c;
+}
 
 /// Dense strides for an extent, in a random order of dimensions, with some slack.
 inline std::array<std::uint32_t, 4> strides_of(const std::array<std::uint32_t, 4>& extent, std::uint32_t size, Random& random) {
@@ -227,6 +240,55 @@ inline Softmax random_softmax(Random& random) {
   c.difference_min = -static_cast<std::int32_t>(random.below(600));
   return c;
 }
+inline Curve random_curve(Random& random) {
+  Curve c;
+  c.kind = random.chance(2) ? CurveKind::kSigmoid : CurveKind::kTanh;
+  random_walk(c, random, ElementType::kI16, ElementType::kI16);
+  c.table = Operand::at(kTables, 2 * random.below(500));
+  c.multiplier = random.chance(3) ? 3 : multiplier(random);
+  c.shift = static_cast<std::uint8_t>(random.chance(3) ? 0 : random.below(32));
+  return c;
+}
+inline Pack random_pack(Random& random) {
+  Pack c;
+  c.input = Operand::at(kSram, random.below(64));
+  c.output = Operand::at(kOutbox, 64 * random.below(8));
+  c.input_type = one_of(random, {ElementType::kI8, ElementType::kU8});
+  c.channels = upto(random, 50);
+  c.depth = upto(random, 60);
+  const bool by_channel = random.chance(2);
+  c.depth_stride = by_channel ? 1 + static_cast<std::uint32_t>(random.below(2)) : c.channels + static_cast<std::uint32_t>(random.below(3));
+  c.channel_stride = by_channel ? c.depth * c.depth_stride : static_cast<std::uint32_t>(random.chance(4) ? random.below(4) : 1);
+  c.input_zero = code(random, narrow_or_wide(random));
+  c.weight_zero = code(random, ElementType::kI8);
+  c.multiplier = multiplier(random);
+  c.shift = shift(random);
+  return c;
+}
+/// Usual scales most of the time, any at all sometimes.
+inline Resize random_resize(Random& random) {
+  Resize c;
+  c.type = one_of(random, {ElementType::kI8, ElementType::kI16});
+  c.input = Operand::at(kSram, 8 * random.below(64));
+  c.output = Operand::at(kOutbox, 8 * random.below(64));
+  c.in_rows = upto(random, 8);
+  c.in_cols = upto(random, 8);
+  c.out_rows = upto(random, 9);
+  c.out_cols = upto(random, 9);
+  c.channels = upto(random, 30);
+  const std::uint32_t size = element_bytes(c.type);
+  c.input_pixel_stride = (c.channels + static_cast<std::uint32_t>(random.below(3))) * size;
+  c.input_row_stride = c.input_pixel_stride * c.in_cols;
+  c.output_pixel_stride = (c.channels + static_cast<std::uint32_t>(random.below(3))) * size;
+  c.output_row_stride = c.output_pixel_stride * c.out_cols;
+  const bool usual = !random.chance(4);
+  const auto any = [&] { return static_cast<std::int32_t>(random.next()); };
+  c.row_scale = usual ? static_cast<std::int32_t>(1024 * c.in_rows / c.out_rows) : any();
+  c.col_scale = usual ? static_cast<std::int32_t>(1024 * c.in_cols / c.out_cols) : any();
+  c.row_offset = usual ? static_cast<std::int32_t>(random.between(-4000, 4000)) : any();
+  c.col_offset = usual ? c.col_scale / 2 - 512 : any();
+  return c;
+}
 inline Dma random_dma(Random& random) {
   Dma c;
   c.source = Operand::at(random.chance(2) ? kConstants : kSram, random.below(500));
@@ -258,6 +320,7 @@ template <typename Use>
 void for_each_maker(Use&& use) {
   use(random_conv);
   use(random_depthwise);
+  use(random_depthwise_of_wide_weights);
   use(random_elementwise);
   use(random_requantize);
   use(random_table);
@@ -265,6 +328,9 @@ void for_each_maker(Use&& use) {
   use(random_pool);
   use(random_reduce);
   use(random_softmax);
+  use(random_curve);
+  use(random_pack);
+  use(random_resize);
   use(random_dma);
   use(random_fill);
 }

@@ -234,6 +234,63 @@ inline Softmax good_softmax() {
   return c;
 }
 
+inline Curve good_curve() {
+  Curve c;
+  c.input = Operand::at(kSram, 0);
+  c.table = Operand::at(kTables, 6);
+  c.output = Operand::at(kSram, 2048);
+  c.kind = CurveKind::kTanh;
+  c.shift = 12;
+  c.multiplier = 12000;
+  c.extent = {1, 1, 4, 8};
+  c.input_stride = c.output_stride = {0, 0, 16, 2};
+  return c;
+}
+/// 20 channels of 7, one channel after the other.
+inline Pack good_pack() {
+  Pack c;
+  c.input = Operand::at(kSram, 0);
+  c.output = Operand::at(kSram, 2048);
+  c.channels = 20;
+  c.depth = 7;
+  c.channel_stride = 7;
+  c.depth_stride = 1;
+  c.input_zero = 3;
+  c.weight_zero = -5;
+  c.multiplier = 1 << 30;
+  c.shift = -7;
+  return c;
+}
+/// 3x4 to 6x8, half pixel centers.
+inline Resize good_resize() {
+  Resize c;
+  c.input = Operand::at(kSram, 0);
+  c.output = Operand::at(kSram, 2048);
+  c.in_rows = 3;
+  c.in_cols = 4;
+  c.out_rows = 6;
+  c.out_cols = 8;
+  c.channels = 5;
+  c.input_pixel_stride = c.output_pixel_stride = 5;
+  c.input_row_stride = 20;
+  c.output_row_stride = 40;
+  c.row_scale = c.col_scale = 512;
+  c.row_offset = c.col_offset = -256;
+  return c;
+}
+inline Depthwise good_depthwise_of_wide_weights() {
+  Depthwise c = good_depthwise();
+  c.weight_format = WeightFormat::kDepthwiseI16;
+  c.input_type = ElementType::kI16;
+  c.output_type = ElementType::kI32;
+  c.input_pixel_stride = 48;
+  c.input_row_stride = 5 * 48;
+  c.output_pixel_stride = 96;
+  c.output_row_stride = 192;
+  c.activation_min = c.activation_max = 0;
+  return c;
+}
+
 /// All kinds of commands, one after the other, each waiting for the last.
 inline Stream one_of_each() {
   Stream stream = empty_stream();
@@ -260,6 +317,10 @@ inline Stream one_of_each() {
   add(good_pool());
   add(good_reduce());
   add(good_softmax());
+  add(good_curve());
+  add(good_pack());
+  add(good_resize());
+  add(good_depthwise_of_wide_weights());
   return with_end(std::move(stream));
 }
 

@@ -150,7 +150,9 @@ template <typename Window>
 void check_window(Rules& rules, const Window& c) {
   rules.type("input_type", c.input_type, {ElementType::kI8, ElementType::kU8, ElementType::kI16});
   rules.type("output_type", c.output_type, {ElementType::kI8, ElementType::kU8, ElementType::kI16, ElementType::kI32});
-  if (c.input_type == ElementType::kI16 && c.output_type == ElementType::kI32)
+  const bool narrow_sums = c.weight_format == abi::WeightFormat::kDepthwiseI16;
+  if (narrow_sums && c.input_type == ElementType::kU8) rules.refuse(ErrorId::kStreamField, "input_type", "input_type is u8, which weights of 16 bits do not take");
+  if (!narrow_sums && c.input_type == ElementType::kI16 && c.output_type == ElementType::kI32)
     rules.refuse(ErrorId::kStreamField, "output_type", "output_type is i32, which cannot hold the 64-bit accumulators of an i16 input");
   rules.at_least_one("out_rows", c.out_rows);
   rules.at_least_one("out_cols", c.out_cols);
@@ -194,7 +196,7 @@ void check(Rules& rules, const abi::Conv& c) {
 
 void check(Rules& rules, const abi::Depthwise& c) {
   check_window(rules, c);
-  rules.range("weight_format", static_cast<std::uint8_t>(c.weight_format), {2, 2});
+  rules.range("weight_format", static_cast<std::uint8_t>(c.weight_format), {2, 3});
   rules.at_least_one("channels", c.channels);
   rules.at_least_one("channel_multiplier", c.channel_multiplier);
 }
@@ -336,6 +338,46 @@ void check(Rules& rules, const abi::Softmax& c) {
   rules.at_least_one("row_elements", c.row_elements);
 }
 
+void check(Rules& rules, const abi::Curve& c) {
+  constexpr std::uint64_t kUnit = 2;
+  rules.range("kind", static_cast<std::uint8_t>(c.kind), {1, 2});
+  rules.range("shift", c.shift, {0, 31});
+  rules.range("multiplier", c.multiplier, kMultiplier);
+  rules.at_least_one("extent", c.extent);
+  rules.aligned("input", c.input, kUnit);
+  rules.aligned("input_stride", c.input_stride, kUnit);
+  rules.aligned("table", c.table, kUnit);
+  rules.aligned("output", c.output, kUnit);
+  rules.aligned("output_stride", c.output_stride, kUnit);
+}
+
+void check(Rules& rules, const abi::Pack& c) {
+  rules.type("input_type", c.input_type, {ElementType::kI8, ElementType::kU8});
+  rules.at_least_one("channels", c.channels);
+  rules.at_least_one("depth", c.depth);
+  rules.range("shift", c.shift, kShift);
+  rules.range("multiplier", c.multiplier, kMultiplier);
+  rules.range("input_zero", c.input_zero, codes_of(ElementType::kI16));
+  rules.range("weight_zero", c.weight_zero, codes_of(ElementType::kI8));
+  rules.aligned("output", c.output, abi::kWeightAlignment);
+}
+
+void check(Rules& rules, const abi::Resize& c) {
+  rules.type("type", c.type, {ElementType::kI8, ElementType::kI16});
+  rules.at_least_one("in_rows", c.in_rows);
+  rules.at_least_one("in_cols", c.in_cols);
+  rules.at_least_one("out_rows", c.out_rows);
+  rules.at_least_one("out_cols", c.out_cols);
+  rules.at_least_one("channels", c.channels);
+  const std::uint64_t unit = element_bytes(c.type);
+  rules.aligned("input", c.input, unit);
+  rules.aligned("input_row_stride", c.input_row_stride, unit);
+  rules.aligned("input_pixel_stride", c.input_pixel_stride, unit);
+  rules.aligned("output", c.output, unit);
+  rules.aligned("output_row_stride", c.output_row_stride, unit);
+  rules.aligned("output_pixel_stride", c.output_pixel_stride, unit);
+}
+
 template <typename... Counts>
 std::uint64_t product(Counts... counts) {
   std::uint64_t total = 1;
@@ -356,6 +398,8 @@ std::uint64_t steps(const abi::Conv& c) { return product(c.out_rows, c.out_cols,
 std::uint64_t steps(const abi::Depthwise& c) { return product(c.out_rows, c.out_cols, c.channels, c.kernel_rows, c.kernel_cols); }
 std::uint64_t steps(const abi::Pool& c) { return product(c.out_rows, c.out_cols, c.channels, c.kernel_rows, c.kernel_cols); }
 std::uint64_t steps(const abi::Softmax& c) { return product(c.rows, c.row_elements); }
+std::uint64_t steps(const abi::Pack& c) { return product(std::uint64_t{c.channels} + 15, std::uint64_t{c.depth} + 3); }
+std::uint64_t steps(const abi::Resize& c) { return product(c.out_rows, c.out_cols, c.channels, 4U); }
 template <typename T>
 std::uint64_t steps(const T& c) {
   return product(c.extent);

@@ -52,10 +52,10 @@ void window(StridedBox& box, const Window& w) {
 
 std::uint64_t taps_of(const auto& window) { return std::uint64_t{window.kernel_rows} * window.kernel_cols; }
 
-std::uint64_t dense_bytes(const abi::Conv& c) {
-  const std::uint64_t groups = ceil_div<std::uint64_t>(c.in_channels, abi::kWeightInputGroup);
-  const std::uint64_t data = saturating_mul(saturating_mul(taps_of(c), groups), abi::kWeightBlockChannels * abi::kWeightInputGroup);
-  return saturating_mul(abi::weight_blocks(c.out_channels), saturating_add(abi::kWeightDataOffset, data));
+std::uint64_t dense_bytes(std::uint64_t out_channels, std::uint64_t taps, std::uint64_t in_channels) {
+  const std::uint64_t groups = ceil_div<std::uint64_t>(in_channels, abi::kWeightInputGroup);
+  const std::uint64_t data = saturating_mul(saturating_mul(taps, groups), abi::kWeightBlockChannels * abi::kWeightInputGroup);
+  return saturating_mul(abi::weight_blocks(out_channels), saturating_add(abi::kWeightDataOffset, data));
 }
 
 void accesses(Builder&, const abi::End&) {}
@@ -76,7 +76,7 @@ void accesses(Builder& b, const abi::Move& c) {
 
 void accesses(Builder& b, const abi::Conv& c) {
   window(b.read("input", c.input, std::uint64_t{c.in_channels} * element_bytes(c.input_type)), c);
-  b.read("weights", c.weights, dense_bytes(c));
+  b.read("weights", c.weights, dense_bytes(c.out_channels, taps_of(c), c.in_channels));
   if (c.start == abi::Start::kPartial)
     image(b.read("partial", c.partial, std::uint64_t{c.out_channels} * element_bytes(ElementType::kI32)), c.out_rows, c.partial_row_stride, c.out_cols,
           c.partial_pixel_stride);
@@ -88,7 +88,7 @@ void accesses(Builder& b, const abi::Depthwise& c) {
   const std::uint64_t in_channels = c.channel_multiplier == 0 ? 0 : ceil_div<std::uint64_t>(c.channels, c.channel_multiplier);
   window(b.read("input", c.input, in_channels * element_bytes(c.input_type)), c);
   // taps fit 32 bits, so a block fits 64.
-  b.read("weights", c.weights, saturating_mul(abi::weight_blocks(c.channels), abi::depthwise_block_bytes(taps_of(c))));
+  b.read("weights", c.weights, saturating_mul(abi::weight_blocks(c.channels), abi::depthwise_block_bytes(taps_of(c), abi::weight_bytes_of(c.weight_format))));
   image(b.write("output", c.output, std::uint64_t{c.channels} * element_bytes(c.output_type)), c.out_rows, c.output_row_stride, c.out_cols,
         c.output_pixel_stride);
 }
@@ -135,6 +135,24 @@ void accesses(Builder& b, const abi::Softmax& c) {
   const std::uint64_t bytes = std::uint64_t{c.row_elements} * element_bytes(c.type);
   b.read("input", c.input, bytes, true).add(c.rows, c.input_row_stride);
   b.write("output", c.output, bytes).add(c.rows, c.output_row_stride);
+}
+
+void accesses(Builder& b, const abi::Curve& c) {
+  walk(b.read("input", c.input, 2, true), c.extent, c.input_stride);
+  b.read("table", c.table, 512);
+  walk(b.write("output", c.output, 2), c.extent, c.output_stride);
+}
+
+void accesses(Builder& b, const abi::Pack& c) {
+  image(b.read("input", c.input, 1), c.channels, c.channel_stride, c.depth, c.depth_stride);
+  b.write("output", c.output, dense_bytes(c.channels, 1, c.depth));
+}
+
+void accesses(Builder& b, const abi::Resize& c) {
+  const std::uint64_t bytes = std::uint64_t{c.channels} * element_bytes(c.type);
+  // Whatever the scales and offsets say: positions are clamped to the declared input.
+  image(b.read("input", c.input, bytes), c.in_rows, c.input_row_stride, c.in_cols, c.input_pixel_stride);
+  image(b.write("output", c.output, bytes), c.out_rows, c.output_row_stride, c.out_cols, c.output_pixel_stride);
 }
 
 }  // namespace

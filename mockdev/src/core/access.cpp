@@ -48,6 +48,11 @@ struct Collector {
     if (!bytes) result.overflow = true;
     read(operand, bytes.value_or(0), abi::kWeightAlignment);
   }
+  /// Below 2^57 the block's size fits whatever the formula multiplies by.
+  static std::optional<u64> dense_block(u64 taps, u64 in_channels) {
+    const std::optional<u64> data = checked_mul(taps, ceil_div<u64>(in_channels, abi::kWeightInputGroup));
+    return data && *data < (u64{1} << 57) ? std::optional(abi::dense_block_bytes(taps, in_channels)) : std::nullopt;
+  }
 
   void operator()(const abi::End&) {}
   void operator()(const abi::Wait&) {}
@@ -65,10 +70,7 @@ struct Collector {
   void operator()(const abi::Conv& c) {
     const std::uint32_t in_size = element_bytes(c.input_type), out_size = element_bytes(c.output_type);
     window(read(c.input, u64{c.in_channels} * in_size, in_size), c);
-    const std::optional<u64> data = checked_mul(u64{c.kernel_rows} * c.kernel_cols, ceil_div<u64>(c.in_channels, abi::kWeightInputGroup));
-    // Below 2^57 the block's size fits whatever the formula multiplies by.
-    weights(c.weights, abi::weight_blocks(c.out_channels),
-            data && *data < (u64{1} << 57) ? std::optional(abi::dense_block_bytes(u64{c.kernel_rows} * c.kernel_cols, c.in_channels)) : std::nullopt);
+    weights(c.weights, abi::weight_blocks(c.out_channels), dense_block(u64{c.kernel_rows} * c.kernel_cols, c.in_channels));
     if (c.start == abi::Start::kPartial) pixels(read(c.partial, u64{c.out_channels} * 4, 4), c.out_rows, c.partial_row_stride, c.out_cols, c.partial_pixel_stride);
     pixels(write(c.output, u64{c.out_channels} * out_size, out_size), c.out_rows, c.output_row_stride, c.out_cols, c.output_pixel_stride);
   }
@@ -76,7 +78,7 @@ struct Collector {
     const std::uint32_t in_size = element_bytes(c.input_type), out_size = element_bytes(c.output_type);
     const u64 in_channels = c.channel_multiplier == 0 ? 0 : ceil_div<u64>(c.channels, c.channel_multiplier);
     window(read(c.input, in_channels * in_size, in_size), c);
-    weights(c.weights, abi::weight_blocks(c.channels), abi::depthwise_block_bytes(u64{c.kernel_rows} * c.kernel_cols));
+    weights(c.weights, abi::weight_blocks(c.channels), abi::depthwise_block_bytes(u64{c.kernel_rows} * c.kernel_cols, abi::weight_bytes_of(c.weight_format)));
     pixels(write(c.output, u64{c.channels} * out_size, out_size), c.out_rows, c.output_row_stride, c.out_cols, c.output_pixel_stride);
   }
   void operator()(const abi::Elementwise& c) {
@@ -123,6 +125,26 @@ struct Collector {
     read(c.input, row).dimensions[0] = {c.rows, c.input_row_stride};
     last_may_be_overwritten();
     write(c.output, row).dimensions[0] = {c.rows, c.output_row_stride};
+  }
+  void operator()(const abi::Curve& c) {
+    spread(read(c.input, 2, 2), c.extent, c.input_stride);
+    last_may_be_overwritten();
+    read(c.table, 512, 2);
+    spread(write(c.output, 2, 2), c.extent, c.output_stride);
+  }
+  void operator()(const abi::Pack& c) {
+    Box& input = read(c.input, 1);
+    pixels(input, c.channels, c.channel_stride, c.depth, c.depth_stride);
+    const std::optional<u64> block = dense_block(1, c.depth);
+    const std::optional<u64> bytes = block ? checked_mul(abi::weight_blocks(c.channels), *block) : std::nullopt;
+    if (!bytes) result.overflow = true;
+    write(c.output, bytes.value_or(0), abi::kWeightAlignment);
+  }
+  void operator()(const abi::Resize& c) {
+    const std::uint32_t size = element_bytes(c.type);
+    const u64 row = u64{c.channels} * size;
+    pixels(read(c.input, row, size), c.in_rows, c.input_row_stride, c.in_cols, c.input_pixel_stride);
+    pixels(write(c.output, row, size), c.out_rows, c.output_row_stride, c.out_cols, c.output_pixel_stride);
   }
 };
 

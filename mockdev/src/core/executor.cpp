@@ -34,6 +34,7 @@ struct Runner {
   void operator()(const abi::Depthwise& c) const noexcept { units.execute(c, DepthwisePointers{at(c.input), at(c.weights), at(c.output)}); }
   void operator()(const abi::Elementwise& c) const noexcept { units.execute(c, ElementwisePointers{at(c.a), at(c.b), at(c.output)}); }
   void operator()(const abi::Table& c) const noexcept { units.execute(c, TablePointers{at(c.input), at(c.table), at(c.output)}); }
+  void operator()(const abi::Curve& c) const noexcept { units.execute(c, TablePointers{at(c.input), at(c.table), at(c.output)}); }
   template <typename Unary>
   void operator()(const Unary& c) const noexcept {
     units.execute(c, UnaryPointers{at(c.input), at(c.output)});

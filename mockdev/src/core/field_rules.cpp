@@ -54,11 +54,12 @@ struct Rules {
   }
 
   template <typename Window>
-  static std::string_view window(const Window& c, abi::WeightFormat format) {
+  static std::string_view window(const Window& c) {
     if (!one_of(c.input_type, kActivations)) return "input_type";
     if (!one_of(c.output_type, {ElementType::kI8, ElementType::kU8, ElementType::kI16, ElementType::kI32})) return "output_type";
-    if (c.input_type == ElementType::kI16 && c.output_type == ElementType::kI32) return "i32 cannot hold 64-bit accumulators";
-    if (c.weight_format != format) return "weight_format";
+    const bool narrow_sums = c.weight_format == abi::WeightFormat::kDepthwiseI16;
+    if (narrow_sums && c.input_type == ElementType::kU8) return "16-bit weights take no u8 input";
+    if (!narrow_sums && c.input_type == ElementType::kI16 && c.output_type == ElementType::kI32) return "i32 cannot hold 64-bit accumulators";
     if (!positive(c.out_rows, c.out_cols, c.kernel_rows, c.kernel_cols, c.stride_rows, c.stride_cols, c.dilation_rows, c.dilation_cols)) return "an extent is 0";
     if (!is_code(c.weight_zero, ElementType::kI8)) return "weight_zero";
     if (!is_code(c.output_zero, c.output_type)) return "output_zero";
@@ -70,11 +71,13 @@ struct Rules {
     if (c.start != abi::Start::kRecords && c.start != abi::Start::kPartial) return "start";
     if (c.start == abi::Start::kPartial && c.input_type == ElementType::kI16) return "i32 partial sums cannot hold 64-bit accumulators";
     if (c.start == abi::Start::kRecords && (c.partial.word != 0 || c.partial_row_stride != 0 || c.partial_pixel_stride != 0)) return "partial is not used, but not 0";
-    return window(c, abi::WeightFormat::kDenseI8);
+    if (c.weight_format != abi::WeightFormat::kDenseI8) return "weight_format";
+    return window(c);
   }
   std::string_view operator()(const abi::Depthwise& c) const {
     if (!positive(c.channels, c.channel_multiplier)) return "a channel count is 0";
-    return window(c, abi::WeightFormat::kDepthwiseI8);
+    if (c.weight_format != abi::WeightFormat::kDepthwiseI8 && c.weight_format != abi::WeightFormat::kDepthwiseI16) return "weight_format";
+    return window(c);
   }
   std::string_view operator()(const abi::Elementwise& c) const {
     if (c.op < abi::ElementwiseOp::kAdd || c.op > abi::ElementwiseOp::kSquaredDifference) return "op";
@@ -131,6 +134,24 @@ struct Rules {
     if (c.multiplier < 0) return "multiplier";
     return c.difference_min <= 0 ? "" : "difference_min";
   }
+  std::string_view operator()(const abi::Curve& c) const {
+    if (c.kind != abi::CurveKind::kSigmoid && c.kind != abi::CurveKind::kTanh) return "kind";
+    if (c.shift > 31) return "shift";
+    if (c.multiplier < 0) return "multiplier";
+    return positive(c.extent) ? "" : "an extent is 0";
+  }
+  std::string_view operator()(const abi::Pack& c) const {
+    if (!one_of(c.input_type, {ElementType::kI8, ElementType::kU8})) return "input_type";
+    if (!positive(c.channels, c.depth)) return "an extent is 0";
+    if (!is_shift(c.shift)) return "shift";
+    if (c.multiplier < 0) return "multiplier";
+    if (!is_code(c.weight_zero, ElementType::kI8)) return "weight_zero";
+    return is_code(c.input_zero, ElementType::kI16) ? "" : "input_zero";
+  }
+  std::string_view operator()(const abi::Resize& c) const {
+    if (!one_of(c.type, {ElementType::kI8, ElementType::kI16})) return "type";
+    return positive(c.in_rows, c.in_cols, c.out_rows, c.out_cols, c.channels) ? "" : "an extent is 0";
+  }
 };
 
 struct Steps {
@@ -154,6 +175,8 @@ struct Steps {
   u64 operator()(const abi::Depthwise& c) const { return product(c.out_rows, c.out_cols, c.channels, c.kernel_rows, c.kernel_cols); }
   u64 operator()(const abi::Pool& c) const { return product(c.out_rows, c.out_cols, c.channels, c.kernel_rows, c.kernel_cols); }
   u64 operator()(const abi::Softmax& c) const { return product(c.rows, c.row_elements); }
+  u64 operator()(const abi::Pack& c) const { return product(u64{c.channels} + 15, u64{c.depth} + 3); }
+  u64 operator()(const abi::Resize& c) const { return product(c.out_rows, c.out_cols, c.channels, 4); }
   template <typename T>
   u64 operator()(const T& c) const {
     return product_of(c.extent);

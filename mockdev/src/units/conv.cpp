@@ -233,12 +233,7 @@ class ConvRun {
     for (std::uint32_t m = 0; m < output.pixels; ++m) {
       std::uint32_t sum = 0;
       for (std::uint32_t s = 0; s < tile.segment_count; ++s) {
-        const std::byte* run = tile.pixel[excess + m] + tile.segment_offset[s];
-        if (kernels_.conv_staging == Staging::kU8) {
-          for (std::size_t i = 0; i < count; ++i) sum += static_cast<std::uint8_t>(run[i]);
-        } else {
-          for (std::size_t i = 0; i < count; ++i) sum += static_cast<std::uint32_t>(std::int32_t{load<std::int16_t>(run + 2 * i)});
-        }
+        sum += kernels_.sum(tile.pixel[excess + m] + tile.segment_offset[s], count);
       }
       if (offset_by_128_) sum -= static_cast<std::uint32_t>(128 * count * tile.segment_count);
       output.pixel_start[m] = wrap_sub(output.pixel_start[m], wrap_mul(record_.weight_zero, static_cast<std::int32_t>(sum)));

@@ -21,6 +21,7 @@ void ConvShape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_p
   portable::conv_shape(pixels, blocks, tile_pixels, tile_blocks);
 }
 void Conv(const ConvTile& tile) { portable::conv(tile); }
+std::uint32_t Sum(const std::byte* inputs, std::size_t count) { return portable::sum(inputs, count); }
 
 #else
 
@@ -108,6 +109,18 @@ void Conv(const ConvTile& tile) {
   }
 }
 
+std::uint32_t Sum(const std::byte* inputs, std::size_t count) {
+  const D16 d16;
+  const D32 d32;
+  const auto ones = hn::Set(d16, 1);
+  auto total = hn::Zero(d32), other = hn::Zero(d32);
+  std::size_t i = 0;
+  for (; i + kLanes16 <= count; i += kLanes16)
+    total = hn::ReorderWidenMulAccumulate(d32, hn::LoadU(d16, reinterpret_cast<const std::int16_t*>(inputs + 2 * i)), ones, total, other);
+  const auto whole = static_cast<std::uint32_t>(hn::GetLane(hn::SumOfLanes(d32, hn::Add(total, other))));
+  return whole + (i == count ? 0 : portable::sum(inputs + 2 * i, count - i));
+}
+
 #endif
 
 }  // namespace naru::mockdev::highway::HWY_NAMESPACE
@@ -118,11 +131,13 @@ namespace naru::mockdev::highway {
 
 HWY_EXPORT(ConvShape);
 HWY_EXPORT(Conv);
+HWY_EXPORT(Sum);
 
 void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept {
   HWY_DYNAMIC_DISPATCH(ConvShape)(pixels, blocks, tile_pixels, tile_blocks);
 }
 void conv(const ConvTile& tile) noexcept { HWY_DYNAMIC_DISPATCH(Conv)(tile); }
+std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept { return HWY_DYNAMIC_DISPATCH(Sum)(inputs, count); }
 
 }  // namespace naru::mockdev::highway
 #endif

@@ -27,4 +27,10 @@ void conv(const ConvTile& tile) noexcept {
   }
 }
 
+std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept {
+  std::uint32_t total = 0;
+  for (std::size_t i = 0; i < count; ++i) total += static_cast<std::uint32_t>(std::int32_t{load<std::int16_t>(inputs + 2 * i)});
+  return total;
+}
+
 }  // namespace naru::mockdev::portable

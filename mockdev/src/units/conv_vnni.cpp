@@ -1,5 +1,7 @@
 // Convolution tiles by vpdpbusd: unsigned staged inputs times signed weights, sixteen output channels and four inputs per instruction.
 // Intrinsics with per-function target attributes, because Highway 1.0.3 has no dot product (reference/toolchain.md).
+#include <numeric>
+
 #include "units/kernels.h"
 #include "units/vnni.h"
 
@@ -80,12 +82,24 @@ void conv(const ConvTile& tile) noexcept {
   }
 }
 
+NARU_TARGET_VNNI std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept {
+  const __m512i ones = _mm512_set1_epi8(1);
+  __m512i total = _mm512_setzero_si512();
+  std::size_t i = 0;
+  for (; i + 64 <= count; i += 64) total = _mm512_dpbusd_epi32(total, _mm512_loadu_si512(inputs + i), ones);
+  if (i != count) total = _mm512_dpbusd_epi32(total, _mm512_maskz_loadu_epi8((std::uint64_t{1} << (count - i)) - 1, inputs + i), ones);
+  alignas(64) std::uint32_t lanes[kBlock];
+  _mm512_store_si512(lanes, total);
+  return std::accumulate(std::begin(lanes), std::end(lanes), std::uint32_t{0});
+}
+
 #else  // never chosen: is_supported() says no
 
 void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept {
   portable::conv_shape(pixels, blocks, tile_pixels, tile_blocks);
 }
 void conv(const ConvTile& tile) noexcept { portable::conv(tile); }
+std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept { return portable::sum(inputs, count); }
 
 #endif
 

@@ -14,7 +14,8 @@ class DepthwiseRun {
         kernels_(context.kernels),
         scratch_(context.scratch),
         window_(Window::of(record)),
-        block_bytes_(abi::depthwise_block_bytes(window_.taps())) {}
+        weight_bytes_(abi::weight_bytes_of(record.weight_format)),
+        block_bytes_(abi::depthwise_block_bytes(window_.taps(), weight_bytes_)) {}
 
   void execute() noexcept {
     const BandPlan plan(window_, kPixelBytes, kDepthwisePixelsMax);
@@ -97,7 +98,7 @@ class DepthwiseRun {
 
   void stage_pixels(std::size_t source, std::byte* target, std::uint64_t pixels, std::size_t source_stride) const noexcept {
     const bool single = record_.channel_multiplier == 1;
-    stage({.source = at_.input + source + (single ? first_ : 0),
+    stage({.source = at_.input + source + (single ? first_ * abi::element_bytes(record_.input_type) : 0),
            .target = target,
            .pixels = pixels,
            .source_stride = source_stride,
@@ -109,7 +110,8 @@ class DepthwiseRun {
   }
 
   void prepare_terms() noexcept {
-    begin_terms(scratch_.terms, record_, std::uint64_t{255} * 255 * window_.taps());
+    const std::uint64_t input = record_.input_type == abi::ElementType::kI16 ? 32768 : 255, weight = weight_bytes_ == 2 ? 32768 : 255;
+    begin_terms(scratch_.terms, record_, input * weight * window_.taps());
     for (std::uint32_t n = 0; n * kBlock < channels_; ++n) load_terms(block_at(n), n, scratch_.terms, true);
   }
 
@@ -118,8 +120,12 @@ class DepthwiseRun {
     std::memset(scratch_.tap_weights, 0, (count + count % 2) * kDepthwiseChannels * sizeof(std::int16_t));
     for (std::uint32_t n = 0; n * kBlock < channels_; ++n) {
       for (std::uint64_t tap = 0; tap < count; ++tap) {
-        const std::byte* source = block_at(n) + abi::depthwise_weight_offset(first + tap, 0);
+        const std::byte* source = block_at(n) + abi::depthwise_weight_offset(first + tap, 0, weight_bytes_);
         std::int16_t* target = scratch_.tap_weights + tap * kDepthwiseChannels + n * kBlock;
+        if (weight_bytes_ == 2) {
+          std::memcpy(target, source, kBlock * sizeof(std::int16_t));
+          continue;
+        }
         for (std::uint32_t c = 0; c < kBlock; ++c) target[c] = static_cast<std::int16_t>(load<std::int8_t>(source + c) - record_.weight_zero);
       }
     }
@@ -159,6 +165,7 @@ class DepthwiseRun {
   const KernelTable& kernels_;
   Scratch& scratch_;
   Window window_;
+  std::uint64_t weight_bytes_;
   std::size_t block_bytes_;
   std::uint64_t first_ = 0;     // channel of the chunk
   std::uint32_t channels_ = 0;  // of the chunk
@@ -167,9 +174,10 @@ class DepthwiseRun {
 }  // namespace
 
 void execute_depthwise(const abi::Depthwise& record, const DepthwisePointers& at, const Context& context) noexcept {
-  // Beyond the range of an i8 zero point, w - weight_zero would not fit the kernels' 16 bits.
-  const bool narrow = record.weight_zero >= -128 && record.weight_zero <= 127;
-  if (record.input_type == abi::ElementType::kI16 || !narrow) {
+  const bool wide_weights = record.weight_format == abi::WeightFormat::kDepthwiseI16;
+  // Beyond these, w - weight_zero would not fit the kernels' 16 bits.
+  const bool narrow = wide_weights ? record.weight_zero == 0 : record.weight_zero >= -128 && record.weight_zero <= 127;
+  if (accumulates_wide(record) || !narrow) {
     execute_depthwise_wide(record, at);
     return;
   }

@@ -100,6 +100,8 @@ struct KernelTable {
   /// Widest tile for a row of `pixels` output pixels and `blocks` blocks of channels.
   void (*conv_shape)(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept;
   void (*conv)(const ConvTile& tile) noexcept;
+  /// Of `count` staged inputs (a multiple of kGroup), modulo 2^32.
+  std::uint32_t (*sum)(const std::byte* inputs, std::size_t count) noexcept;
   void (*depthwise)(const DepthwiseTile& tile) noexcept;
   void (*finish)(const TileOutput& tile) noexcept;
   /// values[i] = requant(values[i]); in place.
@@ -110,6 +112,7 @@ struct KernelTable {
 namespace portable {
 void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept;
 void conv(const ConvTile& tile) noexcept;
+std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept;
 void depthwise(const DepthwiseTile& tile) noexcept;
 void finish(const TileOutput& tile) noexcept;
 void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;
@@ -117,6 +120,7 @@ void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier
 namespace highway {
 void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept;
 void conv(const ConvTile& tile) noexcept;
+std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept;
 void depthwise(const DepthwiseTile& tile) noexcept;
 void finish(const TileOutput& tile) noexcept;
 void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;
@@ -124,6 +128,7 @@ void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier
 namespace vnni {
 void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept;
 void conv(const ConvTile& tile) noexcept;
+std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept;
 void depthwise(const DepthwiseTile& tile) noexcept;
 void finish(const TileOutput& tile) noexcept;
 void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;

@@ -43,33 +43,34 @@ void stage_as(const StageRun& run) noexcept {
   const auto zero = staged_value<Source, Target>(Source{0});
   const auto* source = reinterpret_cast<const Source*>(run.source);
   auto* target = reinterpret_cast<Target*>(run.target);
+  const std::size_t source_stride = run.source_stride / sizeof(Source);
   if (run.channel_multiplier != 1) {
-    for (std::size_t p = 0; p < run.pixels; ++p, source += run.source_stride, target += run.padded) {
+    for (std::size_t p = 0; p < run.pixels; ++p, source += source_stride, target += run.padded) {
       for (std::size_t c = 0; c < run.channels; ++c) target[c] = staged_value<Source, Target>(source[(run.first + c) / run.channel_multiplier]);
       for (std::size_t c = run.channels; c < run.padded; ++c) target[c] = zero;
     }
     return;
   }
-  if (run.channels == run.padded && run.source_stride == run.channels) {
+  if (run.channels == run.padded && source_stride == run.channels) {
     const std::size_t count = run.pixels * run.channels;
     for (std::size_t i = 0; i < count; ++i) target[i] = staged_value<Source, Target>(source[i]);
     return;
   }
   if (run.channels == run.padded && run.channels == kDepthwiseChannels) {
-    for (std::size_t p = 0; p < run.pixels; ++p, source += run.source_stride, target += kDepthwiseChannels)
+    for (std::size_t p = 0; p < run.pixels; ++p, source += source_stride, target += kDepthwiseChannels)
       for (std::size_t c = 0; c < kDepthwiseChannels; ++c) target[c] = staged_value<Source, Target>(source[c]);
     return;
   }
   std::size_t done = 0;
   if constexpr (sizeof(Target) == 1) {
-    if (run.channels == 3 && run.padded == 4 && run.source_stride != 0) {  // the first layer of every image network
+    if (run.channels == 3 && run.padded == 4 && source_stride != 0) {  // the first layer of every image network
       // Four bytes at a time; the last pixel has no fourth one, so it goes the long way.
       constexpr std::uint32_t kFlip = std::is_signed_v<Source> ? 0x80808080U : 0;
-      for (; done + 1 < run.pixels; ++done, source += run.source_stride, target += 4)
+      for (; done + 1 < run.pixels; ++done, source += source_stride, target += 4)
         store(reinterpret_cast<std::byte*>(target), (load<std::uint32_t>(reinterpret_cast<const std::byte*>(source)) & 0xFFFFFFU) ^ kFlip);
     }
   }
-  for (; done < run.pixels; ++done, source += run.source_stride, target += run.padded) {
+  for (; done < run.pixels; ++done, source += source_stride, target += run.padded) {
     for (std::size_t c = 0; c < run.channels; ++c) target[c] = staged_value<Source, Target>(source[c]);
     for (std::size_t c = run.channels; c < run.padded; ++c) target[c] = zero;
   }
@@ -79,6 +80,7 @@ void stage_as(const StageRun& run) noexcept {
 
 void stage(const StageRun& run, abi::ElementType type, Staging staging) noexcept {
   const bool is_signed = type == abi::ElementType::kI8;
+  if (type == abi::ElementType::kI16) return stage_as<std::int16_t, std::int16_t>(run);
   if (staging == Staging::kU8) {
     is_signed ? stage_as<std::int8_t, std::uint8_t>(run) : stage_as<std::uint8_t, std::uint8_t>(run);
   } else {

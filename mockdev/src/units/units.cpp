@@ -10,9 +10,9 @@
 namespace naru::mockdev {
 namespace {
 
-constexpr KernelTable kPortableKernels = {Staging::kI16, portable::conv_shape, portable::conv, portable::depthwise, portable::finish, portable::requantize};
-constexpr KernelTable kHighwayKernels = {Staging::kI16, highway::conv_shape, highway::conv, highway::depthwise, highway::finish, highway::requantize};
-constexpr KernelTable kVnniKernels = {Staging::kU8, vnni::conv_shape, vnni::conv, vnni::depthwise, vnni::finish, vnni::requantize};
+constexpr KernelTable kPortableKernels = {Staging::kI16, portable::conv_shape, portable::conv, portable::sum, portable::depthwise, portable::finish, portable::requantize};
+constexpr KernelTable kHighwayKernels = {Staging::kI16, highway::conv_shape, highway::conv, highway::sum, highway::depthwise, highway::finish, highway::requantize};
+constexpr KernelTable kVnniKernels = {Staging::kU8, vnni::conv_shape, vnni::conv, vnni::sum, vnni::depthwise, vnni::finish, vnni::requantize};
 
 constexpr KernelPath kBestFirst[] = {KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable};
 
@@ -79,6 +79,9 @@ void Units::execute(const abi::Table& record, const TablePointers& at) noexcept 
 void Units::execute(const abi::Pool& record, const UnaryPointers& at) noexcept { execute_pool(record, at, {*kernels_, *scratch_}); }
 void Units::execute(const abi::Reduce& record, const UnaryPointers& at) noexcept { execute_reduce(record, at, {*kernels_, *scratch_}); }
 void Units::execute(const abi::Softmax& record, const UnaryPointers& at) noexcept { execute_softmax(record, at); }
+void Units::execute(const abi::Curve& record, const TablePointers& at) noexcept { execute_curve(record, at); }
+void Units::execute(const abi::Pack& record, const UnaryPointers& at) noexcept { execute_pack(record, at); }
+void Units::execute(const abi::Resize& record, const UnaryPointers& at) noexcept { execute_resize(record, at); }
 void Units::execute(const abi::Move& record, const UnaryPointers& at) noexcept { execute_move(record, at); }
 void Units::execute(const abi::Fill& record, const FillPointers& at) noexcept { execute_fill(record, at); }
 void Units::execute(const abi::Dma& record, const DmaPointers& at) noexcept { execute_dma(record, at); }

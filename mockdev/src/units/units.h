@@ -43,12 +43,13 @@ struct ElementwisePointers {
   const std::byte* b = nullptr;
   std::byte* output = nullptr;
 };
+/// Table and Curve.
 struct TablePointers {
   const std::byte* input = nullptr;
   const std::byte* table = nullptr;
   std::byte* output = nullptr;
 };
-/// Requantize, Pool, Reduce, Softmax and Move.
+/// Requantize, Pool, Reduce, Softmax, Pack, Resize and Move.
 struct UnaryPointers {
   const std::byte* input = nullptr;
   std::byte* output = nullptr;
@@ -89,6 +90,9 @@ class Units {
   void execute(const abi::Pool& record, const UnaryPointers& at) noexcept;
   void execute(const abi::Reduce& record, const UnaryPointers& at) noexcept;
   void execute(const abi::Softmax& record, const UnaryPointers& at) noexcept;
+  void execute(const abi::Curve& record, const TablePointers& at) noexcept;
+  void execute(const abi::Pack& record, const UnaryPointers& at) noexcept;
+  void execute(const abi::Resize& record, const UnaryPointers& at) noexcept;
   void execute(const abi::Move& record, const UnaryPointers& at) noexcept;
   void execute(const abi::Fill& record, const FillPointers& at) noexcept;
   void execute(const abi::Dma& record, const DmaPointers& at) noexcept;

@@ -47,6 +47,22 @@ struct ModelSummary {
 /// The command streams as text, one command a line; a source is compiled for `profile` first (empty: edge).
 [[nodiscard]] NARU_API Result<std::string> disassemble(const Model& model, const std::string& profile = {});
 
+/// One command of a job as it is predicted to run, or a host step (engine "host", no time: the host's is not modelled).
+struct TimelineEvent {
+  std::uint32_t step = 0;
+  std::string engine;            // "mac", "vector", "dma0", ...
+  std::string command;           // "conv", "dma", ...
+  std::int32_t operator_index = -1;  // of the model file
+  std::uint64_t begin = 0, end = 0;  // cycles since the inference began; the steps follow each other without a gap
+  std::uint64_t dram_bytes = 0;
+};
+struct Timeline {
+  std::vector<TimelineEvent> events;  // in the order of the streams; waits and marks are left out
+  std::uint64_t clock_hz = 0;
+};
+/// When each command runs, as the compiler predicts it: a device like the profile takes the same cycles. A source is compiled for `profile` first.
+[[nodiscard]] NARU_API Result<Timeline> timeline(const Model& model, const std::string& profile = {});
+
 struct StreamSummary {
   std::uint32_t step = 0;
   std::uint64_t commands = 0, waits = 0, worst_case_cycles = 0, bytes = 0;

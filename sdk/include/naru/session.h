@@ -139,7 +139,28 @@ struct CheckReport {
   /// Why operators were not compared one by one (all their results do not fit the device's memory, say); empty when they were.
   std::string operators_skipped;
 };
-/// Judges `outputs` for `inputs` against the reference, then the model's operators one by one, compiled without fusion; needs the source model.
+/// Judges inference after inference of one session: it keeps the model's state as the reference computes it, so it must be given every inference since the
+/// session began or its state was reset, in order. Thread: one at a time, together with its device.
+class NARU_API Checker {
+ public:
+  /// Needs the source model: the reference runs the model. Also compiles it without fusion, to compare operator by operator.
+  [[nodiscard]] static Result<Checker> create(const Device& device, const Model& source);
+  Checker(Checker&&) noexcept;
+  Checker& operator=(Checker&&) noexcept;
+  ~Checker();
+
+  /// Judges `outputs` for `inputs` against the reference, then the model's operators one by one on the device. Codes are compared bit by bit, float values
+  /// within 1e-5 of the larger of 1 and the value.
+  [[nodiscard]] Result<CheckReport> check(std::span<const std::vector<std::byte>> inputs, const Outputs& outputs);
+  /// State back to its first values, as Session::reset_state().
+  [[nodiscard]] Result<void> reset_state();
+
+ private:
+  struct Data;
+  explicit Checker(std::unique_ptr<Data> data) noexcept;
+  std::unique_ptr<Data> data_;
+};
+/// The first inference of a session, judged by a Checker of its own.
 [[nodiscard]] NARU_API Result<CheckReport> check(const Device& device, const Model& source, std::span<const std::vector<std::byte>> inputs, const Outputs& outputs);
 
 }  // namespace naru

@@ -2,7 +2,11 @@
 #include "compiler/compiler.h"
 
 #include <algorithm>
+#include <map>
 #include <new>
+#include <optional>
+#include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -11,10 +15,10 @@
 #include "compiler/group/group.h"
 #include "compiler/legalize/legalize.h"
 #include "compiler/lower/lower.h"
-#include "compiler/memory/residency.h"
 #include "compiler/package/assemble.h"
 #include "compiler/schedule/order.h"
 #include "compiler/schedule/predict.h"
+#include "compiler/schedule/stage.h"
 #include "compiler/tile/tile.h"
 #include "naru/abi/cycles.h"
 #include "package/requirements.h"
@@ -24,39 +28,33 @@ namespace {
 
 using package::Package;
 
-/// Regions that a job has for tensors, beside SRAM, constants and scratch.
-constexpr std::size_t kJobTensorsMax = abi::kRegionsMax - 3;
+/// Regions that a job has for tensors, beside SRAM, constants, scratch, and the state before and after.
+constexpr std::size_t kJobTensorsMax = abi::kRegionsMax - 5;
 /// Below the longest stream: a command and its waits take at most this many bytes.
 constexpr std::uint64_t kCommandBytesMax = 256;
-
-/// A node on its way through the stages.
-struct Planned {
-  const Node* node = nullptr;
-  Nest nest;
-  Tiling tiling;
-  PackedWeights weights;
-  std::vector<std::uint64_t> sram;
-  TiledOperator tiled;
-  std::uint64_t cycles = 0;                  // all commands one after the other
-  std::uint64_t dram_bytes = 0;
-  std::uint32_t commands = 0;
-  std::vector<std::uint32_t> tensors;        // storages of the package tensors that it touches
-  std::uint32_t job = 0;
-};
 
 /// An inner tensor: neither input nor output nor constant.
 struct Life {
   std::size_t root = 0;                  // of those that share its place
-  ResidentCandidate candidate;
-  std::optional<std::uint64_t> sram;     // where it stays
+  Buffer buffer;                         // moments are operators
+  bool stays = false;                    // in the SRAM, all its life
+};
+
+struct Packed {
+  WindowNode window;
+  PackedWeights weights;
+  std::optional<CompactBlock> compact;
 };
 
 class Compiler {
  public:
-  Compiler(const abi::Chip& chip, const CompileOptions& options) : chip_(chip), options_(options) {}
+  Compiler(const abi::Chip& chip, const CompileOptions& options, HostReasons on_host) : chip_(chip), options_(options), on_host_(std::move(on_host)) {}
+
+  /// Operators that turned out not to fit the NPU: by index, why. When run() fails and this has grown, it is worth another try.
+  [[nodiscard]] const HostReasons& on_host() const { return on_host_; }
 
   Result<Package> run(const graph::Graph& graph) {
-    NARU_TRY(program_, legalize(graph));
+    NARU_TRY(program_, legalize(graph, on_host_));
     NARU_CHECK_OK(pin_tensors());
     if (options_.fuse) fuse(program_);
     program_.nodes = group_nodes(program_);
@@ -78,7 +76,7 @@ class Compiler {
   Result<void> pin_tensors() {
     auto& graph = program_.graph;
     std::vector<bool> written(graph.tensors.size());
-    for (const Node& node : program_.nodes) written[static_cast<std::size_t>(node.output)] = true;
+    for (const Node& node : program_.nodes) node.for_each_output([&](TensorId id) { written[static_cast<std::size_t>(id)] = true; });
     const auto pin = [&](TensorId id) { program_.pinned[static_cast<std::size_t>(id)] = true; };
     for (TensorId id : graph.inputs) pin(id);
     // What no operator writes is copied, so that an output never is an input or a constant.
@@ -97,7 +95,9 @@ class Compiler {
     };
     for (TensorId& id : graph.outputs) id = own(id);
     if (options_.keep_all_tensors)
-      for (const auto& op : program_.graph.operators) kept_.push_back(op.output(0));
+      for (const auto& op : program_.graph.operators)
+        for (TensorId id : op.outputs)
+          if (graph.tensor(id).file_index >= 0) kept_.push_back(id);
     for (std::int32_t file_index : options_.keep_tensors) {
       const auto found = std::ranges::find(graph.tensors, file_index, &graph::Tensor::file_index);
       if (file_index < 0 || found == graph.tensors.end())
@@ -113,7 +113,7 @@ class Compiler {
     }
     for (const Node& node : program_.nodes) {
       if (!std::holds_alternative<HostNode>(node.body)) continue;
-      pin(node.output);
+      node.for_each_output(pin);
       for (TensorId id : node.inputs)
         if (!graph.tensor(id).is_constant()) pin(id);
     }
@@ -121,7 +121,7 @@ class Compiler {
   }
 
   [[nodiscard]] bool stays_in_place(const Node& node) const {
-    return std::holds_alternative<ViewNode>(node.body) && aliases_[static_cast<std::size_t>(node.inputs[0])] == aliases_[static_cast<std::size_t>(node.output)];
+    return std::holds_alternative<ViewNode>(node.body) && root_of(node.inputs[0]) == root_of(node.output);
   }
 
   [[nodiscard]] std::string describe(const Node& node) const {
@@ -133,24 +133,22 @@ class Compiler {
   Result<void> choose_tilings() {
     for (const Node& node : program_.nodes) {
       if (std::holds_alternative<HostNode>(node.body)) continue;
-      if (stays_in_place(node)) {
-        if (node.op >= 0) {
-          report(node).placement = package::Placement::kElided;
-          report(node).reason = "the same bytes under another shape";
-        }
+      if (stays_in_place(node)) continue;
+      auto nest = lower(program_.graph, node);
+      if (!nest) {
+        NARU_CHECK_OK(give_to_host(node, std::move(nest).error().while_doing(fmt::format("compiling {}", describe(node)))));
         continue;
       }
-      auto nest = lower(program_.graph, node);
-      if (!nest) return fail(std::move(nest).error().while_doing(fmt::format("compiling {}", describe(node))));
       // Half of the SRAM leaves room for the next operator's first tiles, so that they load early; all of it when that is much better.
       auto tiling = choose_tiling(*nest, chip_, chip_.sram_bytes / 2);
       auto larger = choose_tiling(*nest, chip_, chip_.sram_bytes);
       if (!tiling || (larger && larger->cycles < tiling->cycles - tiling->cycles / 16)) tiling = std::move(larger);
       if (!tiling) {
         const std::uint64_t needed = smallest_tiling_bytes(*nest, chip_);
-        return fail(Error(ErrorId::kCompileSramTooSmall,
-                          fmt::format("The smallest tile of {} needs {} bytes; SRAM has {}", describe(node), needed, chip_.sram_bytes))
-                        .with_value("operator", fmt::format("{}", node.op < 0 ? -1 : report(node).file_index)));
+        NARU_CHECK_OK(give_to_host(node, Error(ErrorId::kCompileSramTooSmall,
+                                               fmt::format("The smallest tile of {} needs {} bytes; SRAM has {}", describe(node), needed, chip_.sram_bytes))
+                                             .with_value("operator", fmt::format("{}", node.op < 0 ? -1 : report(node).file_index))));
+        continue;
       }
       Planned planned;
       planned.node = &node;
@@ -158,6 +156,27 @@ class Compiler {
       planned.tiling = std::move(*tiling);
       planned_.push_back(std::move(planned));
     }
+    note_elided();
+    return std::exchange(given_, Result<void>());
+  }
+
+  /// Operators of which only views are left, all in place.
+  void note_elided() {
+    std::vector<bool> viewed(program_.reports.size()), computed(program_.reports.size());
+    for (const Node& node : program_.nodes)
+      if (node.op >= 0) (stays_in_place(node) ? viewed : computed)[static_cast<std::size_t>(node.op)] = true;
+    for (std::size_t i = 0; i < viewed.size(); ++i) {
+      if (!viewed[i] || computed[i]) continue;
+      program_.reports[i].placement = package::Placement::kElided;
+      program_.reports[i].reason = "the same bytes under another shape";
+    }
+  }
+
+  /// What the NPU cannot do after all is tried on the host the next time: the error stands when that has been tried, or cannot be.
+  Result<void> give_to_host(const Node& node, Error error) {
+    if (node.op < 0 || on_host_.contains(node.op)) return fail(std::move(error));
+    on_host_[node.op] = error.message();
+    given_ = fail(std::move(error));
     return {};
   }
 
@@ -165,14 +184,18 @@ class Compiler {
   Result<void> place() {
     places_.assign(program_.graph.tensors.size(), abi::Operand{});
     for (Planned& planned : planned_) {
-      if (const auto* nest = std::get_if<WindowNest>(&planned.nest); nest != nullptr && nest->window.has_weights())
-        planned.weights = pack_weights(program_.graph, nest->window, std::get<WindowTiling>(planned.tiling.choice).depth, package_.constants);
+      if (const auto* nest = std::get_if<WindowNest>(&planned.nest); nest != nullptr && nest->window.filter != graph::kAbsent) {
+        const Packed& packed = packed_weights(nest->window, std::get<WindowTiling>(planned.tiling.choice).depth);
+        planned.weights = packed.weights;
+        planned.compact = packed.compact;
+      }
       for (TensorId id : planned.node->inputs) place_constant(root_of(id));
       planned.sram.assign(planned.tiling.buffers.size(), 0);
     }
     find_lives();
     place_tensors();
-    std::uint64_t total = package_.constants.size() + package_.scratch_bytes;
+    job_places_ = places_;
+    std::uint64_t total = package_.constants.size() + package_.scratch_bytes + 2 * program_.state.size();
     for (const auto& tensor : tensors_.tensors) total += tensor.bytes;
     if (total > chip_.dram_bytes)
       return fail(ErrorId::kCompileDramTooSmall, fmt::format("The model needs {} bytes of DRAM ({} of constants, {} of scratch, the rest inputs and outputs); the chip has {}",
@@ -180,7 +203,22 @@ class Compiler {
     return {};
   }
 
-  [[nodiscard]] std::size_t root_of(TensorId id) const { return static_cast<std::size_t>(aliases_[static_cast<std::size_t>(id)]); }
+  [[nodiscard]] std::size_t root_of(TensorId id) const { return static_cast<std::size_t>(aliases_[static_cast<std::size_t>(id)].root); }
+
+  /// Where tensor `id` begins when its root lies at `root`.
+  [[nodiscard]] abi::Operand shown(abi::Operand root, std::size_t id) const { return abi::Operand::at(root.region(), root.offset() + aliases_[id].offset); }
+
+  /// A filter that several nodes use (the steps of an LSTM) is packed once.
+  const Packed& packed_weights(const WindowNode& window, std::uint32_t depth) {
+    auto& packed = packed_[{window.filter, window.bias, depth}];
+    const bool same = packed && packed->window.multipliers == window.multipliers && packed->window.input_zero == window.input_zero && packed->window.groups == window.groups &&
+                      packed->window.kernel_rows == window.kernel_rows && packed->window.kernel_cols == window.kernel_cols && packed->window.weight_format == window.weight_format;
+    if (!same) {
+      packed = Packed{window, pack_weights(program_.graph, window, depth, package_.constants), {}};
+      packed->compact = compact_last_block(window, packed->weights, chip_, package_.constants);
+    }
+    return *packed;
+  }
 
   void place_constant(std::size_t root) {
     const graph::Tensor& tensor = program_.graph.tensors[root];
@@ -194,36 +232,39 @@ class Compiler {
   /// From which operator to which every inner tensor is needed.
   void find_lives() {
     std::vector<std::optional<std::size_t>> life_of(program_.graph.tensors.size());
-    const auto touch = [&](TensorId id, std::uint32_t moment, bool reads) {
+    const auto touch = [&](TensorId id, std::uint32_t moment) {
       const std::size_t root = root_of(id);
-      if (tensors_.index[root] >= 0 || program_.graph.tensors[root].is_constant()) return;
+      if (tensors_.index[root] >= 0 || program_.pinned[root] || program_.graph.tensors[root].is_constant()) return;
       if (!life_of[root]) {
         life_of[root] = lives_.size();
-        lives_.push_back({root, {graph::byte_size(program_.graph.tensors[root]), moment, moment, 0}, std::nullopt});
+        lives_.push_back({root, {graph::byte_size(program_.graph.tensors[root]), moment, moment}, false});
       }
-      ResidentCandidate& life = lives_[*life_of[root]].candidate;
-      life.last = moment;
-      if (reads) ++life.readers;
+      lives_[*life_of[root]].buffer.last = moment;
     };
     for (std::uint32_t i = 0; i < planned_.size(); ++i) {
-      for (TensorId id : planned_[i].node->inputs) touch(id, i, true);
-      touch(planned_[i].node->output, i, false);
+      for (TensorId id : planned_[i].node->inputs) touch(id, i);
+      touch(planned_[i].node->output, i);
     }
   }
 
-  /// Package tensors have storages of their own, inner tensors lie in the SRAM where they stay, else in scratch.
+  /// Package tensors have storages of their own; inner tensors lie in scratch, unless they only live in the SRAM.
   void place_tensors() {
     for (std::size_t i = 0; i < places_.size(); ++i)
       if (tensors_.index[i] >= 0) places_[i] = abi::Operand::at(kTensorStorage + static_cast<unsigned>(tensors_.index[i]), 0);
     std::vector<Buffer> buffers;
     for (const Life& life : lives_)
-      if (!life.sram) buffers.push_back({life.candidate.bytes, life.candidate.first, life.candidate.last});
+      if (!life.stays) buffers.push_back(life.buffer);
     const MemoryPlan plan = plan_memory(buffers);
     package_.scratch_bytes = plan.peak;
     std::size_t next = 0;
     for (const Life& life : lives_)
-      places_[life.root] = life.sram ? abi::Operand::at(kSramStorage, *life.sram) : abi::Operand::at(kScratchStorage, plan.offsets[next++]);
-    for (std::size_t i = 0; i < places_.size(); ++i) places_[i] = places_[static_cast<std::size_t>(aliases_[i])];
+      if (!life.stays) places_[life.root] = abi::Operand::at(kScratchStorage, plan.offsets[next++]);
+    for (const StatePlace& state : program_.states) {
+      places_[static_cast<std::size_t>(state.before)] = abi::Operand::at(kStateReadStorage, state.offset);
+      places_[static_cast<std::size_t>(state.after)] = abi::Operand::at(kStateWriteStorage, state.offset);
+    }
+    for (std::size_t i = 0; i < places_.size(); ++i)
+      if (aliases_[i].root != static_cast<TensorId>(i)) places_[i] = shown(places_[static_cast<std::size_t>(aliases_[i].root)], i);
   }
 
   /// Jobs are as long as the chip allows; host steps stand between them.
@@ -260,54 +301,43 @@ class Compiler {
     return {};
   }
 
-  /// Buffers of tiles, and tensors that stay between operators of one job: nothing lives in the SRAM across jobs.
+  /// What stays in the SRAM during each job, and the buffers of the tiles of all that does not; nothing lives in the SRAM across jobs.
   void place_sram() {
-    std::vector<std::vector<std::uint64_t>> tile_buffers;
-    for (const Planned& planned : planned_) tile_buffers.push_back(planned.tiling.buffers);
-    std::vector<ResidentCandidate> candidates;
-    std::vector<Life*> lives;
-    for (Life& life : lives_) {
-      if (planned_[life.candidate.first].job != planned_[life.candidate.last].job) continue;
-      candidates.push_back(life.candidate);
-      lives.push_back(&life);
-    }
-    const SramPlan plan = plan_sram(tile_buffers, candidates, chip_.sram_bytes);
-    for (std::size_t i = 0; i < planned_.size(); ++i) planned_[i].sram = plan.tiles[i];
-    for (std::size_t i = 0; i < lives.size(); ++i) lives[i]->sram = plan.residents[i];
-    package_.memory.sram_peak_bytes = plan.peak;
-    package_.memory.sram_live_peak_bytes = plan.live_peak;
+    staging_ = plan_operators(planned_, program_, aliases_, places_, chip_, options_.weights_resident);
+    package_.memory.sram_peak_bytes = staging_.peak;
+    package_.memory.sram_live_peak_bytes = staging_.live_peak;
+    for (const StagedTensor& tensor : staging_.tensors)
+      if (!tensor.loads && !tensor.stores) std::ranges::find(lives_, root_of(tensor.root), &Life::root)->stays = true;
     place_tensors();
+    stage_transfers(planned_, staging_, program_, aliases_, places_, chip_);
   }
 
   void unroll_node(Planned& planned) {
-    planned.tiled.steps = unroll(planned.nest, planned.tiling, {places_, planned.sram, &planned.weights});
-    const std::int32_t file_index = planned.node->op < 0 ? -1 : report(*planned.node).file_index;
-    planned.tiled.source = static_cast<std::uint32_t>(std::max(file_index, 0));
-    planned.cycles = planned.dram_bytes = 0;
-    planned.commands = 0;
-    planned.tensors.clear();
-    for (const Step& step : planned.tiled.steps) {
-      for (const auto* items : {&step.loads, &step.compute, &step.stores}) {
-        for (const Item& item : *items) {
-          ++planned.commands;
-          const auto* dma = std::get_if<abi::Dma>(&item.body);
-          const auto source = dma == nullptr ? abi::MemoryKind::kSram : memory_of(dma->source.region());
-          const auto target = dma == nullptr ? abi::MemoryKind::kSram : memory_of(dma->target.region());
-          const auto engine = item.unit == Unit::kVector ? abi::Engine::kVector : item.unit == Unit::kMac ? abi::Engine::kMac : abi::Engine::kDma0;
-          const abi::Cost cost = abi::cost_of({engine, 0, item.body}, chip_, source, target);
-          planned.cycles += cost.alone(chip_);
-          planned.dram_bytes += cost.dram_bytes;
-          for (const abi::Operand* operand : {dma == nullptr ? nullptr : &dma->source, dma == nullptr ? nullptr : &dma->target})
-            if (operand != nullptr && operand->region() >= kTensorStorage) planned.tensors.push_back(operand->region());
-        }
-      }
+    const bool is_staged = !staging_.whole.empty();
+    if (is_staged && places_of_job_ != planned.job) enter_job(planned.job);
+    planned.tiled.steps = unroll(planned.nest, planned.tiling, {job_places_, planned.sram, &planned.weights, planned.weights_at, planned.compact ? &*planned.compact : nullptr, frames_});
+    planned.tiled.source = source_of(program_, *planned.node);
+    account(planned, chip_);
+  }
+
+  /// Where tensors lie while this job runs.
+  void enter_job(std::uint32_t job) {
+    places_of_job_ = job;
+    job_places_ = places_;
+    frames_.assign(places_.size(), Frame{});
+    std::vector<const StagedTensor*> staged(places_.size());
+    for (const StagedTensor& tensor : staging_.tensors)
+      if (tensor.job == job) staged[static_cast<std::size_t>(tensor.root)] = &tensor;
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      const StagedTensor* tensor = staged[static_cast<std::size_t>(aliases_[i].root)];
+      if (tensor == nullptr) continue;
+      job_places_[i] = shown(abi::Operand::at(kSramStorage, tensor->image()), i);
+      frames_[i] = tensor->frame;
     }
-    std::ranges::sort(planned.tensors);
-    planned.tensors.erase(std::unique(planned.tensors.begin(), planned.tensors.end()), planned.tensors.end());
   }
 
   Result<void> build_steps() {
-    storage_bytes_ = {chip_.sram_bytes, package_.constants.size(), package_.scratch_bytes};
+    storage_bytes_ = {chip_.sram_bytes, package_.constants.size(), package_.scratch_bytes, program_.state.size(), program_.state.size()};
     for (const auto& tensor : tensors_.tensors) storage_bytes_.push_back(tensor.bytes);
     std::vector<Planned*> job;
     const auto close = [&]() -> Result<void> {
@@ -331,7 +361,11 @@ class Compiler {
 
   Result<void> build_job(const std::vector<Planned*>& job) {
     std::vector<const TiledOperator*> operators;
-    for (const Planned* planned : job) operators.push_back(&planned->tiled);
+    for (const Planned* planned : job) {
+      for (const TiledOperator& op : planned->before) operators.push_back(&op);
+      operators.push_back(&planned->tiled);
+      for (const TiledOperator& op : planned->after) operators.push_back(&op);
+    }
     NARU_TRY(const EmittedJob emitted, emit(order_commands(operators, chip_), storage_bytes_, chip_));
     package::NpuJob step;
     step.stream = abi::encode_stream(emitted.stream);
@@ -343,12 +377,12 @@ class Compiler {
     for (const Planned* planned : job) {
       package_.memory.dram_traffic_bytes += planned->dram_bytes;
       if (planned->node->op < 0) continue;
-      auto& entry = report(*planned->node);
+      auto& entry = report(*planned->node);  // of all the nodes that the operator became
       entry.step = static_cast<std::uint32_t>(package_.steps.size());
-      entry.tiles = static_cast<std::uint32_t>(planned->tiled.steps.size());
-      entry.commands = planned->commands;
-      entry.cycles = planned->cycles;
-      entry.dram_bytes = planned->dram_bytes;
+      entry.tiles += static_cast<std::uint32_t>(planned->tiled.steps.size());
+      entry.commands += planned->commands;
+      entry.cycles += planned->cycles;
+      entry.dram_bytes += planned->dram_bytes;
     }
     package_.steps.emplace_back(std::move(step));
     return {};
@@ -364,26 +398,40 @@ class Compiler {
     for (TensorId id : program_.graph.outputs) package_.outputs.push_back(index(id));
     for (TensorId id : kept_) package_.kept.push_back(index(id));
     package_.operators = std::move(program_.reports);
+    package_.state = std::move(program_.state);
     package_.requirements = package::requirements_of(package_);
     auto& memory = package_.memory;
     memory.scratch_bytes = package_.scratch_bytes;
     memory.constants_bytes = package_.constants.size();
+    // What the jobs exchange with the host: inputs and outputs, or what host steps make of them.
     memory.compulsory_bytes = memory.constants_bytes;
-    for (std::uint32_t tensor : package_.inputs) memory.compulsory_bytes += package_.tensors[tensor].bytes;
-    for (std::uint32_t tensor : package_.outputs) memory.compulsory_bytes += package_.tensors[tensor].bytes;
+    std::vector<bool> exchanged(package_.tensors.size());
+    for (const auto& step : package_.steps)
+      if (const auto* job = std::get_if<package::NpuJob>(&step))
+        for (const package::Binding& binding : job->bindings)
+          if (binding.source == package::RegionSource::kTensor) exchanged[binding.tensor] = true;
+    for (std::size_t i = 0; i < exchanged.size(); ++i)
+      if (exchanged[i]) memory.compulsory_bytes += package_.tensors[i].bytes;
   }
 
   [[nodiscard]] package::OperatorReport& report(const Node& node) { return program_.reports[static_cast<std::size_t>(node.op)]; }
 
   const abi::Chip& chip_;
   const CompileOptions& options_;
+  HostReasons on_host_;
+  Result<void> given_;  // the last failure that the host may mend
+  std::map<std::tuple<TensorId, TensorId, std::uint32_t>, std::optional<Packed>> packed_;
   Program program_;
   std::vector<TensorId> kept_;
-  std::vector<TensorId> aliases_;
+  std::vector<Alias> aliases_;
   PackageTensors tensors_;
   std::vector<Planned> planned_;
   std::vector<Life> lives_;
-  std::vector<abi::Operand> places_;
+  std::vector<abi::Operand> places_;          // in the DRAM
+  Staging staging_;
+  std::optional<std::uint32_t> places_of_job_;
+  std::vector<abi::Operand> job_places_;      // while that job runs
+  std::vector<Frame> frames_;
   std::vector<std::uint64_t> storage_bytes_;
   Package package_;
 };
@@ -402,7 +450,14 @@ Result<void> check_chip(const abi::Chip& chip) {
 Result<Package> compile(const graph::Graph& graph, const abi::Chip& chip, const CompileOptions& options) {
   try {
     NARU_CHECK_OK(check_chip(chip));
-    return Compiler(chip, options).run(graph);
+    HostReasons on_host;
+    while (true) {
+      Compiler compiler(chip, options, on_host);
+      Result<Package> package = compiler.run(graph);
+      // Each round gives at least one operator more to the host, so there are no more rounds than operators.
+      if (package || compiler.on_host().size() == on_host.size()) return package;
+      on_host = compiler.on_host();
+    }
   } catch (const std::bad_alloc&) {
     return fail(ErrorId::kHostOutOfMemory, fmt::format("No memory to compile \"{}\"", graph.name));
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <variant>
 #include <vector>
@@ -28,9 +29,12 @@ struct WindowNode {
   std::uint32_t pad_top = 0, pad_left = 0;
   std::uint32_t groups = 1;              // dense
   std::uint32_t channel_multiplier = 1;  // depthwise
+  abi::WeightFormat weight_format = abi::WeightFormat::kDenseI8;
   TensorId filter = graph::kAbsent, bias = graph::kAbsent;
+  TensorId packed = graph::kAbsent;      // instead of a filter: the weight object that a PackNode computes, the node's second input
   std::vector<numerics::Multiplier> multipliers;  // one per output channel
-  std::int32_t input_zero = 0, output_zero = 0, weight_zero = 0;
+  std::int32_t input_zero = 0, output_zero = 0;
+  std::int32_t weight_zero = 0;          // of the weights as they are stored: u8 filters are stored less 128
   numerics::Range clamp;
 
   [[nodiscard]] bool is_pool() const noexcept { return kind == Kind::kAveragePool || kind == Kind::kMaxPool; }
@@ -64,8 +68,51 @@ struct SoftmaxNode {
   numerics::SoftmaxParameters parameters;
 };
 
-struct ConcatenationNode {
-  std::int32_t axis = 0;
+/// One code to one code, by the 256 entries of the second input.
+struct TableNode {};
+
+/// 16-bit LOGISTIC or TANH, by the sigmoid table, which is the second input.
+struct CurveNode {
+  abi::CurveKind kind = abi::CurveKind::kSigmoid;
+  numerics::CurveParameters parameters;
+};
+
+/// Bilinear, on NHWC images of the same batch and channels.
+struct ResizeNode {
+  std::uint32_t batch = 1, in_rows = 1, in_cols = 1, out_rows = 1, out_cols = 1, channels = 1;
+  numerics::ResizeParameters rows, cols;
+};
+
+/// A matrix [depth][channels], by its strides in bytes, into a dense weight object: the output is that object's bytes.
+struct PackNode {
+  std::uint32_t channels = 1, depth = 1, channel_stride = 1, depth_stride = 1;
+  std::int32_t input_zero = 0;   // of the other side of the product
+  std::int32_t weight_zero = 0;  // as stored
+  numerics::Multiplier multiplier;
+};
+
+/// One strided copy: output element i is an input element. Byte strides; as many loops as it takes, outermost first.
+struct MoveNode {
+  struct Loop {
+    std::uint64_t extent = 1, input_stride = 0, output_stride = 0;
+  };
+  std::vector<Loop> loops;
+  std::uint64_t input_offset = 0;
+};
+
+/// Rows of bytes from several inputs, and constant boxes around them; together they write every byte of the output.
+struct CopyNode {
+  struct Loop {
+    std::uint64_t count = 1, source_stride = 0, target_stride = 0;
+  };
+  struct Box {
+    std::uint32_t input = 0;  // index in Node::inputs
+    std::uint64_t source_offset = 0, target_offset = 0, row_bytes = 0;
+    std::vector<Loop> loops;  // outermost first
+  };
+  std::vector<Box> copies;
+  bool fills_first = false;   // the whole output gets `fill_value` before the copies
+  std::int32_t fill_value = 0;
 };
 
 struct PadNode {
@@ -73,29 +120,46 @@ struct PadNode {
   std::int32_t value = 0;
 };
 
-struct TransposeNode {
-  graph::Shape permutation;
+/// The same bytes, from `offset` on, under another shape; or a copy where the two must lie apart.
+struct ViewNode {
+  std::uint64_t offset = 0;
 };
-
-/// The same bytes under another shape (RESHAPE), or a copy where the two must lie apart.
-struct ViewNode {};
 
 /// Executed by the host, as the operator it came from.
 struct HostNode {};
 
-using NodeBody = std::variant<WindowNode, RequantizeNode, BinaryNode, ReduceNode, SoftmaxNode, ConcatenationNode, PadNode, TransposeNode, ViewNode, HostNode>;
+using NodeBody = std::variant<WindowNode, RequantizeNode, BinaryNode, ReduceNode, SoftmaxNode, TableNode, CurveNode, ResizeNode, PackNode, MoveNode, CopyNode, PadNode,
+                              ViewNode, HostNode>;
 
 struct Node {
   NodeBody body;
   std::vector<TensorId> inputs;  // computed or constant operands that are read as tensors; filter and bias stand in the body
   TensorId output = graph::kAbsent;
   std::int32_t op = -1;          // index in the model's operators; -1 for what the compiler added
+  std::vector<TensorId> more_outputs = {};  // of a host node with several results
+
+  template <typename Visit>
+  void for_each_output(Visit visit) const {
+    visit(output);
+    for (TensorId id : more_outputs) visit(id);
+  }
+};
+
+/// What must not be computed on the NPU: by the model's operator, why.
+using HostReasons = std::map<std::int32_t, std::string>;
+
+/// State of the model, each tensor with a place in the arena that the session swaps.
+struct StatePlace {
+  TensorId before = graph::kAbsent, after = graph::kAbsent;
+  std::uint64_t offset = 0;
 };
 
 struct Program {
   graph::Graph graph;
   std::vector<Node> nodes;                         // in execution order
-  std::vector<bool> pinned;                        // per tensor: a package tensor of its own, not to be fused away
+  std::vector<bool> pinned;                        // per tensor: a place of its own, not to be fused away
+  std::vector<StatePlace> states;
+  std::vector<std::byte> state;                    // first contents of the state arena
   std::vector<package::OperatorReport> reports;    // one per operator of the model
 };
 
@@ -103,7 +167,9 @@ struct Program {
 inline constexpr unsigned kSramStorage = 0;
 inline constexpr unsigned kConstantsStorage = 1;
 inline constexpr unsigned kScratchStorage = 2;
-inline constexpr unsigned kTensorStorage = 3;  // + index in Package::tensors
+inline constexpr unsigned kStateReadStorage = 3;
+inline constexpr unsigned kStateWriteStorage = 4;
+inline constexpr unsigned kTensorStorage = 5;  // + index in Package::tensors
 [[nodiscard]] constexpr abi::MemoryKind memory_of(unsigned storage) noexcept {
   return storage == kSramStorage ? abi::MemoryKind::kSram : abi::MemoryKind::kDram;
 }

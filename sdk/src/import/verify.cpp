@@ -121,6 +121,7 @@ Result<void> verify_tensors(const Graph& graph, const GraphLimits& limits) {
   }
   mark(graph.inputs);
   mark(graph.outputs);
+  for (const graph::State& state : graph.states) mark({state.before, state.after});
 
   std::uint64_t all_bytes = 0;
   for (std::size_t i = 0; i < graph.tensors.size(); ++i) {
@@ -143,13 +144,23 @@ Result<void> verify_order(const Graph& graph) {
     if (tensor.is_variable) return refuse(ErrorId::kModelGraph, place_of(tensor, "inputs of the graph"), "is a variable and an input at once");
     ready[static_cast<std::size_t>(id)] = true;
   }
+  for (const graph::State& state : graph.states) {
+    if (!is_tensor(graph, state.before) || !is_tensor(graph, state.after)) return refuse(ErrorId::kModelTensorIndex, {.field = "states"}, "name tensors that the model has not");
+    const Tensor& before = graph.tensor(state.before);
+    if (!before.is_variable || before.is_constant() || ready[static_cast<std::size_t>(state.before)])
+      return refuse(ErrorId::kModelGraph, place_of(before, "states"), "is state, and an input, a constant or another state at once");
+    ready[static_cast<std::size_t>(state.before)] = true;
+  }
+  std::vector<bool> is_state(graph.tensors.size());
+  for (const graph::State& state : graph.states) is_state[static_cast<std::size_t>(state.before)] = true;
   for (const Operator& op : graph.operators) {
     for (TensorId id : op.inputs) {
       if (id == graph::kAbsent) continue;
       const Tensor& tensor = graph.tensor(id);
       if (std::find(op.outputs.begin(), op.outputs.end(), id) != op.outputs.end())
         return refuse(ErrorId::kModelGraph, place_of(op, tensor, "outputs"), "is read and written by the same operator");
-      if (tensor.is_variable) return refuse(ErrorId::kModelOperatorUnsupported, place_of(op, tensor, "inputs"), "is a variable, which this operator cannot have");
+      if (tensor.is_variable && !is_state[static_cast<std::size_t>(id)])
+        return refuse(ErrorId::kModelOperatorUnsupported, place_of(op, tensor, "inputs"), "is a variable, which this operator cannot have");
       if (!ready[static_cast<std::size_t>(id)])
         return refuse(ErrorId::kModelGraph, place_of(op, tensor, "inputs"), "is read before anything writes it, or has no data");
     }
@@ -160,6 +171,13 @@ Result<void> verify_order(const Graph& graph) {
       if (ready[static_cast<std::size_t>(id)]) return refuse(ErrorId::kModelGraph, place_of(op, tensor, "outputs"), "is written twice, or is an input of the graph");
       ready[static_cast<std::size_t>(id)] = true;
     }
+  }
+  for (const graph::State& state : graph.states) {
+    const Tensor& before = graph.tensor(state.before);
+    const Tensor& after = graph.tensor(state.after);
+    if (!ready[static_cast<std::size_t>(state.after)]) return refuse(ErrorId::kModelGraph, place_of(after, "states"), "is not computed by any operator");
+    if (before.type != after.type || before.shape != after.shape || state.initial.size() != graph::byte_size(before))
+      return refuse(ErrorId::kModelShape, place_of(before, "states"), "is not what the next inference begins with");
   }
   const std::vector<std::int32_t> producers = graph::producers_of(graph);
   for (TensorId id : graph.outputs)
@@ -176,9 +194,19 @@ std::uint64_t work_of(const Graph& graph, const Operator& op) {
     case graph::OperatorKind::kFullyConnected: {
       const Tensor& output = graph.tensor(op.outputs[0]);
       const Tensor& filter = graph.tensor(op.inputs[1]);
+      if (filter.shape.empty()) return graph::element_count(output);
       const auto channels = static_cast<std::uint64_t>(op.kind == graph::OperatorKind::kDepthwiseConv2d ? filter.shape[3] : filter.shape[0]);
       return checked_mul(graph::element_count(output), graph::element_count(filter) / channels).value_or(~std::uint64_t{0});
     }
+    case graph::OperatorKind::kTransposeConv:
+    case graph::OperatorKind::kBatchMatmul: {
+      std::uint64_t work = graph::element_count(graph.tensor(op.outputs[0]));
+      const graph::Tensor& right = graph.tensor(op.inputs[1]);
+      const auto channels = static_cast<std::uint64_t>(right.shape.empty() ? 1 : op.kind == graph::OperatorKind::kBatchMatmul ? right.shape.back() : right.shape[0]);
+      return checked_mul(work, graph::element_count(right) / channels).value_or(~std::uint64_t{0});
+    }
+    case graph::OperatorKind::kUnidirectionalSequenceLstm:
+      return checked_mul(graph::element_count(graph.tensor(op.outputs[0])), graph::element_count(graph.tensor(op.inputs[1])) + graph::element_count(graph.tensor(op.inputs[5]))).value_or(~std::uint64_t{0});
     default: return graph::element_count(graph.tensor(op.inputs[0]));
   }
 }

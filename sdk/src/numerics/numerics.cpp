@@ -22,7 +22,7 @@ std::int64_t code_of(float real, float scale, std::int32_t zero_point) noexcept 
   const float quotient = std::round(real / scale);
   if (std::isnan(quotient)) return zero_point;
   // Past any code of any type, so that the caller's clamp decides; the cast would be undefined.
-  constexpr float kFar = 1.0e9F;
+  constexpr float kFar = 1.0e10F;
   return std::int64_t{zero_point} + static_cast<std::int64_t>(std::clamp(quotient, -kFar, kFar));
 }
 
@@ -62,8 +62,8 @@ std::vector<Multiplier> channel_multipliers(graph::OperatorKind kind, float inpu
   std::vector<Multiplier> multipliers(channels);
   if (filter_scales.size() == 1) {
     const bool in_float = legacy_u8 || kind == graph::OperatorKind::kFullyConnected || kind == graph::OperatorKind::kBatchMatmul;
-    const double real = in_float ? float_product_scale(input_scale, filter_scales[0], output_scale)
-                                                                     : product_scale(input_scale, filter_scales[0], output_scale);
+    const double real =
+        in_float ? float_product_scale(input_scale, filter_scales[0], output_scale) : product_scale(input_scale, filter_scales[0], output_scale);
     std::fill(multipliers.begin(), multipliers.end(), quantize_multiplier(real));
     return multipliers;
   }
@@ -126,6 +126,20 @@ AddParameters add_parameters(float a_scale, float b_scale, float output_scale, a
   return parameters;
 }
 
+AddParameters sub_parameters(float a_scale, float b_scale, float output_scale, abi::ElementType type) noexcept {
+  if (type == abi::ElementType::kU8) return add_parameters(a_scale, b_scale, output_scale, type);
+  AddParameters parameters;
+  parameters.left_shift = type == abi::ElementType::kI16 ? 15 : 20;
+  const float twice_max = 2.0F * std::max(a_scale, b_scale);
+  const float a = a_scale / twice_max;
+  const float b = b_scale / twice_max;
+  const float output = twice_max / (static_cast<float>(1 << parameters.left_shift) * output_scale);
+  parameters.a = quantize_multiplier(static_cast<double>(a));
+  parameters.b = quantize_multiplier(static_cast<double>(b));
+  parameters.output = quantize_multiplier(static_cast<double>(output));
+  return parameters;
+}
+
 Multiplier mul_multiplier(float a_scale, float b_scale, float output_scale) noexcept {
   return quantize_multiplier(product_scale(a_scale, b_scale, output_scale));
 }
@@ -139,6 +153,54 @@ Multiplier mean_multiplier(float input_scale, float output_scale, std::uint64_t 
   multiplier.value = static_cast<std::int32_t>((std::int64_t{multiplier.value} << shift) / static_cast<std::int64_t>(count));
   multiplier.shift -= shift;
   return multiplier;
+}
+
+Multiplier sum_multiplier(float input_scale, float output_scale) noexcept { return quantize_multiplier(ratio_scale(input_scale, output_scale)); }
+
+AddParameters squared_difference_parameters(float a_scale, float b_scale, float output_scale) noexcept {
+  AddParameters parameters;
+  parameters.left_shift = 7;
+  const double twice_max = 2.0 * static_cast<double>(std::max(a_scale, b_scale));
+  parameters.a = quantize_multiplier(static_cast<double>(a_scale) / twice_max);
+  parameters.b = quantize_multiplier(static_cast<double>(b_scale) / twice_max);
+  parameters.output = quantize_multiplier(twice_max * twice_max / (static_cast<double>(1 << (2 * parameters.left_shift)) * static_cast<double>(output_scale)));
+  return parameters;
+}
+
+SlopeMultipliers leaky_relu_multipliers(float input_scale, float alpha, float output_scale) noexcept {
+  const float negative = input_scale * alpha / output_scale;
+  Multiplier multiplier = quantize_multiplier(static_cast<double>(std::abs(negative)));
+  // A negative alpha gives a negative multiplier: what it multiplies is rounded by the same steps.
+  if (negative < 0.0F) multiplier.value = -multiplier.value;
+  return {quantize_multiplier(float_ratio_scale(input_scale, output_scale)), multiplier};
+}
+
+SlopeMultipliers prelu_multipliers(float input_scale, float alpha_scale, float output_scale) noexcept {
+  return {quantize_multiplier(ratio_scale(input_scale, output_scale)), quantize_multiplier(product_scale(input_scale, alpha_scale, output_scale))};
+}
+
+ResizeParameters resize_bilinear_parameters(const graph::ResizeOptions& options, std::int32_t input, std::int32_t output) noexcept {
+  const std::int64_t corner = options.align_corners && output > 1 ? 1 : 0;
+  const std::int64_t from = std::int64_t{input} - corner;
+  const std::int64_t to = std::max<std::int64_t>(std::int64_t{output} - corner, 1);
+  ResizeParameters parameters;
+  parameters.scale = saturate(((from << 10) + to / 2) / to);
+  if (options.half_pixel_centers) parameters.offset = parameters.scale / 2 - (1 << 9);
+  return parameters;
+}
+
+std::vector<std::int32_t> resize_nearest_indices(const graph::ResizeOptions& options, std::int32_t input, std::int32_t output) {
+  std::vector<std::int32_t> indices(static_cast<std::size_t>(std::max(output, 0)));
+  const bool aligned = options.align_corners && output > 1;
+  const float scale = aligned ? static_cast<float>(input - 1) / static_cast<float>(output - 1) : static_cast<float>(input) / static_cast<float>(output);
+  const float offset = options.half_pixel_centers ? 0.5F : 0.0F;
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    const float position = (static_cast<float>(i) + offset) * scale;
+    const float index = options.align_corners ? std::round(position) : std::floor(position);
+    // Compared in float first: past 2^31 the cast is undefined.
+    indices[i] = index >= static_cast<float>(input) ? input - 1 : std::clamp(static_cast<std::int32_t>(index), 0, input - 1);
+  }
+  return indices;
 }
 
 std::optional<SoftmaxParameters> softmax_parameters(float beta, float input_scale) noexcept {

@@ -63,12 +63,15 @@ struct PaddingAmounts {
 [[nodiscard]] PaddingAmounts window_padding(graph::Padding padding, std::int32_t input, std::int32_t filter, std::int32_t stride, std::int32_t dilation,
                                             std::int32_t output) noexcept;
 
-/// Numerics 9: ADD and SUB. Both operands are shifted left by left_shift, rescaled, combined, and rescaled.
+/// Numerics 9: ADD. Both operands are shifted left by left_shift, rescaled, combined, and rescaled.
 struct AddParameters {
   std::int32_t left_shift = 20;
   Multiplier a, b, output;
 };
 [[nodiscard]] AddParameters add_parameters(float a_scale, float b_scale, float output_scale, abi::ElementType type) noexcept;
+
+/// SUB: TFLite Micro's kernel divides the scales in float (i8, i16); u8 is as ADD.
+[[nodiscard]] AddParameters sub_parameters(float a_scale, float b_scale, float output_scale, abi::ElementType type) noexcept;
 
 /// Numerics 10.
 [[nodiscard]] Multiplier mul_multiplier(float a_scale, float b_scale, float output_scale) noexcept;

@@ -47,7 +47,8 @@ Requirements requirements_of(const Package& package) {
 Result<void> check_requirements(const Package& package, const abi::Chip& chip) {
   const Requirements& need = package.requirements;
   const auto lacks = [](std::string what) { return fail(ErrorId::kPackageRequirement, std::move(what)); };
-  constexpr std::uint32_t kKnownFormats = 1U << static_cast<unsigned>(abi::WeightFormat::kDenseI8) | 1U << static_cast<unsigned>(abi::WeightFormat::kDepthwiseI8);
+  constexpr std::uint32_t kKnownFormats = 1U << static_cast<unsigned>(abi::WeightFormat::kDenseI8) | 1U << static_cast<unsigned>(abi::WeightFormat::kDepthwiseI8) |
+                                          1U << static_cast<unsigned>(abi::WeightFormat::kDepthwiseI16);
   if (need.isa_generation != chip.isa_generation)
     return lacks(fmt::format("The package needs instruction set {}; the chip has {}", need.isa_generation, chip.isa_generation));
   if ((need.weight_formats & ~kKnownFormats) != 0) return lacks(fmt::format("The package needs weight formats {:#x}; {:#x} are known", need.weight_formats, kKnownFormats));

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "host/host.h"
 #include "naru/abi/stream.h"
 #include "naru/verify/verify.h"
 #include "package/requirements.h"
@@ -152,22 +153,22 @@ class Validator {
       if (std::ranges::count(package_.inputs, index) > 0) return refuse("a host step writes input tensor {}", index);
       written_[index] = true;
     }
-    return check_conversion(step);
+    return check_operator(step);
   }
 
-  /// QUANTIZE and DEQUANTIZE: the operators that hosts do in this version.
-  static Result<void> check_conversion(const HostStep& step) {
-    const bool quantizes = step.op.kind == graph::OperatorKind::kQuantize;
-    if (!quantizes && step.op.kind != graph::OperatorKind::kDequantize) return refuse("a host step is an operator that hosts do not do");
-    if (step.op.inputs.size() != 1 || step.op.outputs.size() != 1 || step.op.inputs[0] == graph::kAbsent) return refuse("a host step has the wrong operands");
-    const graph::Tensor& input = step.constants[static_cast<std::size_t>(step.op.inputs[0])];
-    const graph::Tensor& output = step.constants[static_cast<std::size_t>(step.op.outputs[0])];
-    const graph::Tensor& real = quantizes ? input : output;
-    const graph::Tensor& codes = quantizes ? output : input;
-    const bool integer = codes.type == abi::ElementType::kI8 || codes.type == abi::ElementType::kU8 || codes.type == abi::ElementType::kI16 ||
-                         codes.type == abi::ElementType::kI32;
-    if (real.type != abi::ElementType::kF32 || !integer || !codes.quantization || graph::element_count(real) != graph::element_count(codes))
-      return refuse("a host step converts tensors that do not fit");
+  /// Kernels write results while they read operands: none may be the other, and none two.
+  static Result<void> check_apart(const HostStep& step) {
+    std::set<std::int32_t> used;
+    for (graph::TensorId id : step.op.inputs)
+      if (id != graph::kAbsent) used.insert(step.tensors[static_cast<std::size_t>(id)]);
+    for (graph::TensorId id : step.op.outputs)
+      if (!used.insert(step.tensors[static_cast<std::size_t>(id)]).second) return refuse("a host step writes tensor {}, which it reads or writes already", step.tensors[static_cast<std::size_t>(id)]);
+    return {};
+  }
+
+  static Result<void> check_operator(const HostStep& step) {
+    NARU_CHECK_OK(check_apart(step));
+    if (const auto able = host::can_execute(step.op, step.constants); !able) return refuse("a host step is none that hosts do: {}", able.error().message());
     return {};
   }
 

@@ -1,5 +1,5 @@
 // The judge's arithmetic, written from the formulas of docs/spec/numerics.md and from nothing else of ours: it does not use sdk/src/numerics,
-// nor any table, so that an error there cannot hide here. Clarity before speed.
+// nor any table of codes, so that an error there cannot hide here. Clarity before speed.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace naru::sdk::reference {
 
-/// A real factor as a Q31 integer and a power of two (numerics 2).
+/// A real factor as a Q31 integer and a power of two (numerics 2). Negative factors (LEAKY_RELU's) have a negative multiplier.
 struct Rescale {
   std::int32_t multiplier = 0;
   int shift = 0;
@@ -20,6 +20,12 @@ struct Rescale {
 [[nodiscard]] std::int32_t rounding_divide_by_power_of_two(std::int32_t value, int exponent);
 [[nodiscard]] std::int32_t apply(std::int32_t value, const Rescale& rescale);
 
+/// The form for 64-bit accumulators of 16-bit operators (numerics 5): a multiplier of 16 bits, one rounding, half up.
+[[nodiscard]] std::int32_t apply_wide(std::int64_t value, const Rescale& rescale);
+
+/// What does not fit saturates.
+[[nodiscard]] std::int32_t saturated(std::int64_t value);
+
 /// Numerics 4.
 struct Bounds {
   std::int32_t low = 0;
@@ -28,6 +34,8 @@ struct Bounds {
 };
 [[nodiscard]] Bounds codes_of(abi::ElementType type);
 [[nodiscard]] Bounds bounds_of(graph::Activation activation, const graph::Tensor& output);
+/// The codes of the real range [low, high], within the type's.
+[[nodiscard]] Bounds bounds_between(float low, float high, const graph::Tensor& output);
 
 /// Where the first window of a SAME-padded operator begins: so many taps before the image (numerics 7); 0 for VALID.
 [[nodiscard]] std::int64_t taps_before(graph::Padding padding, std::int64_t input, std::int64_t filter, std::int64_t stride, std::int64_t dilation, std::int64_t output);

@@ -2,7 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <memory>
+#include <optional>
+#include <utility>
 
 #include "naru/session.h"
 #include "reference/interpreter.h"
@@ -43,6 +47,17 @@ std::string element_text(const TensorInfo& info, std::span<const std::byte> byte
   return "?";
 }
 
+/// Codes must be equal bit by bit. Float arithmetic may be done in another order by whoever does it: within 1e-5 of the larger of 1 and the value.
+bool elements_agree(const TensorInfo& info, const std::byte* device, const std::byte* reference, std::size_t size) {
+  if (std::memcmp(device, reference, size) == 0) return true;
+  if (info.type != DataType::kFloat32) return false;
+  constexpr float kTolerance = 1.0e-5F;
+  float a = 0, b = 0;
+  std::memcpy(&a, device, sizeof(a));
+  std::memcpy(&b, reference, sizeof(b));
+  return (std::isnan(a) && std::isnan(b)) || std::abs(a - b) <= kTolerance * std::max(1.0F, std::abs(b));
+}
+
 CheckRow compare(const TensorInfo& info, std::span<const std::byte> device, std::span<const std::byte> reference) {
   const std::size_t size = std::max<std::size_t>(1, size_of(info.type));
   CheckRow row{.kind = {}, .name = info.name, .tensor = info.file_index, .elements = reference.size() / size, .first_difference = {}};
@@ -52,22 +67,14 @@ CheckRow compare(const TensorInfo& info, std::span<const std::byte> device, std:
     return row;
   }
   for (std::size_t i = 0; i < row.elements; ++i) {
-    if (std::equal(device.begin() + static_cast<std::ptrdiff_t>(i * size), device.begin() + static_cast<std::ptrdiff_t>((i + 1) * size), reference.begin() + static_cast<std::ptrdiff_t>(i * size))) continue;
+    if (elements_agree(info, device.data() + i * size, reference.data() + i * size, size)) continue;
     if (row.differing++ == 0) row.first_difference = fmt::format("element {}: device {}, reference {}", i, element_text(info, device, i), element_text(info, reference, i));
   }
   return row;
 }
 
-/// The same model without fusion and with every tensor kept: the rows of its operators up to the first that differs.
-Result<std::vector<CheckRow>> compare_operators(const Device& device, const Model& source, std::span<const std::vector<std::byte>> inputs,
-                                                const std::vector<sdk::reference::Bytes>& reference) {
-  const Graph& graph = *source.handle()->graph;
-  NARU_TRY(Session session, Session::create(device, source, {.keep_tensors = {}, .keep_all_tensors = true, .fuse = false, .depth = 1}));
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    MutableTensorView view = session.input(i);
-    NARU_CHECK_OK(view.fill_from(std::span<const std::byte>(inputs[i])));
-  }
-  NARU_TRY(const Outputs outputs, session.run());
+/// The rows of the model's operators up to the first that differs, from an inference that kept every tensor.
+std::vector<CheckRow> compare_operators(const Graph& graph, const Outputs& outputs, const std::vector<sdk::reference::Bytes>& reference) {
   std::vector<CheckRow> rows;
   for (const Operator& op : graph.operators) {
     for (TensorId id : op.outputs) {
@@ -83,14 +90,47 @@ Result<std::vector<CheckRow>> compare_operators(const Device& device, const Mode
   return rows;
 }
 
+/// What may keep a model without fusion and with all its tensors from fitting: the outputs are judged all the same.
+bool is_too_large(const Error& error) {
+  return error.kind() == ErrorKind::kOutOfMemory || error.id() == ErrorId::kCompileDramTooSmall || error.id() == ErrorId::kPackageRequirement;
+}
+
 }  // namespace
 
-Result<CheckReport> check(const Device& device, const Model& source, std::span<const std::vector<std::byte>> inputs, const Outputs& outputs) {
-  return sdk::runtime::guarded([&]() -> Result<CheckReport> {
+struct Checker::Data {
+  Model source;
+  std::optional<Session> unfused;
+  std::string operators_skipped;
+  std::vector<sdk::reference::Bytes> states;
+};
+
+Checker::Checker(std::unique_ptr<Data> data) noexcept : data_(std::move(data)) {}
+Checker::Checker(Checker&&) noexcept = default;
+Checker& Checker::operator=(Checker&&) noexcept = default;
+Checker::~Checker() = default;
+
+Result<Checker> Checker::create(const Device& device, const Model& source) {
+  return sdk::runtime::guarded([&]() -> Result<Checker> {
     if (source.is_compiled()) return fail(Error(ErrorId::kInvalidArgument, "A package cannot be checked: the reference runs the model").with_remedy("Give the source model."));
-    const Graph& graph = *source.handle()->graph;
+    auto data = std::unique_ptr<Data>(new Data{source, std::nullopt, {}, {}});
+    Result<Session> session = Session::create(device, source, {.keep_tensors = {}, .keep_all_tensors = true, .fuse = false, .depth = 1});
+    if (session) data->unfused = std::move(*session);
+    else if (is_too_large(session.error())) data->operators_skipped = session.error().message();
+    else return fail(std::move(session).error().while_doing("comparing operator by operator"));
+    return Checker(std::move(data));
+  });
+}
+
+Result<void> Checker::reset_state() {
+  data_->states.clear();
+  return data_->unfused ? data_->unfused->reset_state() : Result<void>();
+}
+
+Result<CheckReport> Checker::check(std::span<const std::vector<std::byte>> inputs, const Outputs& outputs) {
+  return sdk::runtime::guarded([&]() -> Result<CheckReport> {
+    const Graph& graph = *data_->source.handle()->graph;
     std::vector<std::span<const std::byte>> spans(inputs.begin(), inputs.end());
-    NARU_TRY(const sdk::reference::RunResult reference, sdk::reference::run(graph, spans, {.keep_intermediates = true}));
+    NARU_TRY(const sdk::reference::RunResult reference, sdk::reference::run(graph, spans, {.keep_intermediates = true, .states = &data_->states}));
     CheckReport report;
     for (std::size_t i = 0; i < outputs.size() && i < reference.outputs.size(); ++i) {
       const TensorView view = outputs.at(i);
@@ -98,17 +138,23 @@ Result<CheckReport> check(const Device& device, const Model& source, std::span<c
       report.equal = report.equal && report.outputs.back().differing == 0;
     }
     if (outputs.size() != reference.outputs.size()) report.equal = false;
-    Result<std::vector<CheckRow>> operators = compare_operators(device, source, inputs, reference.tensors);
-    if (operators) {
-      report.operators = std::move(*operators);
-      for (const CheckRow& row : report.operators) report.equal = report.equal && row.differing == 0;
-    } else if (operators.error().kind() == ErrorKind::kOutOfMemory || operators.error().id() == ErrorId::kCompileDramTooSmall || operators.error().id() == ErrorId::kPackageRequirement) {
-      report.operators_skipped = operators.error().message();
-    } else {
-      return fail(std::move(operators).error().while_doing("comparing operator by operator"));
+    report.operators_skipped = data_->operators_skipped;
+    if (!data_->unfused) return report;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      MutableTensorView view = data_->unfused->input(i);
+      NARU_CHECK_OK(view.fill_from(std::span<const std::byte>(inputs[i])));
     }
+    Result<Outputs> unfused = data_->unfused->run();
+    if (!unfused) return fail(std::move(unfused).error().while_doing("comparing operator by operator"));
+    report.operators = compare_operators(graph, *unfused, reference.tensors);
+    for (const CheckRow& row : report.operators) report.equal = report.equal && row.differing == 0;
     return report;
   });
+}
+
+Result<CheckReport> check(const Device& device, const Model& source, std::span<const std::vector<std::byte>> inputs, const Outputs& outputs) {
+  NARU_TRY(Checker checker, Checker::create(device, source));
+  return checker.check(inputs, outputs);
 }
 
 }  // namespace naru

@@ -4,8 +4,11 @@
 #include <fmt/format.h>
 
 #include "compiler/compiler.h"
+#include "compiler/schedule/predict.h"
+#include "naru/abi/cycles.h"
 #include "naru/profile/profile.h"
 #include "naru/verify/verify.h"
+#include "runtime/cache.h"
 #include "runtime/handles.h"
 
 namespace naru {
@@ -52,10 +55,9 @@ Result<Model> compile(const Model& model, const CompileSettings& settings) {
   return sdk::runtime::guarded([&]() -> Result<Model> {
     if (model.is_compiled()) return model;
     NARU_TRY(const profile::Profile chip_profile, profile::load(settings.profile));
-    Result<Package> package = sdk::compiler::compile(*model.handle()->graph, chip_profile.chip,
+    Result<Package> package = sdk::runtime::compile_cached(*model.handle(), chip_profile.chip,
                                                      {.profile = chip_profile.name, .fuse = settings.fuse, .keep_tensors = settings.keep_tensors, .keep_all_tensors = settings.keep_all_tensors});
     if (!package) return fail(std::move(package).error().while_doing(fmt::format("compiling {} for {}", model.name(), chip_profile.name)));
-    package->model_sha256 = model.handle()->content_sha256;
     return sdk::runtime::make_model(model.name(), std::move(*package), model.handle()->content_sha256);
   });
 }
@@ -112,6 +114,41 @@ Result<std::string> disassemble(const Model& model, const std::string& profile) 
       text += fmt::format("step {}: job, {} bytes\n{}", i, job.stream.size(), abi::disassemble(stream));
     }
     return text;
+  });
+}
+
+Result<Timeline> timeline(const Model& model, const std::string& profile) {
+  return sdk::runtime::guarded([&]() -> Result<Timeline> {
+    NARU_TRY(const Model package_model, compiled(model, profile));
+    const Package& package = *package_model.handle()->package;
+    const abi::Chip& chip = package.advice.chip;
+    Timeline result;
+    result.clock_hz = chip.clock_hz();
+    std::uint64_t now = 0;
+    for (std::size_t i = 0; i < package.steps.size(); ++i) {
+      const auto step = static_cast<std::uint32_t>(i);
+      const auto* job = std::get_if<NpuJob>(&package.steps[i]);
+      if (job == nullptr) {
+        const auto& host = std::get<sdk::package::HostStep>(package.steps[i]);
+        result.events.push_back({step, "host", std::string(sdk::graph::name_of(host.op.kind)), host.op.file_index, now, now, 0});
+        continue;
+      }
+      NARU_TRY(const abi::Stream stream, decode(*job, i));
+      const auto intervals = sdk::compiler::predict_timeline(stream, chip);
+      for (std::size_t c = 0; c < stream.commands.size(); ++c) {
+        const abi::Command& command = stream.commands[c];
+        if (!abi::is_counted(command.body)) continue;
+        auto source = abi::MemoryKind::kSram, target = abi::MemoryKind::kSram;
+        if (const auto* dma = std::get_if<abi::Dma>(&command.body)) {
+          source = stream.regions[dma->source.region()].memory;
+          target = stream.regions[dma->target.region()].memory;
+        }
+        result.events.push_back({step, std::string(abi::name_of(command.engine)), std::string(abi::name_of(command.body)), static_cast<std::int32_t>(command.source),
+                                 now + intervals[c].begin, now + intervals[c].end, abi::cost_of(command, chip, source, target).dram_bytes});
+      }
+      now += job->predicted_cycles;
+    }
+    return result;
   });
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "compiler/compiler.h"
+#include "runtime/cache.h"
 #include "runtime/session_state.h"
 
 namespace naru {
@@ -91,10 +92,9 @@ Result<Session> Session::create(const Device& device, const Model& model, const 
     if (!model.is_compiled()) {
       const auto start = std::chrono::steady_clock::now();
       Result<sdk::package::Package> package =
-          sdk::compiler::compile(*model.handle()->graph, device.handle()->device->chip(),
+          sdk::runtime::compile_cached(*model.handle(), device.handle()->device->chip(),
                                  {.profile = device.info().profile, .fuse = options.fuse, .keep_tensors = options.keep_tensors, .keep_all_tensors = options.keep_all_tensors});
       if (!package) return fail(std::move(package).error().while_doing(fmt::format("compiling {} for {}", model.name(), device.info().selector)));
-      package->model_sha256 = model.handle()->content_sha256;
       compiled = sdk::runtime::make_model(model.name(), std::move(*package), model.handle()->content_sha256);
       compile_time = std::chrono::steady_clock::now() - start;
     }

@@ -5,7 +5,7 @@
 // - Extents are counts (at least 1 unless said otherwise); strides and offsets are bytes, never negative.
 // - requant(v, m, s) is numerics 1: MBQM with double rounding, s > 0 shifts left first. clamp to [activation_min, activation_max].
 // - Operands and strides of multi-byte elements are multiples of the element size. Weight operands are 64-byte aligned.
-// - A command's output must not overlap its inputs, except that elementwise, requantise, table and softmax may write exactly
+// - A command's output must not overlap its inputs, except that elementwise, requantise, table, curve and softmax may write exactly
 //   over an input of the same shape, strides and element size.
 // - An unused operand (partial when not used) and unused fields are zero.
 #pragma once
@@ -22,8 +22,8 @@ enum class Opcode : std::uint8_t {
   kEnd = 0x01, kWait = 0x02, kMark = 0x03,
   kDma = 0x10, kFill = 0x11, kMove = 0x12,
   kConv = 0x20, kDepthwise = 0x21,
-  kElementwise = 0x30, kRequantize = 0x31, kTable = 0x32,
-  kPool = 0x38, kReduce = 0x39, kSoftmax = 0x3A,
+  kElementwise = 0x30, kRequantize = 0x31, kTable = 0x32, kCurve = 0x33, kPack = 0x34,
+  kPool = 0x38, kReduce = 0x39, kSoftmax = 0x3A, kResize = 0x3B,
 };
 
 /// Opens every command. Eight bytes.
@@ -173,6 +173,8 @@ struct Conv {
 /// for r, q, c:  a = weights.start[c];  i = c / channel_multiplier
 ///   for y, x: a += input[r * stride_rows + y * dilation_rows, q * stride_cols + x * dilation_cols, i] * (w[c, y, x] - weight_zero)
 ///   output[r, q, c] = output_type == i32 ? a : clamp(requant(a, multiplier[c], shift[c]) + output_zero)
+/// With depthwise_i8, int16 inputs accumulate in 64 bits and follow numerics 5. With depthwise_i16 (input i8 or i16), every input accumulates in 32 bits,
+/// which wrap, every output type follows requant, and i32 outputs are allowed for int16 inputs too.
 struct Depthwise {
   static constexpr Opcode kOpcode = Opcode::kDepthwise;
   static constexpr std::string_view kName = "depthwise";
@@ -187,16 +189,16 @@ struct Depthwise {
   friend constexpr bool operator==(const Depthwise&, const Depthwise&) = default;
   static constexpr auto fields() {
     return std::tuple{
-        Field{"input", &Depthwise::input, "Pixel (0, 0), channel 0, of the padded input."}, Field{"weights", &Depthwise::weights, "depthwise_i8 (weights.h)."},
+        Field{"input", &Depthwise::input, "Pixel (0, 0), channel 0, of the padded input."}, Field{"weights", &Depthwise::weights, "depthwise_i8 or depthwise_i16 (weights.h)."},
         Field{"output", &Depthwise::output, "Pixel (0, 0), channel 0."}, Field{"input_type", &Depthwise::input_type, "i8, u8 or i16."},
-        Field{"output_type", &Depthwise::output_type, "i8, u8, i16, or i32 for accumulators."}, Field{"weight_format", &Depthwise::weight_format, "2: depthwise_i8."},
+        Field{"output_type", &Depthwise::output_type, "i8, u8, i16, or i32 for accumulators."}, Field{"weight_format", &Depthwise::weight_format, "2: depthwise_i8, 3: depthwise_i16."},
         Field{"reserved", &Depthwise::reserved, ""}, Field{"out_rows", &Depthwise::out_rows, ""}, Field{"out_cols", &Depthwise::out_cols, ""},
         Field{"channels", &Depthwise::channels, "Output channels."}, Field{"channel_multiplier", &Depthwise::channel_multiplier, "Output channels per input channel."},
         Field{"kernel_rows", &Depthwise::kernel_rows, ""}, Field{"kernel_cols", &Depthwise::kernel_cols, ""}, Field{"stride_rows", &Depthwise::stride_rows, ""},
         Field{"stride_cols", &Depthwise::stride_cols, ""}, Field{"dilation_rows", &Depthwise::dilation_rows, ""},
         Field{"dilation_cols", &Depthwise::dilation_cols, ""}, Field{"input_row_stride", &Depthwise::input_row_stride, "Bytes."},
         Field{"input_pixel_stride", &Depthwise::input_pixel_stride, "Bytes."}, Field{"output_row_stride", &Depthwise::output_row_stride, "Bytes."},
-        Field{"output_pixel_stride", &Depthwise::output_pixel_stride, "Bytes."}, Field{"weight_zero", &Depthwise::weight_zero, "Zero point of the stored weights."},
+        Field{"output_pixel_stride", &Depthwise::output_pixel_stride, "Bytes."}, Field{"weight_zero", &Depthwise::weight_zero, "Zero point of the stored weights, in i8."},
         Field{"output_zero", &Depthwise::output_zero, ""}, Field{"activation_min", &Depthwise::activation_min, ""},
         Field{"activation_max", &Depthwise::activation_max, ""}};
   }
@@ -276,6 +278,66 @@ struct Table {
                       Field{"output", &Table::output, "First element."}, Field{"type", &Table::type, "i8 or u8."}, Field{"reserved", &Table::reserved, ""},
                       Field{"extent", &Table::extent, "Elements per dimension, outermost first."}, Field{"input_stride", &Table::input_stride, "Bytes."},
                       Field{"output_stride", &Table::output_stride, "Bytes."}};
+  }
+};
+
+enum class CurveKind : std::uint8_t { kSigmoid = 1, kTanh = 2 };
+
+/// Interpolation in a table: the 16-bit LOGISTIC and TANH (numerics 25; the table's entries are those of sigmoid.h).
+/// for i in extent:
+///   x = (input[i] * multiplier + (shift > 0 ? 2^(shift - 1) : 0)) >> shift;  a = |x|      64 bits, arithmetic shift
+///   sigmoid: n = a >> 9;  f = a % 512;  r = n >= 255 ? 0x7FFF << 10 : table[n] * 512 + f * (table[n + 1] - table[n])
+///            y = (x >= 0 ? r + 2^9 : 2^25 - r + 2^9 - 1) >> 10
+///   tanh:    n = a >> 8;  f = a % 256;  r = n >= 255 ? 0xFFFF << 8 : table[n] * 256 + f * (table[n + 1] - table[n])
+///            y = (x >= 0 ? r - 2^23 + 2^7 : -r + 2^23 + 2^7 - 1) >> 8
+///   output[i] = clamp(y) to i16 (which only tables other than sigmoid.h's can need)
+/// Where the scale is a power of two, TFLite's multiplier is 3 << its shift, and the shift 0.
+struct Curve {
+  static constexpr Opcode kOpcode = Opcode::kCurve;
+  static constexpr std::string_view kName = "curve";
+  Operand input, table, output;
+  CurveKind kind = CurveKind::kSigmoid;
+  std::uint8_t shift = 0;
+  Reserved<2> reserved;
+  std::int32_t multiplier = 0;
+  std::array<std::uint32_t, 4> extent{1, 1, 1, 1}, input_stride{}, output_stride{};
+  friend constexpr bool operator==(const Curve&, const Curve&) = default;
+  static constexpr auto fields() {
+    return std::tuple{Field{"input", &Curve::input, "First element, i16."}, Field{"table", &Curve::table, "256 entries of unsigned 16 bits (sigmoid.h)."},
+                      Field{"output", &Curve::output, "First element, i16."}, Field{"kind", &Curve::kind, "1 sigmoid, 2 tanh."},
+                      Field{"shift", &Curve::shift, "To the right, 0 to 31."}, Field{"reserved", &Curve::reserved, ""},
+                      Field{"multiplier", &Curve::multiplier, "At least 0."}, Field{"extent", &Curve::extent, "Elements per dimension, outermost first."},
+                      Field{"input_stride", &Curve::input_stride, "Bytes."}, Field{"output_stride", &Curve::output_stride, "Bytes."}};
+  }
+};
+
+/// The right side of a product of two activations, packed into a dense_i8 weight object (weights.h) of one tap. CONV then multiplies with it; its
+/// weight_zero is that of this command. A u8 input is stored as x - 128, and weight_zero is meant in stored terms.
+/// for c < channels, k < depth: w[c, k] = input[c * channel_stride + k * depth_stride]
+/// for c < channels:
+///   sum[c] = sum over k of w[c, k], 32 bits, which wrap;  multiplier[c] = multiplier;  shift[c] = shift
+///   start[c] = -input_zero * ((sum over k of w[c, k]) - depth * weight_zero)      64 bits
+/// Every other byte of the object, of weights and of records, is written as zero.
+struct Pack {
+  static constexpr Opcode kOpcode = Opcode::kPack;
+  static constexpr std::string_view kName = "pack";
+  Operand input, output;
+  ElementType input_type = ElementType::kI8;
+  std::int8_t shift = 0;
+  Reserved<2> reserved;
+  std::uint32_t channels = 1, depth = 1;
+  std::uint32_t channel_stride = 0, depth_stride = 0;
+  std::int32_t input_zero = 0, weight_zero = 0, multiplier = 0;
+  friend constexpr bool operator==(const Pack&, const Pack&) = default;
+  static constexpr auto fields() {
+    return std::tuple{Field{"input", &Pack::input, "Element (0, 0)."}, Field{"output", &Pack::output, "The weight object; 64-byte aligned."},
+                      Field{"input_type", &Pack::input_type, "i8 or u8."}, Field{"shift", &Pack::shift, "-31 to 30, for every channel."},
+                      Field{"reserved", &Pack::reserved, ""}, Field{"channels", &Pack::channels, "Output channels of the product."},
+                      Field{"depth", &Pack::depth, "Input channels of the product."}, Field{"channel_stride", &Pack::channel_stride, "Bytes."},
+                      Field{"depth_stride", &Pack::depth_stride, "Bytes."},
+                      Field{"input_zero", &Pack::input_zero, "Zero point of the product's left side, -32768 to 32767."},
+                      Field{"weight_zero", &Pack::weight_zero, "Zero point of the stored weights, in i8."},
+                      Field{"multiplier", &Pack::multiplier, "Q31, for every channel."}};
   }
 };
 
@@ -372,8 +434,42 @@ struct Softmax {
   }
 };
 
+/// Bilinear resizing of raw codes (numerics 17). Positions and weights are in 1/1024 of an input element; divisions go towards zero.
+/// for r, q, c:
+///   y = r * row_scale + row_offset;  low = clamp(y / 1024, 0, in_rows - 1);  high = clamp((y + 1023) / 1024, 0, in_rows - 1)
+///   weight of high: y - 1024 * low;  of low: 1024 - that.  Columns likewise, from col_scale and col_offset
+///   v = sum over the four (row, column) of weight * weight * input[row, column, c]      64 bits
+///   output[r, q, c] = clamp((v + (v > 0 ? 2^19 : -2^19)) / 2^20) to the type
+/// Weights outside [0, 1024] occur only where both rows (or columns) are the same one, so that v is exact whatever the fields say (the
+/// arithmetic may wrap on the way). Only elements inside in_rows and in_cols are read.
+struct Resize {
+  static constexpr Opcode kOpcode = Opcode::kResize;
+  static constexpr std::string_view kName = "resize";
+  Operand input, output;
+  ElementType type = ElementType::kI8;
+  Reserved<7> reserved;
+  std::uint32_t in_rows = 1, in_cols = 1, out_rows = 1, out_cols = 1, channels = 1;
+  std::uint32_t input_row_stride = 0, input_pixel_stride = 0, output_row_stride = 0, output_pixel_stride = 0;
+  std::int32_t row_scale = 0, row_offset = 0, col_scale = 0, col_offset = 0;
+  Reserved<4> reserved2;
+  friend constexpr bool operator==(const Resize&, const Resize&) = default;
+  static constexpr auto fields() {
+    return std::tuple{Field{"input", &Resize::input, "Pixel (0, 0), channel 0."}, Field{"output", &Resize::output, "Pixel (0, 0), channel 0."},
+                      Field{"type", &Resize::type, "Of both: i8 or i16."}, Field{"reserved", &Resize::reserved, ""},
+                      Field{"in_rows", &Resize::in_rows, "Rows that may be read."}, Field{"in_cols", &Resize::in_cols, "Columns that may be read."},
+                      Field{"out_rows", &Resize::out_rows, ""}, Field{"out_cols", &Resize::out_cols, ""}, Field{"channels", &Resize::channels, ""},
+                      Field{"input_row_stride", &Resize::input_row_stride, "Bytes."}, Field{"input_pixel_stride", &Resize::input_pixel_stride, "Bytes."},
+                      Field{"output_row_stride", &Resize::output_row_stride, "Bytes."}, Field{"output_pixel_stride", &Resize::output_pixel_stride, "Bytes."},
+                      Field{"row_scale", &Resize::row_scale, "Input rows per output row, in 1/1024."},
+                      Field{"row_offset", &Resize::row_offset, "Of output row 0, in 1/1024 of an input row."},
+                      Field{"col_scale", &Resize::col_scale, "Input columns per output column, in 1/1024."},
+                      Field{"col_offset", &Resize::col_offset, "Of output column 0, in 1/1024 of an input column."},
+                      Field{"reserved2", &Resize::reserved2, ""}};
+  }
+};
+
 /// The engines' table can grow: a new command is a record, a row here, a cycle formula, and its unit in the device.
-using CommandBody = std::variant<End, Wait, Mark, Dma, Fill, Move, Conv, Depthwise, Elementwise, Requantize, Table, Pool, Reduce, Softmax>;
+using CommandBody = std::variant<End, Wait, Mark, Dma, Fill, Move, Conv, Depthwise, Elementwise, Requantize, Table, Pool, Reduce, Softmax, Curve, Pack, Resize>;
 
 struct Command {
   Engine engine = Engine::kNone;

@@ -33,7 +33,7 @@ enum class ElementType : std::uint8_t { kNone = 0, kI8 = 1, kU8 = 2, kI16 = 3, k
   return 0;
 }
 
-enum class WeightFormat : std::uint8_t { kNone = 0, kDenseI8 = 1, kDepthwiseI8 = 2 };
+enum class WeightFormat : std::uint8_t { kNone = 0, kDenseI8 = 1, kDepthwiseI8 = 2, kDepthwiseI16 = 3 };
 
 enum class MemoryKind : std::uint8_t { kDram = 1, kSram = 2 };
 

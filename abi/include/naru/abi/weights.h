@@ -9,6 +9,7 @@
 //   offset 320  weights
 //     dense_i8:      [kernel_rows][kernel_cols][ceil(in_channels / 4)][16 output channels][4 input channels] i8, zero-padded
 //     depthwise_i8:  [kernel_rows][kernel_cols][16 channels] i8, zero-padded; the block is rounded up to 64 bytes
+//     depthwise_i16: [kernel_rows][kernel_cols][16 channels] i16, zero-padded; the block is rounded up to 64 bytes
 // Arrays instead of records, so that sixteen channels load as vectors (docs/decisions/0003-weight-layout.md).
 #pragma once
 
@@ -28,8 +29,8 @@ inline constexpr std::uint32_t kWeightDataOffset = 320;
 [[nodiscard]] constexpr std::uint64_t dense_block_bytes(std::uint64_t taps, std::uint64_t in_channels) noexcept {
   return kWeightDataOffset + taps * ceil_div<std::uint64_t>(in_channels, kWeightInputGroup) * (kWeightBlockChannels * kWeightInputGroup);
 }
-[[nodiscard]] constexpr std::uint64_t depthwise_block_bytes(std::uint64_t taps) noexcept {
-  return align_up<std::uint64_t>(kWeightDataOffset + taps * kWeightBlockChannels, kWeightAlignment);
+[[nodiscard]] constexpr std::uint64_t depthwise_block_bytes(std::uint64_t taps, std::uint64_t weight_bytes = 1) noexcept {
+  return align_up<std::uint64_t>(kWeightDataOffset + taps * kWeightBlockChannels * weight_bytes, kWeightAlignment);
 }
 [[nodiscard]] constexpr std::uint64_t weight_blocks(std::uint64_t out_channels) noexcept {
   return ceil_div<std::uint64_t>(out_channels, kWeightBlockChannels);
@@ -41,8 +42,18 @@ inline constexpr std::uint32_t kWeightDataOffset = 320;
   return kWeightDataOffset + ((tap * groups + in_channel / kWeightInputGroup) * kWeightBlockChannels + channel_in_block) * kWeightInputGroup +
          in_channel % kWeightInputGroup;
 }
-[[nodiscard]] constexpr std::uint64_t depthwise_weight_offset(std::uint64_t tap, std::uint64_t channel_in_block) noexcept {
-  return kWeightDataOffset + tap * kWeightBlockChannels + channel_in_block;
+[[nodiscard]] constexpr std::uint64_t depthwise_weight_offset(std::uint64_t tap, std::uint64_t channel_in_block, std::uint64_t weight_bytes = 1) noexcept {
+  return kWeightDataOffset + (tap * kWeightBlockChannels + channel_in_block) * weight_bytes;
+}
+/// Bytes of one weight: 0 for a format that is not defined.
+[[nodiscard]] constexpr std::uint64_t weight_bytes_of(WeightFormat format) noexcept {
+  switch (format) {
+    case WeightFormat::kDenseI8:
+    case WeightFormat::kDepthwiseI8: return 1;
+    case WeightFormat::kDepthwiseI16: return 2;
+    case WeightFormat::kNone: break;
+  }
+  return 0;
 }
 
 }  // namespace naru::abi

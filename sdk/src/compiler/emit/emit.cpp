@@ -22,6 +22,8 @@ package::Binding binding_of(unsigned storage, std::uint64_t bytes, Rights rights
     case kSramStorage: binding.source = package::RegionSource::kSram; break;
     case kConstantsStorage: binding.source = package::RegionSource::kConstants; break;
     case kScratchStorage: binding.source = package::RegionSource::kScratch; break;
+    case kStateReadStorage: binding.source = package::RegionSource::kStateRead; break;
+    case kStateWriteStorage: binding.source = package::RegionSource::kStateWrite; break;
     default:
       binding.source = package::RegionSource::kTensor;
       binding.tensor = storage - kTensorStorage;

@@ -2,7 +2,6 @@
 #include "compiler/lower/lower.h"
 
 #include <algorithm>
-#include <map>
 
 #include <fmt/format.h>
 
@@ -10,6 +9,8 @@ namespace naru::sdk::compiler {
 namespace {
 
 constexpr std::size_t kDimensions = 4;
+/// Runs of bytes from which on DMA copies faster than the vector engine moves elements.
+constexpr std::uint64_t kCopyRowBytes = 64;
 
 /// One dimension of a nest before it is fitted into four: the strides of all operands, output last.
 struct Dimension {
@@ -17,16 +18,6 @@ struct Dimension {
   std::vector<std::uint64_t> strides;
   bool reduced = false;
 };
-
-std::vector<std::uint64_t> strides_of(std::span<const std::int32_t> shape, std::uint64_t element_bytes) {
-  std::vector<std::uint64_t> strides(shape.size());
-  std::uint64_t stride = element_bytes;
-  for (std::size_t i = shape.size(); i-- > 0;) {
-    strides[i] = stride;
-    stride *= static_cast<std::uint64_t>(shape[i]);
-  }
-  return strides;
-}
 
 /// Drops dimensions of one, and joins an outer dimension to the next where every operand goes on without a gap.
 std::vector<Dimension> simplified(const std::vector<Dimension>& dimensions) {
@@ -94,12 +85,12 @@ class Lowering {
     command.output_zero = node.output_zero;
     command.activation_min = node.clamp.min;
     command.activation_max = node.clamp.max;
-    const auto output_strides = strides_of(output_.shape, bytes(output_));
+    const auto output_strides = dense_strides(output_.shape, bytes(output_));
     std::vector<Dimension> dimensions(output_.shape.size());
     for (std::size_t d = 0; d < dimensions.size(); ++d) dimensions[d].extent = static_cast<std::uint64_t>(output_.shape[d]);
     for (std::size_t operand = 0; operand < 2; ++operand) {
       const auto& shape = input(operand).shape;
-      const auto strides = strides_of(shape, bytes(input(operand)));
+      const auto strides = dense_strides(shape, bytes(input(operand)));
       if (shape.size() > dimensions.size()) return refuse("an operand has more dimensions than the output");
       const std::size_t skipped = dimensions.size() - shape.size();
       for (std::size_t d = 0; d < dimensions.size(); ++d) {
@@ -124,7 +115,7 @@ class Lowering {
     command.activation_min = node.clamp.min;
     command.activation_max = node.clamp.max;
     const auto& shape = input(0).shape;
-    const auto strides = strides_of(shape, bytes(input(0)));
+    const auto strides = dense_strides(shape, bytes(input(0)));
     std::vector<Dimension> dimensions(shape.size());
     std::uint64_t output_stride = bytes(output_);
     for (std::size_t d = shape.size(); d-- > 0;) {
@@ -153,34 +144,73 @@ class Lowering {
     return Nest{std::move(nest)};
   }
 
-  Result<Nest> operator()(const TransposeNode& node) const {
-    const auto& shape = input(0).shape;
-    const auto strides = strides_of(shape, bytes(input(0)));
-    const auto output_strides = strides_of(output_.shape, bytes(output_));
+  Result<Nest> operator()(const TableNode&) const {
+    abi::Table command;
+    command.type = input(0).type;
+    return by_table(command);
+  }
+
+  Result<Nest> operator()(const CurveNode& node) const {
+    abi::Curve command;
+    command.kind = node.kind;
+    command.multiplier = node.parameters.multiplier;
+    command.shift = static_cast<std::uint8_t>(node.parameters.shift);
+    return by_table(command);
+  }
+
+  Result<Nest> operator()(const ResizeNode& node) const { return Nest{ResizeNest{node, node_.inputs[0], node_.output, output_.type}}; }
+
+  Result<Nest> operator()(const PackNode& node) const {
+    abi::Pack command;
+    command.input_type = input(0).type;
+    command.channels = node.channels;
+    command.depth = node.depth;
+    command.channel_stride = node.channel_stride;
+    command.depth_stride = node.depth_stride;
+    command.input_zero = node.input_zero;
+    command.weight_zero = node.weight_zero;
+    command.multiplier = node.multiplier.value;
+    command.shift = static_cast<std::int8_t>(node.multiplier.shift);
+    MapNest nest;
+    nest.divisible = {false, false, false, false};
+    nest.inputs = {{node_.inputs[0], node.channels * node.depth, {}}};
+    nest.output = {node_.output, static_cast<std::uint32_t>(graph::byte_size(output_)), {}};
+    nest.prototype = command;
+    return Nest{std::move(nest)};
+  }
+
+  Result<Nest> operator()(const MoveNode& node) const {
     std::vector<Dimension> dimensions;
-    for (std::size_t d = 0; d < shape.size(); ++d) {
-      const auto from = static_cast<std::size_t>(node.permutation[d]);
-      dimensions.push_back({static_cast<std::uint64_t>(shape[from]), {strides[from], output_strides[d]}});
+    for (const MoveNode::Loop& loop : node.loops) dimensions.push_back({loop.extent, {loop.input_stride, loop.output_stride}});
+    dimensions = simplified(dimensions);
+    const std::uint64_t element = bytes(output_);
+    std::uint64_t row = element;
+    if (!dimensions.empty() && dimensions.back().strides[0] == element && dimensions.back().strides[1] == element) row *= dimensions.back().extent;
+    if (row >= kCopyRowBytes || dimensions.size() > kDimensions) {
+      CopyBox box{node_.inputs[0], node.input_offset, 0, row, {}};
+      if (row > element) dimensions.pop_back();
+      for (const Dimension& dimension : dimensions) box.loops.push_back({dimension.extent, dimension.strides[0], dimension.strides[1]});
+      CopyNest nest;
+      nest.output = node_.output;
+      nest.copies.push_back(std::move(box));
+      return Nest{std::move(nest)};
     }
     abi::Move command;
     command.type = output_.type;
-    return map(command, dimensions);
+    NARU_TRY(Nest nest, map(command, dimensions));
+    std::get<MapNest>(nest).inputs[0].offset = node.input_offset;
+    return nest;
   }
 
-  Result<Nest> operator()(const ConcatenationNode& node) const {
-    const auto axis = static_cast<std::size_t>(node.axis);
-    const auto inner = [&](const graph::Tensor& tensor) {
-      return graph::element_count(std::span(tensor.shape).subspan(axis)) * bytes(tensor);
-    };
-    const std::uint64_t outer = graph::element_count(std::span(output_.shape).first(axis));
+  Result<Nest> operator()(const CopyNode& node) const {
     CopyNest nest;
     nest.output = node_.output;
-    std::uint64_t offset = 0;
-    for (TensorId id : node_.inputs) {
-      const std::uint64_t row = inner(graph_.tensor(id));
-      nest.copies.push_back({id, 0, offset, row, {{outer, row, inner(output_)}}});
-      offset += row;
+    if (node.fills_first) {
+      nest.fills.push_back({0, graph::byte_size(output_), {}});
+      nest.fill_value = node.fill_value;
+      nest.fill_type = output_.type;
     }
+    for (const CopyNode::Box& box : node.copies) nest.copies.push_back({node_.inputs[box.input], box.source_offset, box.target_offset, box.row_bytes, box.loops});
     return Nest{std::move(nest)};
   }
 
@@ -201,9 +231,9 @@ class Lowering {
     return pad(dimensions, node.value);
   }
 
-  Result<Nest> operator()(const ViewNode&) const {
+  Result<Nest> operator()(const ViewNode& node) const {
     const std::uint64_t size = graph::byte_size(output_);
-    return Nest{CopyNest{.output = node_.output, .copies = {{node_.inputs[0], 0, 0, size, {}}}, .fills = {}}};
+    return Nest{CopyNest{.output = node_.output, .copies = {{node_.inputs[0], node.offset, 0, size, {}}}, .fills = {}}};
   }
 
   Result<Nest> operator()(const HostNode&) const { return fail(ErrorId::kInternal, "A host step was sent to the NPU"); }
@@ -220,6 +250,13 @@ class Lowering {
 
   [[nodiscard]] tl::unexpected<Error> refuse(std::string_view what) const {
     return fail(ErrorId::kCompileUnsupported, fmt::format("Operator that writes \"{}\" ({}): {}", output_.name, graph::to_string(output_.shape), what));
+  }
+
+  /// Every element alike, by the second operand as a whole.
+  Result<Nest> by_table(abi::CommandBody prototype) const {
+    NARU_TRY(Nest nest, map(std::move(prototype), {{graph::element_count(output_), {bytes(input(0)), 0, bytes(output_)}}}));
+    std::get<MapNest>(nest).inputs[1].element_bytes = static_cast<std::uint32_t>(graph::byte_size(input(1)));
+    return nest;
   }
 
   Result<Nest> map(abi::CommandBody prototype, const std::vector<Dimension>& all) const {
@@ -282,6 +319,16 @@ class Lowering {
 };
 
 }  // namespace
+
+std::vector<std::uint64_t> dense_strides(const graph::Shape& shape, std::uint64_t element_bytes) {
+  std::vector<std::uint64_t> strides(shape.size());
+  std::uint64_t stride = element_bytes;
+  for (std::size_t i = shape.size(); i-- > 0;) {
+    strides[i] = stride;
+    stride *= static_cast<std::uint64_t>(shape[i]);
+  }
+  return strides;
+}
 
 Result<Nest> lower(const graph::Graph& graph, const Node& node) { return std::visit(Lowering(graph, node), node.body); }
 

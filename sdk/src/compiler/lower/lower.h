@@ -12,11 +12,12 @@ struct WindowNest {
   TensorId input = graph::kAbsent, output = graph::kAbsent;
 };
 
-/// How a tensor is walked along a map's four dimensions; 0 where it repeats.
+/// How a tensor is walked along a map's four dimensions; 0 where it repeats. What a command takes as a whole (a table, a matrix to pack) is one element.
 struct MapOperand {
   TensorId tensor = graph::kAbsent;
   std::uint32_t element_bytes = 1;
   std::array<std::uint64_t, 4> stride{};  // bytes
+  std::uint64_t offset = 0;               // bytes from the tensor's first
 };
 
 /// Element by element, or rows of elements: everything the vector engine does except pooling.
@@ -28,11 +29,16 @@ struct MapNest {
   abi::CommandBody prototype;  // everything but operands, extents and strides
 };
 
-/// Bytes from DRAM to DRAM, without passing through the SRAM.
+/// Bilinear resizing: tiles of output rows and channels.
+struct ResizeNest {
+  ResizeNode resize;
+  TensorId input = graph::kAbsent, output = graph::kAbsent;
+  abi::ElementType type = abi::ElementType::kI8;
+};
+
+/// Bytes from tensor to tensor by DMA, without passing through the vector engine.
 struct CopyBox {
-  struct Loop {
-    std::uint64_t count = 1, source_stride = 0, target_stride = 0;
-  };
+  using Loop = CopyNode::Loop;
   TensorId source = graph::kAbsent;
   std::uint64_t source_offset = 0, target_offset = 0;
   std::uint64_t row_bytes = 0;
@@ -52,7 +58,10 @@ struct CopyNest {
   abi::ElementType fill_type = abi::ElementType::kI8;
 };
 
-using Nest = std::variant<WindowNest, MapNest, CopyNest>;
+using Nest = std::variant<WindowNest, MapNest, CopyNest, ResizeNest>;
+
+/// Byte strides of a dense tensor, outermost first.
+[[nodiscard]] std::vector<std::uint64_t> dense_strides(const graph::Shape& shape, std::uint64_t element_bytes);
 
 /// Not for host nodes, nor for views that need no copy. kCompileUnsupported when more than four dimensions remain.
 [[nodiscard]] Result<Nest> lower(const graph::Graph& graph, const Node& node);

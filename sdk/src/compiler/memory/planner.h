@@ -18,7 +18,8 @@ struct MemoryPlan {
   std::uint64_t live_peak = 0;         // largest sum of sizes that live at once: no plan can have a lower peak
 };
 
-/// First fit, largest first, longest lived first among equals: deterministic.
+/// First fit in several orders (largest first, most bytes times life first, first come first ...), then a bounded climb
+/// that puts forward what lies on top; ends as soon as the peak is the live sum. Deterministic.
 [[nodiscard]] MemoryPlan plan_memory(const std::vector<Buffer>& buffers, std::uint64_t alignment = 64);
 
 }  // namespace naru::sdk::compiler

@@ -15,8 +15,11 @@ PackageTensors number_tensors(const Program& program) {
   };
   for (TensorId id : program.graph.inputs) add(id);
   for (TensorId id : program.graph.outputs) add(id);
+  std::vector<bool> is_state(program.pinned.size());
+  for (const StatePlace& state : program.states)
+    for (TensorId id : {state.before, state.after}) is_state[static_cast<std::size_t>(id)] = true;
   for (std::size_t i = 0; i < program.pinned.size(); ++i)
-    if (program.pinned[i]) add(static_cast<TensorId>(i));
+    if (program.pinned[i] && !is_state[i]) add(static_cast<TensorId>(i));
   return result;
 }
 

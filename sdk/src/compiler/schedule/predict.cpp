@@ -13,7 +13,7 @@ namespace {
 
 class Timeline {
  public:
-  Timeline(const abi::Stream& stream, const abi::Chip& chip) : stream_(stream), chip_(chip) {
+  Timeline(const abi::Stream& stream, const abi::Chip& chip) : stream_(stream), chip_(chip), intervals_(stream.commands.size()) {
     for (std::size_t i = 0; i < stream.commands.size(); ++i)
       if (const auto engine = abi::index_of(stream.commands[i].engine); engine < lanes_.size()) lanes_[engine].program.push_back(i);
     for (std::uint64_t k = 1; k <= std::max<std::uint64_t>(chip.dma_engines, 1); ++k) scale_ = std::lcm(scale_, k);
@@ -35,6 +35,7 @@ class Timeline {
       for (Lane& lane : lanes_) advance(lane, step, rate);
     }
   }
+  [[nodiscard]] std::vector<Interval> intervals() && { return std::move(intervals_); }
 
  private:
   enum class Phase { kIdle, kFixed, kTransfer };
@@ -55,6 +56,7 @@ class Timeline {
       while (lane.phase == Phase::kIdle && lane.at < lane.program.size()) {
         const abi::Command& command = stream_.commands[lane.program[lane.at]];
         if (const auto* wait = std::get_if<abi::Wait>(&command.body); wait != nullptr && lanes_[abi::index_of(wait->on)].retired < wait->count) break;
+        intervals_[lane.program[lane.at]] = {now_, now_};
         ++lane.at;
         started = true;
         if (abi::is_counted(command.body)) begin(lane, command);
@@ -83,13 +85,14 @@ class Timeline {
     if (lane.left == 0) next_phase(lane);
   }
 
-  static void next_phase(Lane& lane) {
+  void next_phase(Lane& lane) {
     if (lane.phase == Phase::kFixed && lane.transfer > 0) {
       lane.phase = Phase::kTransfer;
       lane.left = lane.transfer;
       return;
     }
     lane.phase = Phase::kIdle;
+    intervals_[lane.program[lane.at - 1]].end = now_;
     ++lane.retired;
   }
 
@@ -98,10 +101,17 @@ class Timeline {
   std::array<Lane, abi::kEnginesMax> lanes_{};
   std::uint64_t scale_ = 1;
   std::uint64_t now_ = 0;
+  std::vector<Interval> intervals_;
 };
 
 }  // namespace
 
 std::uint64_t predict_cycles(const abi::Stream& stream, const abi::Chip& chip) { return Timeline(stream, chip).run(); }
+
+std::vector<Interval> predict_timeline(const abi::Stream& stream, const abi::Chip& chip) {
+  Timeline timeline(stream, chip);
+  (void)timeline.run();
+  return std::move(timeline).intervals();
+}
 
 }  // namespace naru::sdk::compiler

@@ -48,6 +48,9 @@ abi::CommandBody command_of(const MapNest& nest, const Extents& box, std::span<c
     softmax->row_elements = box[3];
     softmax->input_row_stride = layouts[0].stride[2];
     softmax->output_row_stride = layouts[last].stride[2];
+  } else if (auto* pack = std::get_if<abi::Pack>(&body)) {
+    pack->input = places[0];
+    pack->output = places[last];
   } else {
     std::visit(
         [&](auto& c) {
@@ -58,6 +61,7 @@ abi::CommandBody command_of(const MapNest& nest, const Extents& box, std::span<c
             c.input_stride = layouts[0].stride;
             c.output_stride = layouts[last].stride;
           }
+          if constexpr (requires { c.table; }) c.table = places[1];
         },
         body);
   }
@@ -148,6 +152,12 @@ class Chooser {
 
 std::optional<Tiling> choose_map(const MapNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes) { return Chooser(nest, chip, sram_bytes).run(); }
 
+abi::CommandBody whole_map(const MapNest& nest) {
+  const std::vector<Layout> layouts(nest.inputs.size() + 1);
+  const std::array<abi::Operand, 3> nowhere{};
+  return command_of(nest, nest.extent, layouts, nowhere);
+}
+
 std::vector<Step> unroll_map(const MapNest& nest, const MapTiling& tiling, const Places& places) {
   const auto operands = operands_of(nest);
   std::vector<Slots<Extents>> slots;
@@ -171,7 +181,7 @@ std::vector<Step> unroll_map(const MapNest& nest, const MapTiling& tiling, const
           for (std::size_t i = 0; i < operands.size(); ++i) {
             const MapOperand& operand = *operands[i];
             Extents key{};
-            std::uint64_t offset = 0;
+            std::uint64_t offset = operand.offset;
             for (std::size_t d = 0; d < at.size(); ++d) {
               if (operand.stride[d] != 0) key[d] = at[d];
               offset += at[d] * operand.stride[d];

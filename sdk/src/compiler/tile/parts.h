@@ -62,11 +62,22 @@ struct Estimate {
   [[nodiscard]] std::uint64_t cycles(const abi::Chip& chip, bool doubled) const;
 };
 
+/// One command for the whole nest, as if it fitted: what it costs, not what it does. END for copies, which are no engine's ideal work.
+[[nodiscard]] abi::CommandBody whole_command(const Nest& nest);
+[[nodiscard]] abi::CommandBody whole_resize(const ResizeNest& nest);
+/// How often the whole nest needs it: images, and groups.
+[[nodiscard]] std::uint64_t repeats_of(const Nest& nest);
+[[nodiscard]] abi::CommandBody whole_window(const WindowNest& nest);
+[[nodiscard]] abi::CommandBody whole_map(const MapNest& nest);
+
 [[nodiscard]] std::optional<Tiling> choose_window(const WindowNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes);
 [[nodiscard]] std::optional<Tiling> choose_map(const MapNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes);
+[[nodiscard]] std::optional<Tiling> choose_resize(const ResizeNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes);
 [[nodiscard]] std::optional<Tiling> choose_copy(const CopyNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes);
+[[nodiscard]] Tiling whole_window_tiling(const WindowNest& nest, std::uint32_t parts);
 [[nodiscard]] std::vector<Step> unroll_window(const WindowNest& nest, const WindowTiling& tiling, const Places& places);
 [[nodiscard]] std::vector<Step> unroll_map(const MapNest& nest, const MapTiling& tiling, const Places& places);
+[[nodiscard]] std::vector<Step> unroll_resize(const ResizeNest& nest, const ResizeTiling& tiling, const Places& places);
 [[nodiscard]] std::vector<Step> unroll_copy(const CopyNest& nest, const CopyTiling& tiling, const Places& places);
 
 }  // namespace naru::sdk::compiler

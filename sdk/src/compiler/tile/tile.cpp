@@ -16,7 +16,23 @@ std::uint64_t Tiling::sram_bytes() const {
 std::optional<Tiling> choose_tiling(const Nest& nest, const abi::Chip& chip, std::uint64_t sram_bytes) {
   if (const auto* window = std::get_if<WindowNest>(&nest)) return choose_window(*window, chip, sram_bytes);
   if (const auto* map = std::get_if<MapNest>(&nest)) return choose_map(*map, chip, sram_bytes);
+  if (const auto* resize = std::get_if<ResizeNest>(&nest)) return choose_resize(*resize, chip, sram_bytes);
   return choose_copy(std::get<CopyNest>(nest), chip, sram_bytes);
+}
+
+Tiling whole_tiling(const Nest& nest, std::uint32_t parts) {
+  if (const auto* window = std::get_if<WindowNest>(&nest)) return whole_window_tiling(*window, parts);
+  if (const auto* map = std::get_if<MapNest>(&nest)) {
+    MapTiling tiling{.tile = map->extent, .slots = std::vector<std::uint32_t>(map->inputs.size() + 1)};
+    for (std::size_t d = 0; d < tiling.tile.size(); ++d) {
+      if (map->extent[d] == 1) continue;
+      if (map->divisible[d]) tiling.tile[d] = ceil_div(map->extent[d], parts);
+      break;
+    }
+    return {std::move(tiling), {}, 0};
+  }
+  if (const auto* resize = std::get_if<ResizeNest>(&nest)) return {ResizeTiling{ceil_div(resize->resize.out_rows, parts), resize->resize.channels, 1}, {}, 0};
+  return {CopyTiling{}, {}, 0};
 }
 
 std::uint64_t smallest_tiling_bytes(const Nest& nest, const abi::Chip& chip) {
@@ -34,7 +50,21 @@ std::uint64_t smallest_tiling_bytes(const Nest& nest, const abi::Chip& chip) {
 std::vector<Step> unroll(const Nest& nest, const Tiling& tiling, const Places& places) {
   if (const auto* window = std::get_if<WindowNest>(&nest)) return unroll_window(*window, std::get<WindowTiling>(tiling.choice), places);
   if (const auto* map = std::get_if<MapNest>(&nest)) return unroll_map(*map, std::get<MapTiling>(tiling.choice), places);
+  if (const auto* resize = std::get_if<ResizeNest>(&nest)) return unroll_resize(*resize, std::get<ResizeTiling>(tiling.choice), places);
   return unroll_copy(std::get<CopyNest>(nest), std::get<CopyTiling>(tiling.choice), places);
+}
+
+abi::CommandBody whole_command(const Nest& nest) {
+  if (const auto* window = std::get_if<WindowNest>(&nest)) return whole_window(*window);
+  if (const auto* map = std::get_if<MapNest>(&nest)) return whole_map(*map);
+  if (const auto* resize = std::get_if<ResizeNest>(&nest)) return whole_resize(*resize);
+  return abi::End{};
+}
+
+std::uint64_t repeats_of(const Nest& nest) {
+  const auto* window = std::get_if<WindowNest>(&nest);
+  if (window == nullptr) return 1;
+  return std::uint64_t{window->window.batch} * (window->window.kind == WindowNode::Kind::kDense ? window->window.groups : 1);
 }
 
 std::vector<std::uint32_t> tile_sizes(std::uint32_t extent, std::uint32_t granule) {

@@ -13,6 +13,7 @@ struct PackedWeights {
   std::vector<std::uint64_t> objects;        // offset of each
   std::vector<std::uint64_t> block_bytes;    // of each depth chunk
   std::uint32_t depth_chunks = 1;
+  std::uint64_t end = 0;                     // one past the last object's last byte
 
   [[nodiscard]] std::uint64_t block(std::uint32_t group, std::uint32_t depth_chunk, std::uint32_t channel) const {
     return objects[std::size_t{group} * depth_chunks + depth_chunk] + channel / 16 * block_bytes[depth_chunk];

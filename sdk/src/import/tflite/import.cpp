@@ -90,10 +90,7 @@ Result<graph::Graph> import_tflite(std::shared_ptr<const std::vector<std::byte>>
   graph.name = clean_text(file.subgraph->name());
   graph.description = clean_text(file.model->description());
   NARU_CHECK_OK(read_tensors(file, graph, limits.graph));
-  NARU_CHECK_OK(read_operators(file, graph));
-  if (file.model->subgraphs()->size() > 1)
-    return fail(Error(ErrorId::kModelOperatorUnsupported, fmt::format("Model: has {} subgraphs; only one is supported yet", file.model->subgraphs()->size()))
-                    .with_value("field", "subgraphs"));
+  NARU_CHECK_OK(read_operators(file, graph, limits.graph));
   graph.inputs = ids_of(file.subgraph->inputs());
   graph.outputs = ids_of(file.subgraph->outputs());
   NARU_CHECK_OK(read_signatures(*file.model, graph));

@@ -27,6 +27,6 @@ struct TfliteFile {
 /// Refuses the first operator that Naru does not know, by name: what a model's owner needs to hear before anything else.
 [[nodiscard]] Result<void> check_operators_known(const TfliteFile& file);
 /// Fills graph.operators, resolving axes, paddings, permutations and shapes from constant operands.
-[[nodiscard]] Result<void> read_operators(const TfliteFile& file, graph::Graph& graph);
+[[nodiscard]] Result<void> read_operators(const TfliteFile& file, graph::Graph& graph, const GraphLimits& limits);
 
 }  // namespace naru::sdk

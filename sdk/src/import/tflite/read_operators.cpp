@@ -7,6 +7,8 @@
 
 #include "import/refusal.h"
 #include "import/tflite/read.h"
+#include "import/tflite/read_options.h"
+#include "import/tflite/read_state.h"
 
 namespace naru::sdk {
 namespace {
@@ -18,68 +20,6 @@ using graph::Shape;
 using graph::Tensor;
 
 constexpr std::int32_t kOperatorVersionMax = 32;
-
-/// What a reader of options needs: the file's operator, ours, and the graph whose constants may hold more.
-struct Source {
-  const tflite::Operator& file;
-  const Operator& op;
-  const Graph& graph;
-};
-
-tl::unexpected<Error> missing_options(const Operator& op) { return refuse(ErrorId::kModelOptions, place_of(op, "builtin_options"), "are missing"); }
-
-Result<graph::Activation> read_activation(const Operator& op, tflite::ActivationFunctionType activation) {
-  switch (activation) {
-    case tflite::ActivationFunctionType_NONE: return graph::Activation::kNone;
-    case tflite::ActivationFunctionType_RELU: return graph::Activation::kRelu;
-    case tflite::ActivationFunctionType_RELU_N1_TO_1: return graph::Activation::kReluN1To1;
-    case tflite::ActivationFunctionType_RELU6: return graph::Activation::kRelu6;
-    case tflite::ActivationFunctionType_TANH:
-    case tflite::ActivationFunctionType_SIGN_BIT:
-      return refuse(ErrorId::kModelOperatorUnsupported, place_of(op, "fused_activation_function"),
-                    fmt::format("is {}, which is not supported", tflite::EnumNameActivationFunctionType(activation)));
-  }
-  return refuse(ErrorId::kModelOptions, place_of(op, "fused_activation_function"), fmt::format("is {}, which does not exist", static_cast<int>(activation)));
-}
-
-Result<graph::Padding> read_padding(const Operator& op, tflite::Padding padding) {
-  if (padding == tflite::Padding_SAME) return graph::Padding::kSame;
-  if (padding == tflite::Padding_VALID) return graph::Padding::kValid;
-  return refuse(ErrorId::kModelOptions, place_of(op, "padding"), fmt::format("is {}, which does not exist", static_cast<int>(padding)));
-}
-
-/// The values of a constant i32 or i64 operand that is a parameter rather than data.
-Result<std::vector<std::int64_t>> read_parameter(const Source& source, std::size_t operand, std::string_view field) {
-  const graph::TensorId id = source.op.input(operand);
-  if (id == graph::kAbsent) return refuse(ErrorId::kModelOptions, place_of(source.op, field), "are missing");
-  const Tensor& tensor = source.graph.tensor(id);
-  const Place place = place_of(source.op, tensor, field);
-  const bool wide = tensor.type == abi::ElementType::kI64;
-  if (!wide && tensor.type != abi::ElementType::kI32) return refuse(ErrorId::kModelTypeUnsupported, place, fmt::format("is {}; must be i32 or i64", abi::name_of(tensor.type)));
-  if (!tensor.is_constant()) return refuse(ErrorId::kModelOperatorUnsupported, place, "is computed at run time; must be a constant");
-  const auto count = graph::checked_element_count(tensor.shape);
-  if (!count || *count != tensor.constant.size() / (wide ? 8 : 4) || tensor.constant.size() % (wide ? 8 : 4) != 0)
-    return refuse(ErrorId::kModelConstant, place, fmt::format("has {} bytes, which {} of {} does not", tensor.constant.size(), graph::to_string(tensor.shape), abi::name_of(tensor.type)));
-  std::vector<std::int64_t> values;
-  if (wide)
-    for (std::int64_t value : graph::constant_values<std::int64_t>(tensor)) values.push_back(value);
-  else
-    for (std::int32_t value : graph::constant_values<std::int32_t>(tensor)) values.push_back(value);
-  return values;
-}
-
-/// A dimension number of the first operand, where negative ones count from the end.
-Result<std::int32_t> read_axis(const Source& source, std::int64_t axis, std::string_view field) {
-  const auto rank = static_cast<std::int64_t>(source.graph.tensor(source.op.inputs[0]).shape.size());
-  if (axis < -rank || axis >= rank) return refuse(ErrorId::kModelOptions, place_of(source.op, field), fmt::format("is {}; the input has {} dimensions", axis, rank));
-  return static_cast<std::int32_t>(axis < 0 ? axis + rank : axis);
-}
-
-Result<std::int32_t> read_size(const Source& source, std::int64_t value, std::string_view field) {
-  if (value < 0 || value > std::numeric_limits<std::int32_t>::max())
-    return refuse(ErrorId::kModelOptions, place_of(source.op, field), fmt::format("has {}; must be between 0 and 2^31 - 1", value));
-  return static_cast<std::int32_t>(value);
-}
 
 Result<graph::Options> read_conv(const Source& source) {
   const auto* from = source.file.builtin_options_as_Conv2DOptions();
@@ -222,6 +162,63 @@ Result<graph::Options> read_transpose(const Source& source) {
 }
 
 Result<graph::Options> read_none(const Source&) { return graph::Options{}; }
+Result<graph::Options> read_new_shape(const Source&) { return graph::ReshapeOptions{}; }
+
+Result<graph::Options> read_leaky_relu(const Source& source) {
+  const auto* from = source.file.builtin_options_as_LeakyReluOptions();
+  if (from == nullptr) return missing_options(source.op);
+  return graph::LeakyReluOptions{from->alpha()};
+}
+
+Result<graph::Options> read_gelu(const Source& source) {
+  const auto* from = source.file.builtin_options_as_GeluOptions();
+  return graph::GeluOptions{from != nullptr && from->approximate()};
+}
+
+Result<graph::Options> read_l2_norm(const Source& source) {
+  const auto* from = source.file.builtin_options_as_L2NormOptions();
+  if (from != nullptr && from->fused_activation_function() != tflite::ActivationFunctionType_NONE)
+    return refuse(ErrorId::kModelOperatorUnsupported, place_of(source.op, "fused_activation_function"), "is set, which is not supported");
+  return graph::Options{};
+}
+
+Result<graph::Options> read_batch_matmul(const Source& source) {
+  const auto* from = source.file.builtin_options_as_BatchMatMulOptions();
+  return from == nullptr ? graph::BatchMatmulOptions{} : graph::BatchMatmulOptions{from->adj_x(), from->adj_y()};
+}
+
+template <typename FileOptions>
+Result<graph::Options> read_block(const Source& source) {
+  const auto* from = source.file.template builtin_options_as<FileOptions>();
+  if (from == nullptr) return missing_options(source.op);
+  return graph::BlockOptions{from->block_size()};
+}
+
+/// Numbers that the output's shape must be, dimension by dimension.
+Result<void> expect_shape(const Source& source, std::size_t operand, std::string_view field, std::span<const std::int32_t> factors) {
+  NARU_TRY(const std::vector<std::int64_t> values, read_parameter(source, operand, field));
+  const Tensor& output = source.graph.tensor(source.op.outputs[0]);
+  bool fits = values.size() == output.shape.size() && (factors.empty() || factors.size() == values.size());
+  for (std::size_t d = 0; fits && d < values.size(); ++d)
+    fits = values[d] >= 1 && values[d] <= std::numeric_limits<std::int32_t>::max() && values[d] * (factors.empty() ? 1 : std::int64_t{factors[d]}) == output.shape[d];
+  if (fits) return {};
+  return refuse(ErrorId::kModelShape, place_of(source.op, output, field), fmt::format("does not give the output's {}", graph::to_string(output.shape)));
+}
+
+Result<graph::Options> read_tile(const Source& source) {
+  NARU_CHECK_OK(expect_shape(source, 1, "multiples", source.graph.tensor(source.op.inputs[0]).shape));
+  return graph::Options{};
+}
+
+Result<graph::Options> read_broadcast(const Source& source) {
+  NARU_CHECK_OK(expect_shape(source, 1, "shape", {}));
+  return graph::Options{};
+}
+
+Result<graph::Options> read_fill(const Source& source) {
+  NARU_CHECK_OK(expect_shape(source, 0, "dims", {}));
+  return graph::Options{};
+}
 
 struct Row {
   tflite::BuiltinOperator code;
@@ -248,6 +245,82 @@ constexpr Row kRows[] = {
     {tflite::BuiltinOperator_TRANSPOSE, OperatorKind::kTranspose, tflite::BuiltinOptions_TransposeOptions, read_transpose},
     {tflite::BuiltinOperator_QUANTIZE, OperatorKind::kQuantize, tflite::BuiltinOptions_QuantizeOptions, read_none},
     {tflite::BuiltinOperator_DEQUANTIZE, OperatorKind::kDequantize, tflite::BuiltinOptions_DequantizeOptions, read_none},
+    {tflite::BuiltinOperator_SUB, OperatorKind::kSub, tflite::BuiltinOptions_SubOptions, read_elementwise<tflite::SubOptions>},
+    {tflite::BuiltinOperator_DIV, OperatorKind::kDiv, tflite::BuiltinOptions_DivOptions, read_elementwise<tflite::DivOptions>},
+    {tflite::BuiltinOperator_FLOOR_DIV, OperatorKind::kFloorDiv, tflite::BuiltinOptions_FloorDivOptions, read_none},
+    {tflite::BuiltinOperator_LOGISTIC, OperatorKind::kLogistic, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_TANH, OperatorKind::kTanh, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_SQRT, OperatorKind::kSqrt, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_CAST, OperatorKind::kCast, tflite::BuiltinOptions_CastOptions, read_none},
+    {tflite::BuiltinOperator_RESIZE_BILINEAR, OperatorKind::kResizeBilinear, tflite::BuiltinOptions_ResizeBilinearOptions, read_resize<tflite::ResizeBilinearOptions>},
+    {tflite::BuiltinOperator_RESIZE_NEAREST_NEIGHBOR, OperatorKind::kResizeNearestNeighbor, tflite::BuiltinOptions_ResizeNearestNeighborOptions,
+     read_resize<tflite::ResizeNearestNeighborOptions>},
+    {tflite::BuiltinOperator_ARG_MAX, OperatorKind::kArgMax, tflite::BuiltinOptions_ArgMaxOptions, read_arg},
+    {tflite::BuiltinOperator_ARG_MIN, OperatorKind::kArgMin, tflite::BuiltinOptions_ArgMinOptions, read_arg},
+    {tflite::BuiltinOperator_PACK, OperatorKind::kPack, tflite::BuiltinOptions_PackOptions, read_pack},
+    {tflite::BuiltinOperator_UNPACK, OperatorKind::kUnpack, tflite::BuiltinOptions_UnpackOptions, read_unpack},
+    {tflite::BuiltinOperator_GATHER_ND, OperatorKind::kGatherNd, tflite::BuiltinOptions_GatherNdOptions, read_none},
+    {tflite::BuiltinOperator_STRIDED_SLICE, OperatorKind::kStridedSlice, tflite::BuiltinOptions_StridedSliceOptions, read_strided_slice},
+    {tflite::BuiltinOperator_SVDF, OperatorKind::kSvdf, tflite::BuiltinOptions_SVDFOptions, read_svdf},
+    {tflite::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM, OperatorKind::kUnidirectionalSequenceLstm, tflite::BuiltinOptions_UnidirectionalSequenceLSTMOptions, read_lstm},
+    {tflite::BuiltinOperator_MINIMUM, OperatorKind::kMinimum, tflite::BuiltinOptions_MaximumMinimumOptions, read_none},
+    {tflite::BuiltinOperator_MAXIMUM, OperatorKind::kMaximum, tflite::BuiltinOptions_MaximumMinimumOptions, read_none},
+    {tflite::BuiltinOperator_SQUARED_DIFFERENCE, OperatorKind::kSquaredDifference, tflite::BuiltinOptions_SquaredDifferenceOptions, read_none},
+    {tflite::BuiltinOperator_FLOOR_MOD, OperatorKind::kFloorMod, tflite::BuiltinOptions_FloorModOptions, read_none},
+    {tflite::BuiltinOperator_POW, OperatorKind::kPow, tflite::BuiltinOptions_PowOptions, read_none},
+    {tflite::BuiltinOperator_EQUAL, OperatorKind::kEqual, tflite::BuiltinOptions_EqualOptions, read_none},
+    {tflite::BuiltinOperator_NOT_EQUAL, OperatorKind::kNotEqual, tflite::BuiltinOptions_NotEqualOptions, read_none},
+    {tflite::BuiltinOperator_LESS, OperatorKind::kLess, tflite::BuiltinOptions_LessOptions, read_none},
+    {tflite::BuiltinOperator_LESS_EQUAL, OperatorKind::kLessEqual, tflite::BuiltinOptions_LessEqualOptions, read_none},
+    {tflite::BuiltinOperator_GREATER, OperatorKind::kGreater, tflite::BuiltinOptions_GreaterOptions, read_none},
+    {tflite::BuiltinOperator_GREATER_EQUAL, OperatorKind::kGreaterEqual, tflite::BuiltinOptions_GreaterEqualOptions, read_none},
+    {tflite::BuiltinOperator_LOGICAL_AND, OperatorKind::kLogicalAnd, tflite::BuiltinOptions_LogicalAndOptions, read_none},
+    {tflite::BuiltinOperator_LOGICAL_OR, OperatorKind::kLogicalOr, tflite::BuiltinOptions_LogicalOrOptions, read_none},
+    {tflite::BuiltinOperator_LOGICAL_NOT, OperatorKind::kLogicalNot, tflite::BuiltinOptions_LogicalNotOptions, read_none},
+    {tflite::BuiltinOperator_SELECT, OperatorKind::kSelect, tflite::BuiltinOptions_SelectOptions, read_none},
+    {tflite::BuiltinOperator_SELECT_V2, OperatorKind::kSelect, tflite::BuiltinOptions_SelectV2Options, read_none},
+    {tflite::BuiltinOperator_RELU_N1_TO_1, OperatorKind::kReluN1To1, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_RELU_0_TO_1, OperatorKind::kRelu0To1, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_HARD_SWISH, OperatorKind::kHardSwish, tflite::BuiltinOptions_HardSwishOptions, read_none},
+    {tflite::BuiltinOperator_LEAKY_RELU, OperatorKind::kLeakyRelu, tflite::BuiltinOptions_LeakyReluOptions, read_leaky_relu},
+    {tflite::BuiltinOperator_PRELU, OperatorKind::kPrelu, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_ELU, OperatorKind::kElu, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_GELU, OperatorKind::kGelu, tflite::BuiltinOptions_GeluOptions, read_gelu},
+    {tflite::BuiltinOperator_ABS, OperatorKind::kAbs, tflite::BuiltinOptions_AbsOptions, read_none},
+    {tflite::BuiltinOperator_NEG, OperatorKind::kNeg, tflite::BuiltinOptions_NegOptions, read_none},
+    {tflite::BuiltinOperator_SQUARE, OperatorKind::kSquare, tflite::BuiltinOptions_SquareOptions, read_none},
+    {tflite::BuiltinOperator_RSQRT, OperatorKind::kRsqrt, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_EXP, OperatorKind::kExp, tflite::BuiltinOptions_ExpOptions, read_none},
+    {tflite::BuiltinOperator_LOG, OperatorKind::kLog, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_SIN, OperatorKind::kSin, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_COS, OperatorKind::kCos, tflite::BuiltinOptions_CosOptions, read_none},
+    {tflite::BuiltinOperator_FLOOR, OperatorKind::kFloor, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_CEIL, OperatorKind::kCeil, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_ROUND, OperatorKind::kRound, tflite::BuiltinOptions_NONE, read_none},
+    {tflite::BuiltinOperator_LOG_SOFTMAX, OperatorKind::kLogSoftmax, tflite::BuiltinOptions_LogSoftmaxOptions, read_none},
+    {tflite::BuiltinOperator_L2_NORMALIZATION, OperatorKind::kL2Normalization, tflite::BuiltinOptions_L2NormOptions, read_l2_norm},
+    {tflite::BuiltinOperator_TRANSPOSE_CONV, OperatorKind::kTransposeConv, tflite::BuiltinOptions_TransposeConvOptions, read_transpose_conv},
+    {tflite::BuiltinOperator_BATCH_MATMUL, OperatorKind::kBatchMatmul, tflite::BuiltinOptions_BatchMatMulOptions, read_batch_matmul},
+    {tflite::BuiltinOperator_SUM, OperatorKind::kSum, tflite::BuiltinOptions_ReducerOptions, read_mean},
+    {tflite::BuiltinOperator_REDUCE_MAX, OperatorKind::kReduceMax, tflite::BuiltinOptions_ReducerOptions, read_mean},
+    {tflite::BuiltinOperator_REDUCE_MIN, OperatorKind::kReduceMin, tflite::BuiltinOptions_ReducerOptions, read_mean},
+    {tflite::BuiltinOperator_PADV2, OperatorKind::kPadV2, tflite::BuiltinOptions_PadV2Options, read_pad},
+    {tflite::BuiltinOperator_MIRROR_PAD, OperatorKind::kMirrorPad, tflite::BuiltinOptions_MirrorPadOptions, read_mirror_pad},
+    {tflite::BuiltinOperator_SLICE, OperatorKind::kSlice, tflite::BuiltinOptions_SliceOptions, read_slice},
+    {tflite::BuiltinOperator_SPLIT, OperatorKind::kSplit, tflite::BuiltinOptions_SplitOptions, read_split},
+    {tflite::BuiltinOperator_SPLIT_V, OperatorKind::kSplitV, tflite::BuiltinOptions_SplitVOptions, read_split_v},
+    {tflite::BuiltinOperator_GATHER, OperatorKind::kGather, tflite::BuiltinOptions_GatherOptions, read_gather},
+    {tflite::BuiltinOperator_TILE, OperatorKind::kTile, tflite::BuiltinOptions_TileOptions, read_tile},
+    {tflite::BuiltinOperator_BROADCAST_TO, OperatorKind::kBroadcastTo, tflite::BuiltinOptions_BroadcastToOptions, read_broadcast},
+    {tflite::BuiltinOperator_SPACE_TO_DEPTH, OperatorKind::kSpaceToDepth, tflite::BuiltinOptions_SpaceToDepthOptions, read_block<tflite::SpaceToDepthOptions>},
+    {tflite::BuiltinOperator_DEPTH_TO_SPACE, OperatorKind::kDepthToSpace, tflite::BuiltinOptions_DepthToSpaceOptions, read_block<tflite::DepthToSpaceOptions>},
+    {tflite::BuiltinOperator_SPACE_TO_BATCH_ND, OperatorKind::kSpaceToBatchNd, tflite::BuiltinOptions_SpaceToBatchNDOptions, read_space_batch},
+    {tflite::BuiltinOperator_BATCH_TO_SPACE_ND, OperatorKind::kBatchToSpaceNd, tflite::BuiltinOptions_BatchToSpaceNDOptions, read_space_batch},
+    {tflite::BuiltinOperator_EXPAND_DIMS, OperatorKind::kExpandDims, tflite::BuiltinOptions_ExpandDimsOptions, read_new_shape},
+    {tflite::BuiltinOperator_SQUEEZE, OperatorKind::kSqueeze, tflite::BuiltinOptions_SqueezeOptions, read_new_shape},
+    {tflite::BuiltinOperator_SHAPE, OperatorKind::kShape, tflite::BuiltinOptions_ShapeOptions, read_none},
+    {tflite::BuiltinOperator_FILL, OperatorKind::kFill, tflite::BuiltinOptions_FillOptions, read_fill},
+    {tflite::BuiltinOperator_CUSTOM, OperatorKind::kDetectionPostProcess, tflite::BuiltinOptions_NONE, read_detection},
 };
 
 /// Files older than builtin_code have only the first field; newer ones fill both up to 127.
@@ -277,6 +350,7 @@ Result<const Row*> row_for(const TfliteFile& file, std::int32_t index) {
     return refuse(ErrorId::kModelStructure, {.operator_index = index, .field = "opcode_index"}, fmt::format("is {}; the model has {} operator codes", op.opcode_index(), count));
   const tflite::OperatorCode& code = *codes->Get(op.opcode_index());
   const Row* row = row_of(builtin_code_of(code));
+  if (builtin_code_of(code) == tflite::BuiltinOperator_CUSTOM && clean_text(code.custom_code()) != graph::name_of(OperatorKind::kDetectionPostProcess)) row = nullptr;
   if (row == nullptr) {
     const std::string kind = kind_of(code);
     return refuse(ErrorId::kModelOperatorUnknown, {.operator_index = index, .operator_kind = kind}, fmt::format("is not supported (operator code {})", builtin_code_of(code)));
@@ -285,6 +359,23 @@ Result<const Row*> row_for(const TfliteFile& file, std::int32_t index) {
     return refuse(ErrorId::kModelOperatorUnsupported, {.operator_index = index, .operator_kind = graph::name_of(row->kind), .field = "version"},
                   fmt::format("is {}; must be 1 to {}", code.version(), kOperatorVersionMax));
   return row;
+}
+
+bool is_state_operator(const TfliteFile& file, std::int32_t index) {
+  const auto* codes = file.model->operator_codes();
+  const std::uint32_t code = file.subgraph->operators()->Get(static_cast<flatbuffers::uoffset_t>(index))->opcode_index();
+  return codes != nullptr && code < codes->size() && StateReader::is_state_operator(builtin_code_of(*codes->Get(code)));
+}
+
+/// Files leave the shapes of what detection finds open: its options say them.
+void give_detections_shapes(Graph& graph, const Operator& op) {
+  const auto& options = std::get<graph::DetectionOptions>(op.options);
+  const std::int64_t n = std::int64_t{options.max_detections} * options.max_classes_per_detection;
+  if (op.outputs.size() != 4 || n < 1 || n > (1 << 16)) return;
+  const auto count = static_cast<std::int32_t>(n);
+  const std::initializer_list<Shape> shapes{{1, count, 4}, {1, count}, {1, count}, {1}};
+  for (std::size_t i = 0; i < 4; ++i)
+    if (Tensor& tensor = graph.tensor(op.outputs[i]); tensor.shape.empty()) tensor.shape = shapes.begin()[i];
 }
 
 std::vector<graph::TensorId> ids_of(const flatbuffers::Vector<std::int32_t>* ids) {
@@ -320,17 +411,23 @@ Result<void> check_operators_known(const TfliteFile& file) {
   const auto* operators = file.subgraph->operators();
   const std::size_t count = operators == nullptr ? 0 : operators->size();
   for (std::size_t i = 0; i < count; ++i) {
+    if (is_state_operator(file, static_cast<std::int32_t>(i))) continue;
     NARU_TRY([[maybe_unused]] const Row* row, row_for(file, static_cast<std::int32_t>(i)));
   }
   return {};
 }
 
-Result<void> read_operators(const TfliteFile& file, Graph& graph) {
+Result<void> read_operators(const TfliteFile& file, Graph& graph, const GraphLimits& limits) {
+  StateReader states(file, graph, limits);
   const auto* operators = file.subgraph->operators();
   const std::size_t count = operators == nullptr ? 0 : operators->size();
   graph.operators.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     const tflite::Operator& source = *operators->Get(static_cast<flatbuffers::uoffset_t>(i));
+    if (is_state_operator(file, static_cast<std::int32_t>(i))) {
+      NARU_CHECK_OK(states.read(source, builtin_code_of(*file.model->operator_codes()->Get(source.opcode_index())), static_cast<std::int32_t>(i)));
+      continue;
+    }
     NARU_TRY(const Row* row, row_for(file, static_cast<std::int32_t>(i)));
     Operator op;
     op.kind = row->kind;
@@ -340,13 +437,18 @@ Result<void> read_operators(const TfliteFile& file, Graph& graph) {
     NARU_CHECK_OK(check_operands(graph, op));
     op.name = graph.tensor(op.outputs[0]).name;
     NARU_CHECK_OK(check_option_kind(source, op, *row));
-    if (source.mutating_variable_inputs() != nullptr)
+    const bool has_state = op.kind == OperatorKind::kSvdf || op.kind == OperatorKind::kUnidirectionalSequenceLstm;
+    if (source.mutating_variable_inputs() != nullptr && !has_state)
       for (std::uint8_t mutating : *source.mutating_variable_inputs())
         if (mutating != 0) return refuse(ErrorId::kModelOperatorUnsupported, place_of(op, "mutating_variable_inputs"), "are set; this operator has no state");
     NARU_TRY(op.options, row->read(Source{source, op, graph}));
+    if (op.kind == OperatorKind::kDetectionPostProcess) give_detections_shapes(graph, op);
+    if (op.kind == OperatorKind::kSvdf) NARU_CHECK_OK(states.add_cell_state(op, 4));
+    if (op.kind == OperatorKind::kUnidirectionalSequenceLstm)
+      for (std::size_t operand : {18U, 19U}) NARU_CHECK_OK(states.add_cell_state(op, operand));
     graph.operators.push_back(std::move(op));
   }
-  return {};
+  return states.finish();
 }
 
 }  // namespace naru::sdk

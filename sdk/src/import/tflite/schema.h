@@ -6,5 +6,7 @@
 #error "Include import/tflite/schema.h before any FlatBuffers header"
 #endif
 #define FLATBUFFERS_ASSERT(condition) static_cast<void>(0)
+// Numbers in text are never read; without this FlexBuffers wants the static library, which is not position independent.
+#define FLATBUFFERS_LOCALE_INDEPENDENT 0
 
 #include "tflite_generated.h"

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "reference/stream/arithmetic.h"
+#include "reference/stream/interpolation.h"
 #include "reference/stream/softmax.h"
 
 namespace naru::sdk::reference {
@@ -206,7 +207,7 @@ class Interpreter {
   /// The end of both convolutions: `sum` is exact modulo 2^64.
   template <typename Window>
   void finish(const Window& c, const Records& records, std::uint64_t sum, const Place& target) {
-    const bool is_wide = c.input_type == ElementType::kI16;
+    const bool is_wide = c.input_type == ElementType::kI16 && c.weight_format != abi::WeightFormat::kDepthwiseI16;
     const std::int32_t narrow = wrap32(static_cast<std::int64_t>(sum));
     if (c.output_type == ElementType::kI32) return memory_.write(target, c.output_type, narrow);
     const std::int32_t multiplier = multiplier_of(records);
@@ -246,7 +247,8 @@ class Interpreter {
 
   void execute(const abi::Depthwise& c) {
     if (c.channel_multiplier == 0) throw Error(ErrorId::kStreamField, "channel_multiplier is 0");
-    const Offset block_bytes = (320 + times(std::uint64_t{c.kernel_rows} * c.kernel_cols, 16) + 63) / 64 * 64;
+    const ElementType weight_type = c.weight_format == abi::WeightFormat::kDepthwiseI16 ? ElementType::kI16 : ElementType::kI8;
+    const Offset block_bytes = (320 + times(std::uint64_t{c.kernel_rows} * c.kernel_cols, 16) * size_of(weight_type) + 63) / 64 * 64;
     for (std::uint64_t r = 0; r < c.out_rows; ++r)
       for (std::uint64_t q = 0; q < c.out_cols; ++q)
         for (std::uint64_t channel = 0; channel < c.channels; ++channel) {
@@ -254,8 +256,8 @@ class Interpreter {
           auto sum = static_cast<std::uint64_t>(start_of(records));
           for (std::uint64_t y = 0; y < c.kernel_rows; ++y)
             for (std::uint64_t x = 0; x < c.kernel_cols; ++x) {
-              const Offset cell = (times(y, c.kernel_cols) + x) * 16 + records.lane;
-              const std::int64_t weight = memory_.read(records.block.plus(320 + cell), ElementType::kI8) - c.weight_zero;
+              const Offset cell = ((times(y, c.kernel_cols) + x) * 16 + records.lane) * size_of(weight_type);
+              const std::int64_t weight = memory_.read(records.block.plus(320 + cell), weight_type) - c.weight_zero;
               sum += static_cast<std::uint64_t>(tap(c, r, q, y, x, channel / c.channel_multiplier) * weight);
             }
           finish(c, records, sum, pixel(c.output, r, c.output_row_stride, q, c.output_pixel_stride, channel, c.output_type));
@@ -381,6 +383,60 @@ class Interpreter {
       for (std::uint64_t e = 0; e < c.row_elements; ++e)
         memory_.write(Place(c.output).plus(times(r, c.output_row_stride) + times(e, element_bytes(c.type))), c.type, row[e] + lowest);
     }
+  }
+
+  void execute(const abi::Curve& c) {
+    if (c.kind != abi::CurveKind::kSigmoid && c.kind != abi::CurveKind::kTanh) throw Error(ErrorId::kStreamField, "Curve of an unknown kind");
+    const int shift = std::min<int>(c.shift, 31);
+    const auto entry = [&](std::int64_t n) {
+      return memory_.read(Place(c.table).plus(times(static_cast<std::uint64_t>(n), 2)), ElementType::kI16) & 0xFFFF;
+    };
+    for_each_index(c.extent, [&](const auto& i) {
+      const std::int64_t product = memory_.read(element(c.input, i, c.input_stride), ElementType::kI16) * c.multiplier;
+      const std::int64_t x = (product + (shift > 0 ? std::int64_t{1} << (shift - 1) : 0)) >> shift;
+      memory_.write(element(c.output, i, c.output_stride), ElementType::kI16, interpolated_curve(c.kind == abi::CurveKind::kTanh, x, entry));
+    });
+  }
+
+  void execute(const abi::Pack& c) {
+    const std::uint64_t groups = (std::uint64_t{c.depth} + 3) / 4;
+    const Offset block_bytes = 320 + times(groups, 64);
+    for (std::uint64_t channel = 0; channel < (std::uint64_t{c.channels} + 15) / 16 * 16; ++channel) {
+      const Records records = records_of(c.output, channel, block_bytes);
+      const bool is_real = channel < c.channels;
+      std::int64_t sum = 0;
+      for (std::uint64_t k = 0; k < groups * 4; ++k) {
+        std::int64_t weight = 0;
+        if (is_real && k < c.depth) weight = memory_.read(Place(c.input).plus(times(channel, c.channel_stride) + times(k, c.depth_stride)), c.input_type);
+        if (is_real && k < c.depth && c.input_type == ElementType::kU8) weight -= 128;
+        memory_.write(records.block.plus(320 + times(k / 4, 64) + records.lane * 4 + k % 4), ElementType::kI8, weight);
+        sum += weight;
+      }
+      const std::int64_t start = -std::int64_t{c.input_zero} * (sum - std::int64_t{c.depth} * c.weight_zero);
+      memory_.write(records.block.plus(8 * records.lane), ElementType::kI64, is_real ? start : 0);
+      memory_.write(records.block.plus(128 + 4 * records.lane), ElementType::kI32, is_real ? c.multiplier : 0);
+      memory_.write(records.block.plus(192 + 4 * records.lane), ElementType::kI32, sum);
+      memory_.write(records.block.plus(256 + records.lane), ElementType::kI8, is_real ? c.shift : 0);
+      for (unsigned byte = records.lane * 3; byte < records.lane * 3 + 3; ++byte) memory_.write(records.block.plus(272 + byte), ElementType::kI8, 0);
+    }
+  }
+
+  void execute(const abi::Resize& c) {
+    const Range codes = codes_of(c.type);
+    if (c.in_rows == 0 || c.in_cols == 0) throw Error(ErrorId::kStreamField, "Resize of an empty image");
+    for (std::uint64_t r = 0; r < c.out_rows; ++r)
+      for (std::uint64_t q = 0; q < c.out_cols; ++q)
+        for (std::uint64_t channel = 0; channel < c.channels; ++channel) {
+          const Neighbours y = neighbours_of(r, c.row_scale, c.row_offset, c.in_rows);
+          const Neighbours x = neighbours_of(q, c.col_scale, c.col_offset, c.in_cols);
+          const auto tap = [&](std::uint64_t row, std::uint64_t col) {
+            return static_cast<std::uint64_t>(memory_.read(pixel(c.input, row, c.input_row_stride, col, c.input_pixel_stride, channel, c.type), c.type));
+          };
+          const std::uint64_t sum = y.low_weight * (x.low_weight * tap(y.low, x.low) + x.high_weight * tap(y.low, x.high)) +
+                                    y.high_weight * (x.low_weight * tap(y.high, x.low) + x.high_weight * tap(y.high, x.high));
+          memory_.write(pixel(c.output, r, c.output_row_stride, q, c.output_pixel_stride, channel, c.type), c.type,
+                        std::clamp(resized_code(static_cast<std::int64_t>(sum)), codes.low, codes.high));
+        }
   }
 
   const abi::Stream& stream_;

@@ -1,111 +1,10 @@
 // The inputs and streams of the known-answer jobs. Changing one means making known_answers.cpp again (tools/known_answers).
-#include <cstring>
-
-#include "naru/abi/weights.h"
-#include "naru/base/random.h"
-#include "runtime/diagnostics/known_answers.h"
+#include "runtime/diagnostics/case_builder.h"
 
 namespace naru::sdk::runtime::diagnostics {
 namespace {
 
 using abi::ElementType;
-using abi::Engine;
-using abi::MemoryKind;
-using abi::Operand;
-using abi::Rights;
-
-/// Lays a case's operands out in one input blob, which lies in SRAM as it lies in the blob.
-class CaseBuilder {
- public:
-  CaseBuilder(std::string_view name, std::uint64_t seed) : random_(seed) { case_.name = name; }
-
-  Operand noise(std::size_t bytes) {
-    const Operand place = reserve(bytes);
-    for (std::size_t i = 0; i < bytes; ++i) case_.input[place.offset() + i] = static_cast<std::byte>(random_.next());
-    return place;
-  }
-
-  /// Random dense_i8 weights whose results fill the range of int8.
-  Operand dense_weights(std::uint64_t taps, std::uint64_t in_channels, std::uint64_t out_channels) {
-    const std::uint64_t block_bytes = abi::dense_block_bytes(taps, in_channels);
-    const Operand place = reserve(block_bytes * abi::weight_blocks(out_channels));
-    for (std::uint64_t c = 0; c < out_channels; ++c) {
-      std::byte* block = case_.input.data() + place.offset() + c / 16 * block_bytes;
-      std::int32_t sum = 0;
-      for (std::uint64_t tap = 0; tap < taps; ++tap)
-        for (std::uint64_t i = 0; i < in_channels; ++i) sum += put_weight(block + abi::dense_weight_offset(tap, i, c % 16, in_channels));
-      put_channel(block, c % 16, sum, taps * in_channels);
-    }
-    return place;
-  }
-
-  Operand depthwise_weights(std::uint64_t taps, std::uint64_t channels) {
-    const std::uint64_t block_bytes = abi::depthwise_block_bytes(taps);
-    const Operand place = reserve(block_bytes * abi::weight_blocks(channels));
-    for (std::uint64_t c = 0; c < channels; ++c) {
-      std::byte* block = case_.input.data() + place.offset() + c / 16 * block_bytes;
-      std::int32_t sum = 0;
-      for (std::uint64_t tap = 0; tap < taps; ++tap) sum += put_weight(block + abi::depthwise_weight_offset(tap, c % 16));
-      put_channel(block, c % 16, sum, taps);
-    }
-    return place;
-  }
-
-  /// Where the output will lie in SRAM. Call once, after all inputs.
-  Operand output(std::size_t bytes) {
-    case_.output_bytes = bytes;
-    output_ = Operand::at(0, align_up<std::uint64_t>(case_.input.size(), 64));
-    return output_;
-  }
-
-  KnownAnswerCase finish(Engine engine, std::vector<abi::CommandBody> bodies) {
-    const auto commands = static_cast<std::uint32_t>(bodies.size());
-    const auto input_bytes = static_cast<std::uint32_t>(case_.input.size());
-    const auto output_bytes = static_cast<std::uint32_t>(case_.output_bytes);
-    const auto region = [](MemoryKind memory, Rights rights, std::uint64_t bytes) { return abi::RegionDeclaration{.memory = memory, .rights = rights, .reserved = {}, .bytes = bytes}; };
-    case_.stream.regions = {region(MemoryKind::kSram, Rights::kReadWrite, output_.offset() + output_bytes), region(MemoryKind::kDram, Rights::kRead, input_bytes),
-                            region(MemoryKind::kDram, Rights::kWrite, output_bytes)};
-    case_.stream.commands = {{Engine::kDma0, 0, copy(Operand::at(1, 0), Operand::at(0, 0), input_bytes)},
-                             {engine, 0, abi::Wait{.on = Engine::kDma0, .reserved = {}, .count = 1}}};
-    for (abi::CommandBody& body : bodies) case_.stream.commands.push_back({engine, 0, std::move(body)});
-    case_.stream.commands.push_back({Engine::kDma0, 0, abi::Wait{.on = engine, .reserved = {}, .count = commands}});
-    case_.stream.commands.push_back({Engine::kDma0, 0, copy(output_, Operand::at(2, 0), output_bytes)});
-    case_.stream.commands.push_back({Engine::kNone, 0, abi::End{}});
-    return std::move(case_);
-  }
-
- private:
-  static abi::Dma copy(Operand source, Operand target, std::uint32_t bytes) {
-    abi::Dma dma;
-    dma.source = source;
-    dma.target = target;
-    dma.row_bytes = bytes;
-    return dma;
-  }
-  Operand reserve(std::uint64_t bytes) {
-    const std::uint64_t at = align_up<std::uint64_t>(case_.input.size(), 64);
-    case_.input.resize(at + bytes);
-    return Operand::at(0, at);
-  }
-  std::int32_t put_weight(std::byte* at) {
-    const auto weight = static_cast<std::int8_t>(random_.between(-127, 127));
-    *at = static_cast<std::byte>(weight);
-    return weight;
-  }
-  void put_channel(std::byte* block, std::uint64_t c, std::int32_t sum, std::uint64_t depth) {
-    store_le<std::int64_t>(block + abi::kWeightStartOffset + 8 * c, random_.between(-2000, 2000) + 3 * sum);
-    store_le<std::int32_t>(block + abi::kWeightMultiplierOffset + 4 * c, static_cast<std::int32_t>(random_.between(1 << 30, 0x7FFFFFFF)));
-    store_le<std::int32_t>(block + abi::kWeightSumOffset + 4 * c, sum);
-    // Products have about 5400 as standard deviation; the shift brings a sum of `depth` of them to the order of 64.
-    std::int8_t shift = -6;
-    for (std::uint64_t n = depth; n > 1; n /= 4) --shift;
-    block[abi::kWeightShiftOffset + c] = static_cast<std::byte>(shift);
-  }
-
-  Random random_;
-  KnownAnswerCase case_;
-  Operand output_;
-};
 
 KnownAnswerCase conv(std::string_view name, std::uint64_t seed, std::uint16_t kernel, std::uint16_t stride, std::uint16_t dilation, std::uint32_t in_channels, std::uint32_t out_channels,
                      std::uint32_t out_size) {
@@ -340,6 +239,94 @@ KnownAnswerCase concatenation() {
   return builder.finish(Engine::kVector, {left, right});
 }
 
+/// The product of two activations: the right side packed by the vector engine, multiplied by the MAC engine.
+KnownAnswerCase batch_matmul(std::uint64_t seed, ElementType type) {
+  CaseBuilder builder("operator.batch_matmul", seed);
+  constexpr std::uint32_t kRows = 5, kDepth = 23, kColumns = 18;
+  abi::Conv product;
+  abi::Pack pack;
+  product.input = builder.noise(std::size_t{kRows} * kDepth);
+  pack.input = builder.noise(std::size_t{kDepth} * kColumns);
+  pack.output = product.weights = builder.room(abi::dense_block_bytes(1, kDepth) * abi::weight_blocks(kColumns));
+  product.output = builder.output(std::size_t{kRows} * kColumns);
+  const bool is_unsigned = type == ElementType::kU8;
+  pack.input_type = type;
+  pack.channels = kColumns;
+  pack.depth = kDepth;
+  pack.channel_stride = 1;
+  pack.depth_stride = kColumns;
+  pack.input_zero = is_unsigned ? 131 : 7;
+  pack.weight_zero = product.weight_zero = -11;
+  pack.multiplier = 1503238553;
+  pack.shift = -9;
+  product.input_type = product.output_type = type;
+  product.out_cols = kRows;
+  product.out_channels = kColumns;
+  product.in_channels = kDepth;
+  product.input_pixel_stride = kDepth;
+  product.input_row_stride = kRows * kDepth;
+  product.output_pixel_stride = kColumns;
+  product.output_row_stride = kRows * kColumns;
+  product.output_zero = is_unsigned ? 120 : -4;
+  product.activation_min = is_unsigned ? 0 : -128;
+  product.activation_max = is_unsigned ? 255 : 127;
+  return builder.finish({{Engine::kVector, 0, pack}, {Engine::kMac, 0, product}});
+}
+
+KnownAnswerCase resize(std::uint64_t seed, ElementType type) {
+  CaseBuilder builder("operator.resize_bilinear", seed);
+  constexpr std::uint32_t kIn = 4, kOut = 7, kChannels = 5;
+  const std::uint32_t size = abi::element_bytes(type);
+  abi::Resize c;
+  c.input = builder.noise(std::size_t{kIn} * kIn * kChannels * size);
+  c.output = builder.output(std::size_t{kOut} * kOut * kChannels * size);
+  c.type = type;
+  c.in_rows = c.in_cols = kIn;
+  c.out_rows = c.out_cols = kOut;
+  c.channels = kChannels;
+  c.input_pixel_stride = kChannels * size;
+  c.input_row_stride = kIn * c.input_pixel_stride;
+  c.output_pixel_stride = kChannels * size;
+  c.output_row_stride = kOut * c.output_pixel_stride;
+  c.row_scale = c.col_scale = (1024 * kIn + kOut / 2) / kOut;
+  c.row_offset = c.row_scale / 2 - 512;  // half pixel centers in one direction
+  return builder.finish(Engine::kVector, {c});
+}
+
+KnownAnswerCase gate(std::uint64_t seed, abi::CurveKind kind) {
+  CaseBuilder builder("operator.gates", seed);
+  abi::Curve c;
+  c.input = builder.noise(2 * 120);
+  c.table = builder.sigmoid_table();
+  c.output = builder.output(2 * 120);
+  c.kind = kind;
+  c.multiplier = 20171;
+  c.shift = 13;
+  c.extent = {1, 1, 1, 120};
+  c.input_stride = c.output_stride = {240, 240, 240, 2};
+  return builder.finish(Engine::kVector, {c});
+}
+
+/// The product over time of SVDF: 16-bit state and weights, one tap per step.
+KnownAnswerCase svdf() {
+  CaseBuilder builder("operator.svdf", 104);
+  constexpr std::uint32_t kUnits = 37, kSteps = 9;
+  abi::Depthwise c;
+  c.input = builder.noise(2 * std::size_t{kSteps} * kUnits);
+  c.weights = builder.depthwise_weights(kSteps, kUnits, 2);
+  c.output = builder.output(kUnits);
+  c.input_type = ElementType::kI16;
+  c.weight_format = abi::WeightFormat::kDepthwiseI16;
+  c.channels = kUnits;
+  c.kernel_rows = kSteps;
+  c.input_pixel_stride = c.input_row_stride = 2 * kUnits;
+  c.output_pixel_stride = c.output_row_stride = kUnits;
+  c.output_zero = 2;
+  c.activation_min = -128;
+  c.activation_max = 127;
+  return builder.finish(Engine::kMac, {c});
+}
+
 }  // namespace
 
 std::vector<KnownAnswerCase> known_answer_cases() {
@@ -362,6 +349,13 @@ std::vector<KnownAnswerCase> known_answer_cases() {
   cases.push_back(relu());
   cases.push_back(pad());
   cases.push_back(concatenation());
+  cases.push_back(batch_matmul(101, ElementType::kI8));
+  cases.push_back(batch_matmul(102, ElementType::kU8));
+  cases.push_back(resize(111, ElementType::kI8));
+  cases.push_back(resize(112, ElementType::kI16));
+  cases.push_back(gate(121, abi::CurveKind::kSigmoid));
+  cases.push_back(gate(122, abi::CurveKind::kTanh));
+  cases.push_back(svdf());
   return cases;
 }
 

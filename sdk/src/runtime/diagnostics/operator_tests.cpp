@@ -38,7 +38,9 @@ constexpr Test kTests[] = {
     {"operator.table", 849, 2, kAction, run_operator_test<8>},           {"operator.mean", 850, 2, kAction, run_operator_test<9>},
     {"operator.softmax", 851, 2, kAction, run_operator_test<10>},        {"operator.transpose", 852, 2, kAction, run_operator_test<11>},
     {"operator.relu", 853, 2, kAction, run_operator_test<12>},           {"operator.pad", 854, 2, kAction, run_operator_test<13>},
-    {"operator.concatenation", 855, 2, kAction, run_operator_test<14>},
+    {"operator.concatenation", 855, 2, kAction, run_operator_test<14>},  {"operator.batch_matmul", 856, 2, kAction, run_operator_test<15>},
+    {"operator.resize_bilinear", 857, 2, kAction, run_operator_test<16>}, {"operator.gates", 858, 2, kAction, run_operator_test<17>},
+    {"operator.svdf", 859, 2, kAction, run_operator_test<18>},
 };
 
 template <std::size_t NameIndex>

@@ -1,0 +1,10 @@
+# Run with -P: writes OUTPUT, a header with a hash over all files of the folders in FOLDERS (a list). What the compiler is made of names its results.
+file(GLOB_RECURSE files LIST_DIRECTORIES false ${FOLDERS})
+list(SORT files)
+set(all "")
+foreach(file ${files})
+  file(SHA256 ${file} hash)
+  string(APPEND all "${hash}")
+endforeach()
+string(SHA256 hash "${all}")
+file(CONFIGURE OUTPUT ${OUTPUT} CONTENT "#pragma once\n#define NARU_COMPILER_HASH \"${hash}\"\n")

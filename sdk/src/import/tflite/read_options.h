@@ -1,0 +1,52 @@
+// What the readers of options share; one reader per option table, each returns options that are resolved but not yet checked against operands.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "graph/graph.h"
+#include "import/refusal.h"
+#include "import/tflite/schema.h"
+#include "naru/base/result.h"
+
+namespace naru::sdk {
+
+/// What a reader of options needs: the file's operator, ours, and the graph whose constants may hold more.
+struct Source {
+  const tflite::Operator& file;
+  const graph::Operator& op;
+  const graph::Graph& graph;
+};
+
+[[nodiscard]] tl::unexpected<Error> missing_options(const graph::Operator& op);
+[[nodiscard]] Result<graph::Activation> read_activation(const graph::Operator& op, tflite::ActivationFunctionType activation);
+[[nodiscard]] Result<graph::Padding> read_padding(const graph::Operator& op, tflite::Padding padding);
+/// The values of a constant i32 or i64 operand that is a parameter rather than data.
+[[nodiscard]] Result<std::vector<std::int64_t>> read_parameter(const Source& source, std::size_t operand, std::string_view field);
+/// A dimension number of the first operand, where negative ones count from the end.
+[[nodiscard]] Result<std::int32_t> read_axis(const Source& source, std::int64_t axis, std::string_view field);
+[[nodiscard]] Result<std::int32_t> read_size(const Source& source, std::int64_t value, std::string_view field);
+
+[[nodiscard]] Result<graph::Options> read_arg(const Source& source);
+[[nodiscard]] Result<graph::Options> read_pack(const Source& source);
+[[nodiscard]] Result<graph::Options> read_unpack(const Source& source);
+[[nodiscard]] Result<graph::Options> read_strided_slice(const Source& source);
+[[nodiscard]] Result<graph::Options> read_svdf(const Source& source);
+[[nodiscard]] Result<graph::Options> read_lstm(const Source& source);
+[[nodiscard]] Result<graph::Options> read_slice(const Source& source);
+[[nodiscard]] Result<graph::Options> read_split(const Source& source);
+[[nodiscard]] Result<graph::Options> read_split_v(const Source& source);
+[[nodiscard]] Result<graph::Options> read_gather(const Source& source);
+[[nodiscard]] Result<graph::Options> read_space_batch(const Source& source);
+[[nodiscard]] Result<graph::Options> read_mirror_pad(const Source& source);
+[[nodiscard]] Result<graph::Options> read_transpose_conv(const Source& source);
+[[nodiscard]] Result<graph::Options> read_detection(const Source& source);
+template <typename FileOptions>
+[[nodiscard]] Result<graph::Options> read_resize(const Source& source) {
+  const auto* from = source.file.builtin_options_as<FileOptions>();
+  if (from == nullptr) return missing_options(source.op);
+  return graph::ResizeOptions{from->align_corners(), from->half_pixel_centers()};
+}
+
+}  // namespace naru::sdk
