@@ -115,8 +115,11 @@ class Validator {
       if (!writes && !written_[binding.tensor]) return refuse("binding {} reads tensor {} before any step writes it", i, binding.tensor);
       if (writes && std::ranges::count(package_.inputs, binding.tensor) > 0) return refuse("binding {} writes input tensor {}", i, binding.tensor);
     }
-    NARU_TRY(const verify::Report report, verify::verify_stream(stream, package_.advice.chip));
-    if (job.worst_case_cycles < report.cycles_worst) return refuse("a job claims {} cycles; it may take {}", job.worst_case_cycles, report.cycles_worst);
+    const auto report = verify::verify_stream(stream, package_.advice.chip);
+    // Nobody passed the chip as an argument: it is the file's.
+    if (!report && report.error().id() == ErrorId::kInvalidArgument) return refuse("it was made for a chip that cannot be: {}", report.error().message());
+    if (!report) return tl::unexpected(report.error());
+    if (job.worst_case_cycles < report->cycles_worst) return refuse("a job claims {} cycles; it may take {}", job.worst_case_cycles, report->cycles_worst);
     for (const Binding& binding : job.bindings)
       if (binding.source == RegionSource::kTensor && abi::includes(binding.rights, abi::Rights::kWrite)) written_[binding.tensor] = true;
     return {};
