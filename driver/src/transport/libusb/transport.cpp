@@ -96,6 +96,8 @@ LibusbTransport::~LibusbTransport() {
     changed_.notify_all();
     drained = changed_.wait_for(lock, kDrainMax, [this] { return flying_ == 0; });
   }
+  // Only now: an event thread that left after the first of several cancelled transfers would leave the others to nobody.
+  stop_events_ = true;
   if (blocking_thread_.joinable()) blocking_thread_.join();
   if (event_thread_.joinable()) {
     libusb_interrupt_event_handler(opened_.context.get());  // T13
@@ -117,7 +119,7 @@ LibusbTransport::~LibusbTransport() {
 
 void LibusbTransport::run_events() noexcept {
   unsigned failures = 0;
-  while (!stop_) {
+  while (!stop_events_) {
     timeval limit{.tv_sec = 60, .tv_usec = 0};
     const int code = libusb_handle_events_timeout_completed(opened_.context.get(), &limit, nullptr);
     if (code == LIBUSB_SUCCESS || code == LIBUSB_ERROR_INTERRUPTED || code == LIBUSB_ERROR_TIMEOUT) {

@@ -112,7 +112,8 @@ class LibusbTransport final : public Transport {
 
   UniqueFd event_;
   std::atomic<bool> lost_{false};
-  std::atomic<bool> stop_{false};
+  std::atomic<bool> stop_{false};         // of the blocking thread
+  std::atomic<bool> stop_events_{false};  // of the event thread, which is needed until nothing flies
   std::thread event_thread_, blocking_thread_;
   libusb_hotplug_callback_handle hotplug_ = 0;
   bool hotplug_registered_ = false;
