@@ -15,7 +15,8 @@
 namespace naru {
 
 Result<std::vector<std::byte>> read_file(const std::string& path, std::size_t bytes_max) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (path.empty()) return fail(ErrorId::kFileNotFound, "The path of the file to read is empty");
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a FIFO is opened at once, and refused below
   if (!fd.valid()) {
     const ErrorId id = errno == ENOENT || errno == ENOTDIR ? ErrorId::kFileNotFound : ErrorId::kFileUnreadable;
     return fail(id, fmt::format("Cannot open {}: {}", path, std::strerror(errno)));
@@ -38,6 +39,7 @@ Result<std::vector<std::byte>> read_file(const std::string& path, std::size_t by
 }
 
 Result<void> write_file(const std::string& path, std::span<const std::byte> bytes) {
+  if (path.empty()) return fail(ErrorId::kFileUnwritable, "The path of the file to write is empty");
   // A device, pipe or symbolic link is written to as it is; only a regular file is replaced by a new one.
   struct stat info {};
   const bool in_place = ::lstat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
