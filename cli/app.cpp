@@ -12,13 +12,18 @@ namespace naru::cli {
 App::App() {
   root_.require_subcommand(0, 1);
   root_.set_version_flag("--version", "naru " + std::string(version()));
-  root_.add_subcommand("help", "Print this help")->callback([this] {
-    action_ = [this] {
-      fmt::print("{}", root_.get_formatter()->make_help(&root_, root_.get_name(), CLI::AppFormatMode::Normal));
-      return 0;
-    };
+  add_verb("help", "Print this help", "naru help", help_, [this] {
+    const std::string page = root_.get_formatter()->make_help(&root_, root_.get_name(), CLI::AppFormatMode::Normal);
+    if (help_.json) {
+      Json json = document("help", false);
+      json["text"] = page;
+      print(json);
+    } else {
+      fmt::print("{}", page);
+    }
+    return 0;
   });
-  root_.footer("Example: naru run models/digits/digits.tflite --input models/digits/samples/digit7.png --mean 0 --std 1\n"
+  root_.footer("Example: naru run models/digits/digits.tflite --input models/digits/samples/digit7.png\n"
                "Exit codes: 0 done, 1 check failed, 2 usage, 3 no device or lost, 4 permission, 5 busy, 6 degraded, 7 could not run, 8 replace,\n"
                "            9 version, 10 security, 11 bad input file, 12 timeout or cancelled, 13 protocol.  (docs/spec/errors.md)");
 }

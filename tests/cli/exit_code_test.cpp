@@ -115,6 +115,14 @@ TEST(ExitCode, Is11ForABadOrMissingFile) {
   expect_failure({"run", kDigits, "--device", "mock", "--labels", folder / "nothing"}, 11, "NARU-0103");
 }
 
+TEST(ExitCode, Is11ForAFifoAndForAnEmptyPathAtOnce) {
+  const Folder folder;
+  ASSERT_EQ(run_program({"/usr/bin/mkfifo", folder / "fifo"}).exit, 0);
+  expect_failure({"inspect", folder / "fifo"}, 11, "NARU-0104");
+  expect_failure({"run", kDigits, "--device", "mock", "--input", folder / "fifo"}, 11, "NARU-0104");
+  expect_failure({"inspect", ""}, 11, "NARU-0103");
+}
+
 TEST(ExitCode, Is11ForAnOperatorThatIsNotKnownAndNamesIt) {
   const Folder folder;
   write_text(folder / "new.tflite", model_with_unknown_operator());
@@ -162,17 +170,18 @@ TEST(ExitCode, Is1ForACheckThatDiffersAndNamesTheFirstOperator) {
   EXPECT_EQ(run_naru(check).exit, 0);
 }
 
-TEST(ExitCode, Is1ForDiagnosticsThatFind) {
+TEST(ExitCode, Is8ForDiagnosticsThatFindDamageAnd1ForOtherFailures) {
   if (!fuse_is_usable()) GTEST_SKIP() << "/dev/fuse cannot be opened here";
   const ServedMock mock("tiny");
   ASSERT_TRUE(mock.ready());
   struct Planted {
     std::string fault, test;
+    int exit;
   };
-  for (const Planted& planted : {Planted{"kernel_error", "operator.conv2d"}, Planted{"sram_bit 4099", "memory.sram.march"}, Planted{"link", "link.loopback"}}) {
+  for (const Planted& planted : {Planted{"kernel_error", "operator.conv2d", 8}, Planted{"sram_bit 4099", "memory.sram.march", 8}, Planted{"link", "link.loopback", 1}}) {
     ASSERT_EQ(run_naru({"mock", "plant", mock.path(), planted.fault}).exit, 0);
     const Outcome outcome = run_naru({"diag", "--device", mock.selector(), "--level", "2"});
-    EXPECT_EQ(outcome.exit, 1) << planted.fault << "\n" << outcome.out << outcome.err;
+    EXPECT_EQ(outcome.exit, planted.exit) << planted.fault << "\n" << outcome.out << outcome.err;
     EXPECT_TRUE(std::regex_search(outcome.out, std::regex("FAIL  " + planted.test + " [^\n]*-> [^\n]*\\[NARU-08[0-9]{2}\\]"))) << planted.fault << "\n" << outcome.out;
     ASSERT_EQ(run_naru({"mock", "plant", mock.path(), "clear"}).exit, 0);
   }
