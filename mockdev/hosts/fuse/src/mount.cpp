@@ -56,8 +56,6 @@ Result<MountPoint> MountPoint::prepare(const std::string& path) {
     if (!S_ISREG(status.st_mode)) return fail(ErrorId::kFileUnwritable, fmt::format("{} is not a regular file, so no node can be put there", path));
     if (::statfs(path.c_str(), &system) == 0 && system.f_type == FUSE_SUPER_MAGIC && status.st_ino == 1)
       return fail(Error(ErrorId::kDeviceBusy, fmt::format("{} is served already, by something without a control socket", path)).with_remedy(fmt::format("Choose another path, or remove it with `fusermount3 -u {}`.", path)));
-    if (status.st_size != 0)
-      return fail(Error(ErrorId::kFileUnwritable, fmt::format("{} is a file with contents, which a node would hide", path)).with_remedy("Choose a path that does not exist yet."));
     point.remove_ = was_stale && status.st_size == 0;
     return point;
   }

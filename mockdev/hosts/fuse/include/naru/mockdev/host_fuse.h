@@ -13,7 +13,7 @@
 namespace naru::mockdev {
 
 struct MockServerOptions {
-  std::string path;  // the node; made (empty, and removed again) when there is no such file, hidden while it is served when there is; a file with contents is refused
+  std::string path;  // the node; made (empty, and removed again) when there is no such file, hidden while it is served when there is
   /// Makes the device: once at start, and again at every plug.
   std::function<Result<std::unique_ptr<usb::Function>>()> make_function;
   Pacing pacing = Pacing::kFree;
