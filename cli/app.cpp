@@ -4,10 +4,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <system_error>
+#include <thread>
 
 namespace naru::cli {
+namespace {
+
+constexpr std::chrono::seconds kNodeWait{2};
+
+}  // namespace
 
 App::App() {
   root_.require_subcommand(0, 1);
@@ -58,7 +68,19 @@ int App::run(int argc, char** argv) {
     fmt::print("{}", root_.help());
     return exit_code(ErrorKind::kInvalidArgument);
   }
-  return action_();
+  int code = 0;
+  try {
+    code = action_();
+  } catch (const std::system_error&) {  // fmt::print's
+    if (std::ferror(stdout) == 0) throw;
+  }
+  // A full disk or a reader that left: what was printed is not all there, whatever the verb achieved.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    const Error error(ErrorId::kOutputUnwritable, fmt::format("Standard output cannot be written: {}", std::strerror(errno)));
+    fmt::print(stderr, "naru: {}\n", error.to_string(false));
+    return exit_code(error.kind());
+  }
+  return code;
 }
 
 std::string App::parsed_verb() const {
@@ -95,6 +117,12 @@ void add_device_option(CLI::App* verb, std::string& selector) {
 
 Result<Device> choose_device(const std::string& selector, bool fall_back_to_mock, const OpenOptions& options) {
   Result<Device> device = open_device(selector, options);
+  // `naru mock serve --fuse P & naru run --device node:P`: the server may need a moment.
+  const auto end = std::chrono::steady_clock::now() + kNodeWait;
+  while (!device && device.error().id() == ErrorId::kNodeDead && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    device = open_device(selector, options);
+  }
   const bool chosen = !selector.empty() || (std::getenv("NARU_DEVICE") != nullptr && *std::getenv("NARU_DEVICE") != '\0');
   if (!device && !chosen && fall_back_to_mock && device.error().id() == ErrorId::kDeviceNotFound) return open_device("mock:edge", options);
   return device;

@@ -15,8 +15,12 @@ struct Options : Common {
 };
 
 Json to_json(const Finding& finding) {
-  return {{"test", finding.test}, {"id", finding.id}, {"verdict", to_string(finding.verdict)}, {"evidence", finding.evidence}, {"action", finding.action},
+  return {{"test", finding.test}, {"id", finding.id}, {"verdict", to_string(finding.verdict)}, {"evidence", finding.evidence}, {"action", finding.action}, {"replace_device", finding.replace_device},
           {"seconds", static_cast<double>(finding.took.count()) / 1e9}};
+}
+
+bool wants_replacement(const std::vector<Finding>& findings) {
+  return std::any_of(findings.begin(), findings.end(), [](const Finding& finding) { return finding.replace_device; });
 }
 
 // FAIL before ERROR before WARN: what was found wrong outweighs what could not be looked at.
@@ -24,6 +28,7 @@ int verdict_exit_code(const std::vector<Finding>& findings, bool strict) {
   const auto any = [&](Verdict verdict) {
     return std::any_of(findings.begin(), findings.end(), [&](const Finding& finding) { return finding.verdict == verdict; });
   };
+  if (strict && wants_replacement(findings)) return 8;
   if (any(Verdict::kFail)) return exit_code(ErrorKind::kCheckFailed);
   if (any(Verdict::kError)) return exit_code(ErrorKind::kInternal);
   if (strict && any(Verdict::kWarn)) return 6;
@@ -60,9 +65,11 @@ int run_diagnostics(const Options& options) {
     json["warnings"] = counts[2];
     json["skipped"] = counts[3];
     json["could_not_run"] = counts[4];
+    json["replace_device"] = wants_replacement(*findings);
     json["exit_code"] = code;
     print(json);
   } else {
+    if (wants_replacement(*findings)) fmt::print("  verdict: replace the device: what failed is its own, no cable and no reset mends it\n");
     fmt::print("  {} passed, {} warnings, {} failed, {} skipped, {} could not run   {:.1f} s\n", counts[0], counts[2], counts[1], counts[3], counts[4], static_cast<double>(total.count()) / 1e9);
   }
   return code;
@@ -75,7 +82,7 @@ void add_diag(App& app) {
   CLI::App* verb = app.add_verb("diag", "Test a device: link, registers, memory, every operator", "naru diag --device mock:edge --level 2", *options, [options] { return run_diagnostics(*options); });
   add_device_option(verb, options->device);
   verb->add_option("--level", options->level, "1: identity, speed, registers, sensors, counters; 2: also loopback, memory, DMA and every operator (default: 1)")->check(CLI::Range(1, 2));
-  verb->add_flag("--strict", options->strict, "Warnings end with exit code 6");
+  verb->add_flag("--strict", options->strict, "Warnings end with exit code 6, a device to be replaced with 8 (without: 0 and 1)");
 }
 
 }  // namespace naru::cli

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <cstdio>
+#include <sstream>
 
 #include "app.h"
 #include "naru/mock_server.h"
@@ -37,16 +38,44 @@ struct ControlFlags : Common {
   std::vector<std::string> fault;  // in words: sram_bit 77
 };
 
+/// "plugged clients 0 claimed 0 pid 7 time free" as an object.
+Json status_json(const std::string& answer) {
+  Json json;
+  std::istringstream words(answer);
+  std::string name, value;
+  words >> value;
+  json["plugged"] = value == "plugged";
+  while (words >> name >> value) {
+    const bool number = value.find_first_not_of("0123456789") == std::string::npos;
+    if (name == "claimed")
+      json[name] = value == "1";
+    else if (number)
+      json[name] = std::stoll(value.substr(0, 18));
+    else
+      json[name] = value;
+  }
+  return json;
+}
+
+std::string done_text(const std::string& command) {
+  if (command == "plug") return "plugged in";
+  if (command == "unplug") return "unplugged";
+  return command == "plant clear" ? "planted faults taken back" : "fault planted";
+}
+
 int control(const ControlFlags& flags, const std::string& command) {
   const std::string verb = "mock " + command.substr(0, command.find(' '));
   const Result<std::string> answer = mock::control(flags.path, command);
   if (!answer) return report(answer.error(), flags, verb, true);
   if (flags.json) {
     Json json = document(verb, true);
-    json["answer"] = *answer;
+    if (command == "status")
+      json["status"] = status_json(*answer);
+    else
+      json["done"] = true;
     print(json);
   } else {
-    fmt::print("  {}\n", *answer);
+    fmt::print("  {}\n", answer->empty() ? fmt::format("{}: {}", flags.path, done_text(command)) : *answer);
   }
   return 0;
 }
@@ -56,6 +85,7 @@ int control(const ControlFlags& flags, const std::string& command) {
 void add_mock(App& app) {
   CLI::App* parent = app.root().add_subcommand("mock", "Serve a mock device to other processes, and break it");
   parent->require_subcommand(1);
+  parent->add_flag_callback("--json", [] {}, "Without a verb below: the error as JSON");
   parent->footer("Example: naru mock serve --fuse /tmp/npu & naru run models/digits/digits.tflite --device node:/tmp/npu");
 
   const auto flags = std::make_shared<ServeFlags>();

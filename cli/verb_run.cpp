@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 
 #include "image.h"
+#include "interrupt.h"
 #include "naru/base/file.h"
 #include "text.h"
 
@@ -19,6 +21,7 @@ struct Options : Common {
   std::vector<std::string> inputs;
   std::vector<std::int32_t> tensors;
   std::size_t steps = 1, repeat = 1;
+  double deadline_ms = 0;  // 0: the session's own
   Normalization normalization;
   double mean = 0, std = 1;
   bool check = false, counters = false, draw = false;
@@ -32,6 +35,7 @@ struct RunResult {
   std::vector<std::pair<std::int32_t, std::vector<std::byte>>> tensors;   // likewise
   std::vector<Timing> timings;
   std::vector<CheckReport> checks;
+  std::vector<CounterReading> counters;  // after the runs and before the comparison's own jobs
   std::vector<Class> top_classes;
   std::string drawing;
 };
@@ -50,7 +54,7 @@ Result<StepInputs> read_inputs(const Options& options, const Session& session) {
     return steps;
   }
   if (options.inputs.size() != infos.size())
-    return fail(ErrorId::kInvalidArgument, fmt::format("{} --input files for a model with {} inputs", options.inputs.size(), infos.size()));
+    return fail(ErrorId::kInvalidArgument, fmt::format("{} --input file{} for a model with {} input{}", options.inputs.size(), options.inputs.size() == 1 ? "" : "s", infos.size(), infos.size() == 1 ? "" : "s"));
   for (std::size_t i = 0; i < infos.size(); ++i) {
     const std::string& path = options.inputs[i];
     NARU_TRY(std::vector<std::byte> bytes, read_file(path));
@@ -75,14 +79,30 @@ bool is_classifier(const TensorInfo& info) {
   return classes >= 2 && info.bytes == classes * size_of(info.type);
 }
 
-Result<RunResult> run_steps(const Options& options, Device& device, const Model& model, Session& session, const StepInputs& inputs) {
+Error interruption() { return Error(ErrorId::kJobCancelled, "A signal ended the run early").with_remedy("Repeat it when it is wanted; nothing was written."); }
+
+/// session.run(), ended early by a signal. Waits in slices where time is real: a blocking wait would not see the signal.
+Result<Outputs> run_once(Session& session, const RunOptions& options, bool virtual_time, const Interruption& asked) {
+  if (asked.requested()) return fail(interruption());
+  if (virtual_time) return session.run(options);
+  NARU_TRY(Inference inference, session.submit(options));
+  while (!inference.poll()) {
+    if (asked.requested()) {
+      inference.cancel();
+      static_cast<void>(inference.wait());
+      return fail(interruption());
+    }
+    session.wait(std::chrono::milliseconds(20));
+  }
+  return inference.wait();
+}
+
+Result<RunResult> run_steps(const Options& options, Device& device, const Model& model, Session& session, const StepInputs& inputs, const Interruption& asked) {
+  const RunOptions run_options{.deadline = nanoseconds(static_cast<std::int64_t>(options.deadline_ms * 1e6))};
   RunResult result;
   result.outputs.resize(session.outputs().size());
   for (std::int32_t tensor : options.tensors) result.tensors.push_back({tensor, {}});
-  std::optional<Checker> checker;
-  if (options.check) {
-    NARU_TRY(checker, Checker::create(device, model));
-  }
+  std::vector<Outputs> to_check;
   for (std::size_t repetition = 0; repetition < options.repeat; ++repetition) {
     const bool last = repetition + 1 == options.repeat;
     NARU_CHECK_OK(session.reset_state());
@@ -91,7 +111,7 @@ Result<RunResult> run_steps(const Options& options, Device& device, const Model&
         MutableTensorView view = session.input(i);
         NARU_CHECK_OK(view.fill_from(std::span<const std::byte>(step[i])));
       }
-      NARU_TRY(Outputs outputs, session.run());
+      NARU_TRY(Outputs outputs, run_once(session, run_options, device.info().virtual_time, asked));
       result.timings.push_back(outputs.timing());
       if (!last) continue;
       for (std::size_t i = 0; i < outputs.size(); ++i) append(result.outputs[i], outputs.at(i).bytes());
@@ -100,10 +120,18 @@ Result<RunResult> run_steps(const Options& options, Device& device, const Model&
         append(bytes, view.bytes());
       }
       if (outputs.size() > 0 && is_classifier(session.outputs()[0])) result.top_classes = top(outputs.at(0), 3);
-      if (options.check) {
-        NARU_TRY(CheckReport checked, checker->check(step, outputs));
-        result.checks.push_back(std::move(checked));
-      }
+      if (options.check) to_check.push_back(std::move(outputs));
+    }
+  }
+  if (options.counters) {
+    NARU_TRY(result.counters, device.counters());
+  }
+  if (options.check) {
+    NARU_TRY(Checker checker, Checker::create(device, model));
+    for (std::size_t i = 0; i < to_check.size(); ++i) {
+      if (asked.requested()) return fail(interruption());
+      NARU_TRY(CheckReport checked, checker.check(inputs[i], to_check[i]));
+      result.checks.push_back(std::move(checked));
     }
   }
   if (options.draw && !inputs.empty() && !session.inputs().empty()) result.drawing = draw(TensorView(session.inputs()[0], inputs.back()[0]));
@@ -176,7 +204,7 @@ Json to_json(const Timing& timing, nanoseconds compile, bool cable_is_modelled) 
           {"wall", {{"upload_ms", ms(timing.wall_upload)}, {"device_ms", ms(timing.wall_device)}, {"download_ms", ms(timing.wall_download)}, {"host_ms", ms(timing.wall_host)}, {"total_ms", ms(timing.wall)}}}};
 }
 
-int print_json(const Options& options, Device& device, const Model& model, const Session& session, const RunResult& result, const std::vector<std::string>& labels) {
+int print_json(const Options& options, const Device& device, const Model& model, const Session& session, const RunResult& result, const std::vector<std::string>& labels) {
   Json json = document("run", device.info().simulated);
   json["device"] = device.info().selector;
   json["model"] = model.name();
@@ -194,9 +222,7 @@ int print_json(const Options& options, Device& device, const Model& model, const
         json["check"]["first_difference"] = {{"operator", row->operator_index}, {"kind", row->kind}, {"tensor", row->tensor}, {"differing", row->differing}, {"elements", row->elements}, {"detail", row->first_difference}};
   }
   if (options.counters) {
-    const Result<std::vector<CounterReading>> counters = device.counters();
-    if (!counters) return report(counters.error(), options, "run", device.info().simulated);
-    for (const CounterReading& counter : *counters) json["counters"][counter.name] = counter.value;
+    for (const CounterReading& counter : result.counters) json["counters"][counter.name] = counter.value;
   }
   const int code = checks_exit_code(options, result);
   json["exit_code"] = code;
@@ -204,7 +230,7 @@ int print_json(const Options& options, Device& device, const Model& model, const
   return code;
 }
 
-int print_text(const Options& options, Device& device, const Model& model, const Session& session, const RunResult& result, const std::vector<std::string>& labels) {
+int print_text(const Options& options, const Device& device, const Model& model, const Session& session, const RunResult& result, const std::vector<std::string>& labels) {
   const DeviceInfo& info = device.info();
   if (!result.drawing.empty()) fmt::print("{}", result.drawing);
   fmt::print("  device   {}{}\n", info.selector, info.simulated ? " (simulated)" : "");
@@ -234,9 +260,7 @@ int print_text(const Options& options, Device& device, const Model& model, const
     for (std::size_t i = 0; i < result.outputs.size(); ++i) fmt::print("  wrote    {}/output{}.bin ({} bytes)\n", options.output_dir, i, result.outputs[i].size());
   for (const auto& [tensor, bytes] : result.tensors) fmt::print("  wrote    {}/tensor{}.bin ({} bytes)\n", options.output_dir.empty() ? "." : options.output_dir, tensor, bytes.size());
   if (options.counters) {
-    const Result<std::vector<CounterReading>> counters = device.counters();
-    if (!counters) return report(counters.error(), options, "run", device.info().simulated);
-    for (const CounterReading& counter : *counters)
+    for (const CounterReading& counter : result.counters)
       if (counter.value != 0) fmt::print("  counter  {:<34} {:>18}\n", counter.name, with_commas(counter.value));
   }
   const int code = checks_exit_code(options, result);
@@ -249,6 +273,9 @@ int print_text(const Options& options, Device& device, const Model& model, const
 }
 
 int run_model(Options& options, bool has_mean, bool has_std) {
+  if (!std::isfinite(options.mean) || !std::isfinite(options.std) || options.std == 0)
+    return report(Error(ErrorId::kInvalidArgument, "--mean must be a finite number, --std a finite one that is not 0"), options, "run");
+  const Interruption asked;
   if (has_mean) options.normalization.mean = options.mean;
   if (has_std) options.normalization.std = options.std;
   const Result<Model> model = Model::load(options.model);
@@ -263,7 +290,7 @@ int run_model(Options& options, bool has_mean, bool has_std) {
   if (!session) return report(session.error(), options, "run", device->info().simulated);
   const Result<StepInputs> inputs = read_inputs(options, *session);
   if (!inputs) return report(inputs.error(), options, "run", device->info().simulated);
-  const Result<RunResult> result = run_steps(options, *device, *model, *session, *inputs);
+  const Result<RunResult> result = run_steps(options, *device, *model, *session, *inputs, asked);
   if (!result) return report(result.error(), options, "run", device->info().simulated);
   const Result<void> written = write_outputs(options, *result);
   if (!written) return report(written.error(), options, "run", device->info().simulated);
@@ -282,9 +309,10 @@ void add_run(App& app) {
   add_device_option(verb, options->device);
   verb->add_option("--input", options->inputs, "A raw little-endian tensor, or a PNG, BMP or PPM; once per model input, in order")->allow_extra_args(false);
   verb->add_option("--output-dir", options->output_dir, "Write output0.bin, ... here; made if it is not there");
-  verb->add_option("--steps", options->steps, "Inferences; each input file is this many equal slices")->check(CLI::Range(1, 1000000));
+  verb->add_option("--deadline", options->deadline_ms, "Milliseconds that one inference may take, of the device's time where that is modelled; exit code 12 after that (default: 10000)")->check(CLI::Range(0.001, 86400000.0));
+  verb->add_option("--steps", options->steps, "Inferences, one after another, state kept between them; each input file is this many equal slices, each output file too")->check(CLI::Range(1, 1000000));
   verb->add_option("--repeat", options->repeat, "Do it all this many times; times are medians")->check(CLI::Range(1, 1000000));
-  verb->add_option("--tensor", options->tensors, "Also write tensorINDEX.bin: a tensor of the model file, by number")->allow_extra_args(false);
+  verb->add_option("--tensor", options->tensors, "Also write tensorINDEX.bin (into --output-dir, else here): a tensor of the model file, by the number that `naru inspect` prints; repeatable")->allow_extra_args(false);
   verb->add_flag("--check", options->check, "Compare outputs, then operator by operator, with the reference; name the first that differs");
   verb->add_flag("--counters", options->counters, "Print the counters afterwards");
   verb->add_option("--labels", options->labels, "Class names, one a line");

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
-"""Sums up GoogleTest's JSON results: what was skipped and why, then one closing line. Exits 1 when a test failed or nothing ran.
+"""Sums up GoogleTest's JSON results: what was skipped and why, what failed and how it begins, then one closing line. Exits 1 when a test failed or nothing ran.
 
 Usage: summarize_results.py RESULTS_DIRECTORY..."""
 import json
 import pathlib
 import sys
+
+FAILURE_LINES = 12
 
 
 def main(directories):
@@ -24,7 +26,8 @@ def main(directories):
                         reasons = [s.get("message", "").strip().splitlines()[-1] for s in test.get("skipped", []) if s.get("message", "").strip()]
                         skipped.append(f"{name}: {reasons[0] if reasons else 'no reason given'}")
                     elif test.get("failures"):
-                        failed.append(name)
+                        text = "\n".join(f.get("failure", "") for f in test["failures"]).splitlines()
+                        failed.append("\n    ".join([name] + text[:FAILURE_LINES]))
                     elif test.get("status") == "RUN":
                         passed += 1
     for line in skipped:

@@ -71,6 +71,10 @@ TEST(ExitCode, Is2ForUsage) {
   expect_failure({"run", kDigits, "--device", "mock", "--tensor", "999"}, 2, "NARU-0101");
   expect_failure({"run", kDigits, "--device", "mock", "--input", kSeven, "--input", kSeven}, 2, "NARU-0101");
   expect_failure({"run", kDigits, "--device", "mock", "--input", kSevenImage, "--mean", "0", "--std", "0"}, 2, "NARU-0101");
+  for (const std::string value : {"inf", "nan"}) {
+    expect_failure({"run", kDigits, "--device", "mock", "--input", kSevenImage, "--mean", value}, 2, "NARU-0101");
+    expect_failure({"run", kDigits, "--device", "mock", "--input", kSevenImage, "--std", value}, 2, "NARU-0101");
+  }
   EXPECT_EQ(run_naru({}).exit, 2);
 }
 
@@ -184,6 +188,11 @@ TEST(ExitCode, Is1ForDiagnosticsThatFind) {
     EXPECT_TRUE(std::regex_search(outcome.out, std::regex("FAIL  " + planted.test + " [^\n]*-> [^\n]*\\[NARU-08[0-9]{2}\\]"))) << planted.fault << "\n" << outcome.out;
     ASSERT_EQ(run_naru({"mock", "plant", mock.path(), "clear"}).exit, 0);
   }
+  ASSERT_EQ(run_naru({"mock", "plant", mock.path(), "kernel_error"}).exit, 0);
+  const Outcome strict = run_naru({"diag", "--device", mock.selector(), "--level", "2", "--strict"});
+  EXPECT_EQ(strict.exit, 8) << strict.out;
+  EXPECT_NE(strict.out.find("verdict: replace the device"), std::string::npos) << strict.out;
+  ASSERT_EQ(run_naru({"mock", "plant", mock.path(), "clear"}).exit, 0);
   const Outcome outcome = run_naru({"diag", "--device", mock.selector(), "--level", "2"});
   EXPECT_EQ(outcome.exit, 0) << outcome.out;
   EXPECT_NE(outcome.out.find(" 0 failed"), std::string::npos) << outcome.out;
@@ -198,7 +207,43 @@ TEST(ExitCode, Is5ForADeviceThatAnotherProcessHolds) {
   const Outcome outcome = run_naru({"run", kDigits, "--device", mock.selector()});
   EXPECT_EQ(outcome.exit, 5) << outcome.err;
   EXPECT_NE(outcome.err.find("NARU-0304"), std::string::npos) << outcome.err;
+  const Outcome reset = run_naru({"reset", "--device", mock.selector()});
+  EXPECT_EQ(reset.exit, 5) << reset.err;
+  EXPECT_NE(reset.err.find("--force"), std::string::npos) << reset.err;
   EXPECT_TRUE(holder.running());
+  const Outcome forced = run_naru({"reset", "--device", mock.selector(), "--force"});
+  EXPECT_EQ(forced.exit, 0) << forced.err;
+  const Outcome ended = holder.wait();
+  EXPECT_EQ(ended.exit, 3) << ended.err;
+  EXPECT_NE(ended.err.find("NARU-0316"), std::string::npos) << ended.err;
+}
+
+TEST(ExitCode, Is12ForADeadlineThatPassed) {
+  const Outcome outcome = expect_failure({"run", kDigits, "--device", "mock", "--deadline", "0.001"}, 12, "NARU-0704");
+  EXPECT_EQ(run_naru({"run", kDigits, "--device", "mock", "--deadline", "1000"}).exit, 0);
+}
+
+TEST(ExitCode, Is12ForARunThatASignalEnded) {
+  if (!fuse_is_usable()) GTEST_SKIP() << "/dev/fuse cannot be opened here";
+  const ServedMock mock("edge");
+  ASSERT_TRUE(mock.ready());
+  for (const int number : {SIGINT, SIGTERM}) {
+    Program run(naru_command({"run", kDigits, "--device", mock.selector(), "--repeat", "1000000", "--json"}));
+    for (int tries = 0; tries < 2000 && run_naru({"mock", "status", mock.path()}).out.find("claimed 1") == std::string::npos; ++tries) ASSERT_TRUE(run.running());
+    run.signal(number);
+    const Outcome outcome = run.wait();
+    EXPECT_EQ(outcome.exit, 12) << outcome.err;
+    EXPECT_NE(outcome.err.find("NARU-0703"), std::string::npos) << outcome.err;
+    EXPECT_NE(outcome.out.find("\"exit_code\": 12"), std::string::npos) << outcome.out;
+  }
+}
+
+TEST(ExitCode, Is7WhenTheOutputCannotBeWritten) {
+  for (const std::string verb : {"list", "version --json", "help"}) {
+    const Outcome outcome = run_program({"/bin/sh", "-c", "naru " + verb + " >/dev/full"});
+    EXPECT_EQ(outcome.exit, 7) << verb << outcome.err;
+    EXPECT_NE(outcome.err.find("NARU-0113"), std::string::npos) << verb << outcome.err;
+  }
 }
 
 TEST(ExitCode, Is2ForKernelsThatDoNotExist) {

@@ -1,9 +1,15 @@
 // Goal: the shipped known answers are what the stream reference gives today, and none is so plain that a dead engine would give it too.
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <set>
+#include <string>
+
+#include <fmt/format.h>
 
 #include "reference/stream/stream_interpreter.h"
+#include "runtime/diagnostics/battery.h"
 #include "runtime/diagnostics/known_answers.h"
 
 namespace naru::sdk::runtime::diagnostics {
@@ -26,6 +32,16 @@ TEST(KnownAnswers, AreWhatTheReferenceGives) {
     }
     EXPECT_GT(values.size(), 8U) << cases[i].name;
   }
+}
+
+TEST(DiagnosticTests, StandInTheDocsWithTheirIds) {
+  std::ifstream file(NARU_SOURCE_DIR "/docs/diagnostics.md");
+  const std::string page{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  for (const auto tests : {link_tests(), memory_tests(), operator_tests()})
+    for (const auto& test : tests) {
+      const std::string row = fmt::format("| NARU-{:04} | {} | {} |", test.id, test.name, test.level);
+      EXPECT_NE(page.find(row), std::string::npos) << "docs/diagnostics.md lacks: " << row;
+    }
 }
 
 }  // namespace

@@ -84,6 +84,8 @@ struct OpenOptions {
   bool payload_checksums = true;  // CRC-32C of payloads on the wire, besides that of headers
   /// Identity, sensors, counters, log and reset only: works while another process runs jobs. Sessions and diagnostics of level 2 refuse it.
   bool control_only = false;
+  /// With control_only: takes the interface all the same, so that what another process runs is not disturbed; kDeviceBusy while one has it.
+  bool exclusive = false;
 };
 
 /// `selector`: mock[:PROFILE] (after naru::mock::enable()), usb[:SERIAL|BUS-PORT], node:PATH. Empty: $NARU_DEVICE, else the one device

@@ -21,6 +21,7 @@ struct Finding {
   Verdict verdict = Verdict::kError;
   std::string evidence;  // what was measured, with numbers
   std::string action;    // what to do; empty for a pass
+  bool replace_device = false;  // a failure that neither another cable nor a reset mends
   std::chrono::nanoseconds took{0};
 };
 

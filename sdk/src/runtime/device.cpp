@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <mutex>
 
+#include "naru/base/log.h"
 #include "naru/driver/discovery.h"
 #include "runtime/handles.h"
 
@@ -52,7 +53,7 @@ Result<Device> open_device(const std::string& selector, const OpenOptions& optio
     std::string chosen = selector;
     if (const char* environment = std::getenv("NARU_DEVICE"); chosen.empty() && environment != nullptr) chosen = environment;
     if (chosen.empty()) chosen = "usb";
-    Result<std::unique_ptr<driver::Transport>> transport = driver::open_transport(chosen, {.claim_interface = !options.control_only});
+    Result<std::unique_ptr<driver::Transport>> transport = driver::open_transport(chosen, {.claim_interface = !options.control_only || options.exclusive});
     if (!transport) return fail(std::move(transport).error().while_doing(fmt::format("opening {}", chosen)));
     Result<Device> device = open_device_on(std::move(*transport), options);
     if (!device) return fail(std::move(device).error().while_doing(fmt::format("opening {}", chosen)));
@@ -65,6 +66,8 @@ Result<Device> open_device_on(std::unique_ptr<driver::Transport> transport, cons
     auto handle = std::make_shared<detail::DeviceHandle>();
     NARU_TRY(handle->device, driver::Device::open(std::move(transport), {.payload_checksums = options.payload_checksums, .control_only = options.control_only}));
     handle->info = describe(*handle->device);
+    log(LogLevel::kInfo, "sdk", "opened {}: profile {}, firmware {}, {}{}", handle->info.selector, handle->info.profile, handle->info.firmware, handle->info.link,
+        handle->info.simulated ? ", simulated" : "");
     return Device(std::move(handle));
   });
 }

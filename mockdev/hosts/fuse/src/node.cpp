@@ -240,6 +240,8 @@ int Node::control(Client& client, std::uint64_t address) noexcept {
   urb.length = transfer.wLength;
   controller_->submit(urb);
   controller_->pump();
+  // The record is this call's own: an answer that does not come at once does not come.
+  if (urb.status == usb::UrbStatus::kPending) controller_->cancel(urb);
   deliver();
   return urb.status == usb::UrbStatus::kOk ? static_cast<int>(urb.actual) : usbfs::status_of(urb.status);
 }
@@ -253,7 +255,10 @@ int Node::release_interface(Client& client, unsigned interface) noexcept {
   if (interface != 0 || owner_ != &client) return -EINVAL;
   for (const auto& urb : client.urbs)
     if (urb->state == ClientUrb::State::kActive && urb->endpoint != 0) controller_->cancel(*urb);
-  owner_ = nullptr;
+  deliver();
+  controller_->bus_reset();  // now, and not at the close, which comes whenever the kernel says so
+  deliver();
+  owner_ = last_owner_ = nullptr;
   return 0;
 }
 

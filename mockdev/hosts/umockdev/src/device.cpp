@@ -202,7 +202,8 @@ int Device::simple(UMockdevIoctlClient* client, unsigned request, UMockdevIoctlD
       return take_interface(client) ? 0 : -EBUSY;
     case static_cast<unsigned>(USBDEVFS_RELEASEINTERFACE):
       if (number != 0 || owner_ != client) return -EINVAL;
-      owner_ = nullptr;
+      start_clean(client);  // now: when umockdev says that a client is gone, the next one may be at work
+      owner_ = last_owner_ = nullptr;
       return 0;
     case static_cast<unsigned>(USBDEVFS_SETINTERFACE): return number == 0 ? 0 : -EINVAL;
     case static_cast<unsigned>(USBDEVFS_SETCONFIGURATION): return controller_.set_configuration(static_cast<std::uint8_t>(number)) ? 0 : -EINVAL;

@@ -27,6 +27,7 @@ struct Test {
   int level = 1;
   std::string_view action;  // what to do when it fails or warns
   Result<Outcome> (*run)(driver::Device& device);
+  bool needs_replacement = false;  // a failure is the device's own: neither cable nor reset mends it
 };
 
 [[nodiscard]] std::span<const Test> link_tests();

@@ -38,7 +38,7 @@ namespace {
 
 Finding run_test(const Test& test, driver::Device& device) {
   const auto start = std::chrono::steady_clock::now();
-  Finding finding{.test = std::string(test.name), .id = {}, .verdict = Verdict::kError, .evidence = {}, .action = {}};
+  Finding finding{.test = std::string(test.name), .id = {}, .verdict = Verdict::kError, .evidence = {}, .action = {}, .replace_device = false, .took = {}};
   const Result<Outcome> outcome = guarded([&] { return test.run(device); });
   if (outcome) {
     finding.verdict = outcome->verdict;
@@ -49,6 +49,7 @@ Finding run_test(const Test& test, driver::Device& device) {
     finding.action = outcome.error().remedy();
   }
   if (finding.verdict != Verdict::kPass) finding.id = fmt::format("NARU-{:04}", test.id);
+  finding.replace_device = finding.verdict == Verdict::kFail && test.needs_replacement;
   finding.took = std::chrono::steady_clock::now() - start;
   return finding;
 }

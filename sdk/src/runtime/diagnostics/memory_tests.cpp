@@ -155,9 +155,9 @@ Result<Outcome> dma_sizes(driver::Device& device) {
 }
 
 constexpr Test kTests[] = {
-    {"memory.sram.march", 831, 2, "Replace the device: its SRAM is damaged.", sram_march},
-    {"memory.sram.addresses", 832, 2, "Replace the device: its SRAM is damaged.", sram_addresses},
-    {"memory.dma.sizes", 833, 2, "Replace the device: its DMA is damaged.", dma_sizes},
+    {"memory.sram.march", 831, 2, "Replace the device: its SRAM is damaged.", sram_march, true},
+    {"memory.sram.addresses", 832, 2, "Replace the device: its SRAM is damaged.", sram_addresses, true},
+    {"memory.dma.sizes", 833, 2, "Replace the device: its DMA is damaged.", dma_sizes, true},
 };
 
 }  // namespace
