@@ -179,6 +179,12 @@ TEST(HostCodes, LongRowsOfEqualsDoNotOverflow) {
 TEST(HostCodes, NormalisesToUnitLength) {
   EXPECT_THAT(HostRun(OperatorKind::kL2Normalization).in<std::int8_t>({2, 2}, {33, 43, 3, 3}, 0.1F, 3).out<std::int8_t>({2, 2}, 1.0F / 128, 0).run<std::int8_t>(), ElementsAre(77, 102, 0, 0));
   EXPECT_THAT(HostRun(OperatorKind::kL2Normalization).in<std::uint8_t>({1, 2}, {33, 43}, 0.1F, 3).out<std::uint8_t>({1, 2}, 1.0F / 128, 128).run<std::uint8_t>(), ElementsAre(205, 230));
+  // Legacy codes are multiplied by 128 and rounded once: the reference has the same rows.
+  const auto legacy = [](const std::vector<std::uint8_t>& row, std::int32_t zero_point) {
+    return HostRun(OperatorKind::kL2Normalization).in<std::uint8_t>({1, 4}, row, 0.1F, zero_point).out<std::uint8_t>({1, 4}, 1.0F / 128, 128).run<std::uint8_t>();
+  };
+  EXPECT_THAT(legacy({111, 235, 87, 19}, 0), ElementsAre(180, 238, 169, 137));
+  EXPECT_THAT(legacy({144, 9, 80, 102}, 128), ElementsAre(144, 12, 81, 103));
 }
 
 TEST(HostCodes, RefuseOptionsAndTypesOfOthers) {

@@ -203,6 +203,17 @@ TEST(ReferenceSoftmax, NormalisesLengths) {
                   .result<std::uint8_t>({1, 2}, {1.0F / 128.0F, 128})
                   .run<std::uint8_t>(),
               ElementsAre(205, 26));
+  // Legacy codes are multiplied by 128 and rounded once; by shifting as signed codes are, 237 and 13 would stand here.
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kL2Normalization)
+                  .input<std::uint8_t>({1, 4}, {111, 235, 87, 19}, {0.1F, 0})
+                  .result<std::uint8_t>({1, 4}, {1.0F / 128.0F, 128})
+                  .run<std::uint8_t>(),
+              ElementsAre(180, 238, 169, 137));
+  EXPECT_THAT(ReferenceOperator(OperatorKind::kL2Normalization)
+                  .input<std::uint8_t>({1, 4}, {144, 9, 80, 102}, {0.1F, 128})
+                  .result<std::uint8_t>({1, 4}, {1.0F / 128.0F, 128})
+                  .run<std::uint8_t>(),
+              ElementsAre(144, 12, 81, 103));
   EXPECT_THAT(ReferenceOperator(OperatorKind::kL2Normalization).input<float>({1, 2}, {3.0F, 4.0F}).result<float>({1, 2}).run<float>(), ElementsAre(0.6F, 0.8F));
 }
 

@@ -2,10 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <functional>
 
 #include "chips.h"
 #include "compiler/compiler.h"
+#include "naru/base/bytes.h"
 #include "naru/base/random.h"
 #include "package/codec.h"
 #include "random_models.h"
@@ -71,13 +74,68 @@ TEST(Package, IsRefusedWhereverItIsCut) {
   EXPECT_EQ(decoded.error().id(), ErrorId::kPackageStructure);
 }
 
-TEST(Package, OfAnotherFormatSaysSo) {
-  Bytes newer = package::encode(small_package());
-  newer[8] = std::byte{package::kFormatVersion + 1};
-  const auto decoded = package::decode(newer);
-  ASSERT_FALSE(decoded);
-  EXPECT_EQ(decoded.error().id(), ErrorId::kPackageVersion);
-  EXPECT_EQ(decoded.error().kind(), ErrorKind::kVersion);
+TEST(Package, OfAnotherFormatSaysWhichAndWhatToDo) {
+  const Bytes good = package::encode(small_package());
+  const auto expect_refusal = [&](std::uint16_t version, const char* remedy) {
+    Bytes other = good;
+    store_le<std::uint16_t>(other.data() + 8, version);
+    const auto decoded = package::decode(other);
+    ASSERT_FALSE(decoded) << version;
+    EXPECT_EQ(decoded.error().id(), ErrorId::kPackageVersion);
+    EXPECT_EQ(decoded.error().kind(), ErrorKind::kVersion);
+    EXPECT_EQ(decoded.error().message(), fmt::format("The package has format {}; this version reads {}", version, package::kFormatVersion));
+    EXPECT_EQ(decoded.error().remedy(), remedy);
+  };
+  expect_refusal(package::kFormatVersion - 1, "Compile the model again with this version.");
+  expect_refusal(package::kFormatVersion + 1, "Upgrade Naru, or compile the model again with this version.");
+  expect_refusal(0xFFFF, "Upgrade Naru, or compile the model again with this version.");
+}
+
+/// Places in the file: 24 bytes of header, then 56 per section, of which bytes 8 to 23 are its offset and size.
+constexpr std::size_t kHeaderBytes = 24, kEntryBytes = 56;
+constexpr const char* kSectionNames[] = {"info", "tensors", "constants", "steps", "reports"};
+
+TEST(Package, WithABitFlippedInAnySectionIsCalledDamaged) {
+  const Bytes good = package::encode(small_package());
+  std::uint64_t next = kHeaderBytes + std::size(kSectionNames) * kEntryBytes + 32;  // the table's hash
+  for (std::size_t section = 0; section < std::size(kSectionNames); ++section) {
+    const std::byte* entry = good.data() + kHeaderBytes + section * kEntryBytes;
+    const auto offset = load_le<std::uint64_t>(entry + 8), bytes = load_le<std::uint64_t>(entry + 16);
+    ASSERT_GT(bytes, 0U) << kSectionNames[section];
+    ASSERT_EQ(offset, next) << kSectionNames[section];
+    next = offset + bytes;
+    for (const std::uint64_t place : {offset, offset + bytes / 2, offset + bytes - 1})
+      for (unsigned bit = 0; bit < 8; ++bit) {
+        Bytes bad = good;
+        bad[place] ^= static_cast<std::byte>(1U << bit);
+        const auto decoded = package::decode(bad);
+        ASSERT_FALSE(decoded) << kSectionNames[section] << ", byte " << place;
+        ASSERT_EQ(decoded.error().id(), ErrorId::kPackageHash);
+        ASSERT_THAT(decoded.error().message(), ::testing::HasSubstr(fmt::format("Section {} of the package ({})", section, kSectionNames[section])));
+        ASSERT_EQ(decoded.error().remedy(), "The file is damaged: copy or compile it again.");
+      }
+  }
+  EXPECT_EQ(next, good.size());
+}
+
+TEST(Package, OfSeveralLayersIsRefusedAtEveryCutAndSaysWhere) {
+  ModelBuilder b(4);
+  auto value = b.input({1, 16, 16, 8});
+  const graph::ConvOptions same{.padding = graph::Padding::kSame};
+  for (int layer = 0; layer < 3; ++layer)
+    value = b.op(graph::OperatorKind::kConv2d, {value, b.weights({8, 3, 3, 8}, 0, true), b.bias(8)}, b.activation({1, 16, 16, 8}), same);
+  compiler::CompileOptions options;
+  options.profile = "tiny";
+  const Bytes good = package::encode(compiler::compile(b.finish({value}), tiny().numbers, options).value());
+  std::size_t cuts = 0;
+  for (std::size_t size = 97; size < good.size(); size += 97, ++cuts) {
+    const auto decoded = package::decode(std::span(good).first(size));
+    ASSERT_FALSE(decoded) << size << " bytes";
+    ASSERT_EQ(decoded.error().id(), ErrorId::kPackageTruncated) << size << " bytes";
+    ASSERT_THAT(decoded.error().message(), ::testing::HasSubstr(fmt::format("ends after {}", size)));
+    ASSERT_EQ(decoded.error().remedy(), "The file is cut short: copy or compile it again.");
+  }
+  EXPECT_GT(cuts, 50U);
 }
 
 /// Encodes a package that was changed after compiling, hashes and all, and expects it to be refused as contradictory.
@@ -155,12 +213,31 @@ TEST(Package, NamesWhatAChipLacks) {
     ASSERT_FALSE(checked) << what;
     EXPECT_EQ(checked.error().id(), ErrorId::kPackageRequirement);
     EXPECT_THAT(checked.error().message(), ::testing::HasSubstr(what));
+    EXPECT_EQ(checked.error().kind(), ErrorKind::kVersion);
+    EXPECT_EQ(checked.error().remedy(), "Compile the model for this chip: `naru compile --profile`.");
   };
   expect_lack("SRAM", [](abi::Chip& chip) { chip.sram_bytes = 64; });
   expect_lack("DRAM", [](abi::Chip& chip) { chip.dram_bytes = 64; });
   expect_lack("DMA", [](abi::Chip& chip) { chip.dma_engines = 0; });
   expect_lack("cycles", [](abi::Chip& chip) { chip.job_cycles_max = 1; });
   expect_lack("instruction set", [](abi::Chip& chip) { chip.isa_generation = 9; });
+}
+
+TEST(Package, NamesBothNumbersOfWhatAChipLacks) {
+  abi::Chip chip = tiny().numbers;
+  chip.sram_bytes = 64;
+  const package::Package package = small_package();
+  const auto checked = package::check_requirements(package, chip);
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().message(), fmt::format("The package needs {} bytes of SRAM; the chip has 64", package.requirements.sram_bytes));
+  const auto message_with = [&](const std::function<void(package::Requirements&)>& change) {
+    package::Package other = package;
+    change(other.requirements);
+    const auto result = package::check_requirements(other, tiny().numbers);
+    return result ? std::string("no lack") : result.error().message();
+  };
+  EXPECT_EQ(message_with([](package::Requirements& need) { need.features = 6; }), "The package needs features 0x6; the chip has none");
+  EXPECT_THAT(message_with([](package::Requirements& need) { need.weight_formats = 0x80; }), ::testing::HasSubstr("needs weight formats 0x80;"));
 }
 
 }  // namespace

@@ -142,7 +142,7 @@ Result<graph::Options> read_strided_slice(const Source& source) {
     std::int64_t begin = masked(from->begin_mask(), i) ? (stride > 0 ? low : high) : place(begins[i]);
     std::int64_t count = 1;
     if (masked(from->shrink_axis_mask(), i)) {
-      begin = begins[i] < 0 ? begins[i] + extent : begins[i];
+      if (!masked(from->begin_mask(), i)) begin = begins[i] < 0 ? begins[i] + extent : begins[i];  // TFLite heeds the mask here too
       if (begin < 0 || begin >= extent)
         return refuse(ErrorId::kModelOptions, place_of(source.op, "begin"), fmt::format("has {}; dimension {} has {}", begins[i], options.begin.size(), extent));
     } else {

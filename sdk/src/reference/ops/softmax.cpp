@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "reference/arithmetic.h"
@@ -192,16 +193,19 @@ void l2_normalization(const Call& call) {
   }
   dispatch<std::int8_t, std::uint8_t>(call, call.input(0).type, [&](auto code) {
     using Code = decltype(code);
-    constexpr int kOutputBits = 7;
     const Bounds bounds = codes_of(call.output().type);
     const std::int32_t zero = call.input(0).zero_point();
+    // The result's 128 codes per unit: int8 adds them to the shift, uint8 multiplies by them first, which rounds differently.
+    constexpr bool kIsUnsigned = std::is_unsigned_v<Code>;
+    constexpr int kOutputBits = kIsUnsigned ? 0 : 7;
+    constexpr std::int32_t kFactor = kIsUnsigned ? 128 : 1;
     for_rows<Code, Code>(call, [&](const Code* input, Code* output, std::size_t depth) {
       std::int64_t squares = 0;
       for (std::size_t i = 0; i < depth; ++i) squares += (input[i] - zero) * (input[i] - zero);
       const Rescale inverse = inverse_square_root_of(saturated(squares));
       for (std::size_t i = 0; i < depth; ++i)
         output[i] =
-            static_cast<Code>(bounds.clamp(std::int64_t{apply(input[i] - zero, {inverse.multiplier, inverse.shift + kOutputBits})} + (bounds.low + 128)));
+            static_cast<Code>(bounds.clamp(std::int64_t{apply((input[i] - zero) * kFactor, {inverse.multiplier, inverse.shift + kOutputBits})} + (bounds.low + 128)));
     });
   });
 }
