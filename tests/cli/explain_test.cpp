@@ -81,14 +81,18 @@ TEST_P(Explained, OperatorsAddUpToTheWholeModel) {
   std::uint64_t commands = 0, cycles = 0, bytes = 0;
   std::map<int, std::uint64_t> busy;
   std::set<int> running;
+  std::map<int, std::uint64_t> commands_of, bytes_of;  // by operator
   for (const Json& event : compiled.trace.at("traceEvents")) {
     if (event.at("ph") != "X") continue;
     const Json& args = event.at("args");
     const auto time = args.at("cycles").get<std::uint64_t>();
     running.insert(args.at("operator").get<int>());
+    const auto moved = args.at("dram_bytes").get<std::uint64_t>();
     ++commands;
+    ++commands_of[args.at("operator").get<int>()];
+    bytes_of[args.at("operator").get<int>()] += moved;
     cycles += time;
-    bytes += args.at("dram_bytes").get<std::uint64_t>();
+    bytes += moved;
     busy[event.at("tid")] += time;
   }
   for (const Json& op : operators) {
@@ -98,12 +102,13 @@ TEST_P(Explained, OperatorsAddUpToTheWholeModel) {
       EXPECT_GE(op.at("tiles"), 1) << op.dump();
       EXPECT_GE(op.at("commands"), op.at("tiles")) << op.dump();
       EXPECT_GT(op.at("cycles"), 0) << op.dump();
+      EXPECT_EQ(op.at("commands"), commands_of[op.at("index")]) << op.dump();
+      EXPECT_EQ(op.at("dram_bytes"), bytes_of[op.at("index")]) << op.dump();
     } else {
       EXPECT_EQ(op.at("tiles"), 0) << op.dump();
       EXPECT_NE(op.at("reason"), "") << op.dump();
     }
   }
-  // An operator is charged with the transfers that are issued before it, also for operators behind it; so the sums are compared.
   EXPECT_EQ(sum_of(operators, "commands"), commands);
   EXPECT_EQ(sum_of(operators, "dram_bytes"), bytes);
   EXPECT_LE(sum_of(operators, "cycles"), cycles) << "transfers that share the memory take longer than alone";

@@ -317,6 +317,7 @@ class Compiler {
     if (is_staged && places_of_job_ != planned.job) enter_job(planned.job);
     planned.tiled.steps = unroll(planned.nest, planned.tiling, {job_places_, planned.sram, &planned.weights, planned.weights_at, planned.compact ? &*planned.compact : nullptr, frames_});
     planned.tiled.source = source_of(program_, *planned.node);
+    planned.tiled.op = planned.node->op;
     account(planned, chip_);
   }
 
@@ -380,9 +381,15 @@ class Compiler {
       auto& entry = report(*planned->node);  // of all the nodes that the operator became
       entry.step = static_cast<std::uint32_t>(package_.steps.size());
       entry.tiles += static_cast<std::uint32_t>(planned->tiled.steps.size());
-      entry.commands += planned->commands;
-      entry.cycles += planned->cycles;
-      entry.dram_bytes += planned->dram_bytes;
+    }
+    // A transfer is the work of the operator that needs it, whichever it is issued beside.
+    for (const TiledOperator* op : operators) {
+      if (op->op < 0) continue;
+      const Work work = work_of(*op, chip_);
+      auto& entry = program_.reports[static_cast<std::size_t>(op->op)];
+      entry.commands += work.commands;
+      entry.cycles += work.cycles;
+      entry.dram_bytes += work.dram_bytes;
     }
     package_.steps.emplace_back(std::move(step));
     return {};

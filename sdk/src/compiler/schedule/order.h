@@ -12,6 +12,7 @@ namespace naru::sdk::compiler {
 /// The steps of one operator.
 struct TiledOperator {
   std::uint32_t source = 0;  // what the commands carry: the operator's number in the model file
+  std::int32_t op = -1;      // whose work it is: index into the graph's operators; -1: nobody's
   std::vector<Step> steps;
 };
 

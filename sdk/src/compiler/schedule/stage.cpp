@@ -72,6 +72,7 @@ void stage_transfers(std::vector<Planned>& all, const Staging& staging, const Pr
   const auto put = [&](std::vector<TiledOperator>& where, const Planned& owner) -> std::vector<Item>& {
     TiledOperator& op = where.emplace_back();
     op.source = source_of(program, *owner.node);
+    op.op = owner.node->op;
     return op.steps.emplace_back().compute;
   };
   for (const auto& [issue, first, weights, tensor] : loads) {
@@ -91,26 +92,46 @@ void stage_transfers(std::vector<Planned>& all, const Staging& staging, const Pr
   }
 }
 
-void account(Planned& planned, const abi::Chip& chip) {
-  planned.cycles = planned.dram_bytes = 0;
-  planned.commands = 0;
-  planned.tensors.clear();
-  const auto add_item = [&](const Item& item) {
-    ++planned.commands;
+namespace {
+
+template <typename Visit>
+void for_each_item(const TiledOperator& op, Visit visit) {
+  for (const Step& step : op.steps)
+    for (const auto* items : {&step.loads, &step.compute, &step.stores}) std::ranges::for_each(*items, visit);
+}
+
+}  // namespace
+
+Work work_of(const TiledOperator& op, const abi::Chip& chip) {
+  Work work;
+  for_each_item(op, [&](const Item& item) {
+    ++work.commands;
     const auto* dma = std::get_if<abi::Dma>(&item.body);
     const auto source = dma == nullptr ? abi::MemoryKind::kSram : memory_of(dma->source.region());
     const auto target = dma == nullptr ? abi::MemoryKind::kSram : memory_of(dma->target.region());
     const auto engine = item.unit == Unit::kVector ? abi::Engine::kVector : item.unit == Unit::kMac ? abi::Engine::kMac : abi::Engine::kDma0;
     const abi::Cost cost = abi::cost_of({engine, 0, item.body}, chip, source, target);
-    planned.cycles += cost.alone(chip);
-    planned.dram_bytes += cost.dram_bytes;
-    if (dma == nullptr) return;
-    for (const abi::Operand& operand : {dma->source, dma->target})
-      if (operand.region() >= kTensorStorage) planned.tensors.push_back(operand.region());
-  };
+    work.cycles += cost.alone(chip);
+    work.dram_bytes += cost.dram_bytes;
+  });
+  return work;
+}
+
+void account(Planned& planned, const abi::Chip& chip) {
+  planned.cycles = planned.dram_bytes = 0;
+  planned.commands = 0;
+  planned.tensors.clear();
   const auto add = [&](const TiledOperator& op) {
-    for (const Step& step : op.steps)
-      for (const auto* items : {&step.loads, &step.compute, &step.stores}) std::ranges::for_each(*items, add_item);
+    const Work work = work_of(op, chip);
+    planned.cycles += work.cycles;
+    planned.dram_bytes += work.dram_bytes;
+    planned.commands += work.commands;
+    for_each_item(op, [&](const Item& item) {
+      const auto* dma = std::get_if<abi::Dma>(&item.body);
+      if (dma == nullptr) return;
+      for (const abi::Operand& operand : {dma->source, dma->target})
+        if (operand.region() >= kTensorStorage) planned.tensors.push_back(operand.region());
+    });
   };
   add(planned.tiled);
   std::ranges::for_each(planned.before, add);

@@ -39,6 +39,14 @@ struct Planned {
 void stage_transfers(std::vector<Planned>& planned, const Staging& staging, const Program& program, std::span<const Alias> aliases, std::span<const abi::Operand> places,
                      const abi::Chip& chip);
 
+/// What commands cost one after the other, each alone.
+struct Work {
+  std::uint64_t cycles = 0;
+  std::uint64_t dram_bytes = 0;
+  std::uint32_t commands = 0;
+};
+[[nodiscard]] Work work_of(const TiledOperator& op, const abi::Chip& chip);
+
 /// Sums up cycles, bytes, commands and package tensors of all that the operator does.
 void account(Planned& planned, const abi::Chip& chip);
 
