@@ -6,11 +6,15 @@ namespace {
 
 Result<void> verify_pad(const Rules& rules) {
   NARU_TRY(const auto* options, rules.options<graph::PadOptions>());
-  NARU_CHECK_OK(rules.operands(1, 2));
+  const bool has_value = rules.op().kind == OperatorKind::kPadV2;
+  NARU_CHECK_OK(rules.operands(1, has_value ? 3 : 2));
   const Tensor& input = rules.input(0);
-  NARU_CHECK_OK(rules.value(input));
-  NARU_CHECK_OK(rules.value(rules.output()));
-  NARU_CHECK_OK(rules.same_type(input, rules.output()));
+  if (has_value) {
+    if (!rules.has_input(2)) return refuse(ErrorId::kModelTensorIndex, place_of(rules.op(), "inputs"), "operand 2 is left out, but is not optional");
+    NARU_CHECK_OK(rules.shape(graph::element_count(rules.input(2)) == 1, rules.input(2), "must have one element"));
+    NARU_CHECK_OK(rules.same_type(rules.input(2), rules.output()));
+    NARU_CHECK_OK(rules.same_quantization(rules.input(2), rules.output()));
+  }
   NARU_CHECK_OK(rules.option(options->before.size() == input.shape.size() && options->after.size() == input.shape.size(), "paddings",
                              fmt::format("are given for {} dimensions; the input has {}", options->before.size(), input.shape.size())));
   Shape expected;

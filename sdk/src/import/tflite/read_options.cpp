@@ -239,13 +239,14 @@ Result<graph::Options> read_split_v(const Source& source) {
 Result<graph::Options> read_gather(const Source& source) {
   graph::GatherOptions options;
   const auto* from = source.file.builtin_options_as_GatherOptions();
-  if (from == nullptr) return missing_options(source.op);
-  NARU_TRY(options.axis, read_axis(source, from->axis(), "axis"));
+  NARU_TRY(options.axis, read_axis(source, from == nullptr ? 0 : from->axis(), "axis"));
   const graph::TensorId indices = source.op.input(1);
   if (indices == graph::kAbsent) return refuse(ErrorId::kModelTensorIndex, place_of(source.op, "inputs"), "operand 1 is left out, but is not optional");
   const auto rank = static_cast<std::int64_t>(source.graph.tensor(indices).shape.size());
-  const std::int64_t batches = from->batch_dims() < 0 ? from->batch_dims() + rank : std::int64_t{from->batch_dims()};
-  if (batches < 0 || batches > options.axis) return refuse(ErrorId::kModelOptions, place_of(source.op, "batch_dims"), fmt::format("is {}; axis is {}", from->batch_dims(), options.axis));
+  const std::int64_t wanted = from == nullptr ? 0 : from->batch_dims();
+  const std::int64_t batches = wanted < 0 ? wanted + rank : wanted;
+  if (batches < 0 || batches > options.axis)
+    return refuse(ErrorId::kModelOptions, place_of(source.op, "batch_dims"), fmt::format("is {}; axis is {}", wanted, options.axis));
   options.batch_dims = static_cast<std::int32_t>(batches);
   return options;
 }
@@ -279,6 +280,57 @@ Result<graph::Options> read_mirror_pad(const Source& source) {
     options.after.push_back(after);
   }
   return options;
+}
+
+/// The shape may be an operand, an option, or only the output's; where it is given, it must be the output's, -1 standing for one dimension.
+Result<graph::Options> read_reshape(const Source& source) {
+  std::vector<std::int64_t> wanted;
+  const auto* from = source.file.builtin_options_as_ReshapeOptions();
+  if (source.op.input(1) != graph::kAbsent) {
+    NARU_TRY(wanted, read_parameter(source, 1, "new_shape"));
+  } else if (from != nullptr && from->new_shape() != nullptr) {
+    wanted.assign(from->new_shape()->begin(), from->new_shape()->end());
+  } else {
+    return graph::ReshapeOptions{};
+  }
+  const Tensor& output = source.graph.tensor(source.op.outputs[0]);
+  bool fits = wanted.size() == output.shape.size() && std::count(wanted.begin(), wanted.end(), -1) <= 1;
+  for (std::size_t i = 0; fits && i < wanted.size(); ++i) fits = wanted[i] == -1 || wanted[i] == output.shape[i];
+  if (!fits)
+    return refuse(ErrorId::kModelShape, place_of(source.op, output, "new_shape"),
+                  fmt::format("does not stand for the output's {}", graph::to_string(output.shape)));
+  return graph::ReshapeOptions{};
+}
+
+namespace {
+
+/// Numbers that the output's shape must be, dimension by dimension.
+Result<void> expect_shape(const Source& source, std::size_t operand, std::string_view field, std::span<const std::int32_t> factors) {
+  NARU_TRY(const std::vector<std::int64_t> values, read_parameter(source, operand, field));
+  const Tensor& output = source.graph.tensor(source.op.outputs[0]);
+  bool fits = values.size() == output.shape.size() && (factors.empty() || factors.size() == values.size());
+  for (std::size_t d = 0; fits && d < values.size(); ++d)
+    fits = values[d] >= 1 && values[d] <= std::numeric_limits<std::int32_t>::max() &&
+           values[d] * (factors.empty() ? 1 : std::int64_t{factors[d]}) == output.shape[d];
+  if (fits) return {};
+  return refuse(ErrorId::kModelShape, place_of(source.op, output, field), fmt::format("does not give the output's {}", graph::to_string(output.shape)));
+}
+
+}  // namespace
+
+Result<graph::Options> read_tile(const Source& source) {
+  NARU_CHECK_OK(expect_shape(source, 1, "multiples", source.graph.tensor(source.op.inputs[0]).shape));
+  return graph::Options{};
+}
+
+Result<graph::Options> read_broadcast(const Source& source) {
+  NARU_CHECK_OK(expect_shape(source, 1, "shape", {}));
+  return graph::Options{};
+}
+
+Result<graph::Options> read_fill(const Source& source) {
+  NARU_CHECK_OK(expect_shape(source, 0, "dims", {}));
+  return graph::Options{};
 }
 
 Result<graph::Options> read_transpose_conv(const Source& source) {

@@ -41,6 +41,10 @@ struct Source {
 [[nodiscard]] Result<graph::Options> read_space_batch(const Source& source);
 [[nodiscard]] Result<graph::Options> read_mirror_pad(const Source& source);
 [[nodiscard]] Result<graph::Options> read_transpose_conv(const Source& source);
+[[nodiscard]] Result<graph::Options> read_reshape(const Source& source);
+[[nodiscard]] Result<graph::Options> read_tile(const Source& source);
+[[nodiscard]] Result<graph::Options> read_broadcast(const Source& source);
+[[nodiscard]] Result<graph::Options> read_fill(const Source& source);
 [[nodiscard]] Result<graph::Options> read_detection(const Source& source);
 template <typename FileOptions>
 [[nodiscard]] Result<graph::Options> read_resize(const Source& source) {
