@@ -301,5 +301,124 @@ TEST(ImportForms, TakeOptionsThatAreLeftOut) {
   expect_outputs<float>(gathered, {bytes_of<float>({1.0F, 2.0F, 3.0F, 4.0F})}, {{3.0F, 4.0F, 1.0F, 2.0F, 3.0F, 4.0F}});
 }
 
+/// 1 2 / 3 4 where the condition holds, else 10 20 / 30 40.
+OneInput selection(BuiltinOperator kind, bool constant) {
+  OneInput b({2}, TensorType_BOOL);
+  const int condition = constant ? b.constant<std::uint8_t>(b.add_tensor("condition", {2}, TensorType_BOOL), {1, 0}) : 0;
+  const int left = b.constant<float>(b.add_tensor("left", {2, 2}, TensorType_FLOAT32), {1.0F, 2.0F, 3.0F, 4.0F});
+  const int right = b.constant<float>(b.add_tensor("right", {2, 2}, TensorType_FLOAT32), {10.0F, 20.0F, 30.0F, 40.0F});
+  b.add_operator(kind, {condition, left, right}, {b.ends({2, 2})});
+  return b;
+}
+
+TEST(ImportForms, SelectByRowsInTheOldFormAndBroadcastInTheNew) {
+  const std::vector<Bytes> input{bytes_of<std::uint8_t>({1, 0})};
+  for (const bool constant : {false, true}) {
+    expect_outputs<float>(selection(BuiltinOperator_SELECT, constant), input, {{1.0F, 2.0F, 30.0F, 40.0F}});
+    expect_outputs<float>(selection(BuiltinOperator_SELECT_V2, constant), input, {{1.0F, 20.0F, 3.0F, 40.0F}});
+  }
+  OneInput b = selection(BuiltinOperator_SELECT, false);
+  b.tensor(0).shape = {1};
+  EXPECT_THAT(refusal_of(b), HasSubstr("Operator 0 SELECT, tensor 0 \"x\", shape: is 1; there are 2 rows"));
+  b = selection(BuiltinOperator_SELECT_V2, false);
+  b.tensor(0).shape = {3};
+  EXPECT_THAT(refusal_of(b), HasSubstr("does not broadcast"));
+}
+
+TEST(ImportForms, TakeParametersWithoutElements) {
+  OneInput b({1});
+  b.add_operator(BuiltinOperator_RESHAPE, {0, b.add_tensor("shape", {0}, TensorType_INT32)}, {b.ends({})}, ReshapeOptionsT());
+  expect_outputs<float>(b, {bytes_of<float>({5.0F})}, {{5.0F}});
+  // One dimension of 0 is how old converters write a scalar.
+  OneInput old({1});
+  old.add_operator(BuiltinOperator_RESHAPE, {0, old.numbers<std::int32_t>({1}, {0})}, {old.ends({})}, ReshapeOptionsT());
+  expect_outputs<float>(old, {bytes_of<float>({5.0F})}, {{5.0F}});
+
+  OneInput mean({2}, TensorType_INT8, {0.5F}, 0);
+  mean.add_operator(BuiltinOperator_MEAN, {0, mean.add_tensor("axes", {0}, TensorType_INT32)}, {mean.ends({2}, TensorType_INT8, {0.25F}, 1)},
+                    ReducerOptionsT());
+  expect_outputs<std::int8_t>(mean, {bytes_of<std::int8_t>({4, -5})}, {{9, -9}});
+  mean.tensor(mean.graph().outputs[0]).shape = {};
+  EXPECT_THAT(refusal_of(mean), HasSubstr("NARU-0209 Operator 0 MEAN"));
+}
+
+/// As converters write Flatten and Conv2DTranspose of an open batch: SHAPE, its first element, that with others as a new shape.
+int batch_of(OneInput& b) {
+  const int shape = b.add_tensor("shape", {4}, TensorType_INT32);
+  const int batch = b.add_tensor("batch", {}, TensorType_INT32);
+  StridedSliceOptionsT slice;
+  slice.shrink_axis_mask = 1;
+  b.add_operator(BuiltinOperator_SHAPE, {0}, {shape}, ShapeOptionsT());
+  b.add_operator(BuiltinOperator_STRIDED_SLICE,
+                 {shape, b.numbers<std::int32_t>({1}, {0}), b.numbers<std::int32_t>({1}, {1}), b.numbers<std::int32_t>({1}, {1})}, {batch}, slice);
+  return batch;
+}
+int packed(OneInput& b, std::vector<std::int32_t> parts) {
+  const auto count = static_cast<std::int32_t>(parts.size());
+  const int result = b.add_tensor("packed", {count}, TensorType_INT32);
+  PackOptionsT options;
+  options.values_count = count;
+  b.add_operator(BuiltinOperator_PACK, std::move(parts), {result}, options);
+  return result;
+}
+
+TEST(ImportForms, TakeShapesThatAreComputedFromTheBatch) {
+  const Bytes input = bytes_of<float>({1.0F, 2.0F, 3.0F, 4.0F});
+  OneInput flat({2, 1, 2, 1});
+  const int batch = batch_of(flat);
+  const int shape = packed(flat, {batch, flat.numbers<std::int32_t>({}, {-1})});
+  flat.add_operator(BuiltinOperator_RESHAPE, {0, shape}, {flat.ends({2, 2})}, ReshapeOptionsT());
+  expect_outputs<float>(flat, {input}, {{1.0F, 2.0F, 3.0F, 4.0F}});
+
+  OneInput wide({1, 1, 2, 1});
+  const int one = batch_of(wide);
+  const int size = packed(wide, {one, wide.numbers<std::int32_t>({}, {1}), wide.numbers<std::int32_t>({}, {4}), wide.numbers<std::int32_t>({}, {1})});
+  const int filter = wide.constant<float>(wide.add_tensor("filter", {1, 1, 2, 1}, TensorType_FLOAT32), {1.0F, 10.0F});
+  TransposeConvOptionsT options;
+  options.padding = Padding_VALID;
+  options.stride_h = options.stride_w = 2;
+  wide.add_operator(BuiltinOperator_TRANSPOSE_CONV, {size, filter, 0}, {wide.ends({1, 1, 4, 1})}, options);
+  expect_outputs<float>(wide, {bytes_of<float>({1.0F, 2.0F})}, {{1.0F, 10.0F, 2.0F, 20.0F}});
+
+  OneInput filled({2, 1, 2, 1});
+  const int dims = packed(filled, {batch_of(filled), filled.numbers<std::int32_t>({}, {1})});
+  const int value = filled.constant<float>(filled.add_tensor("value", {}, TensorType_FLOAT32), {7.0F});
+  filled.add_operator(BuiltinOperator_FILL, {dims, value}, {filled.ends({2, 1})}, FillOptionsT());
+  expect_outputs<float>(filled, {input}, {{7.0F, 7.0F}});
+}
+
+TEST(ImportForms, FollowNumbersIntoSlicesAndSizes) {
+  // UpSampling2D: the image's height and width, times two.
+  OneInput up({1, 1, 2, 1});
+  const int shape = up.add_tensor("shape", {4}, TensorType_INT32);
+  const int middle = up.add_tensor("middle", {2}, TensorType_INT32);
+  const int doubled = up.add_tensor("doubled", {2}, TensorType_INT32);
+  up.add_operator(BuiltinOperator_SHAPE, {0}, {shape}, ShapeOptionsT());
+  up.add_operator(BuiltinOperator_STRIDED_SLICE,
+                  {shape, up.numbers<std::int32_t>({1}, {1}), up.numbers<std::int32_t>({1}, {3}), up.numbers<std::int32_t>({1}, {1})}, {middle},
+                  StridedSliceOptionsT());
+  up.add_operator(BuiltinOperator_MUL, {middle, up.numbers<std::int32_t>({2}, {2, 2})}, {doubled}, MulOptionsT());
+  up.add_operator(BuiltinOperator_RESIZE_NEAREST_NEIGHBOR, {0, doubled}, {up.ends({1, 2, 4, 1})}, ResizeNearestNeighborOptionsT());
+  expect_outputs<float>(up, {bytes_of<float>({3.0F, 4.0F})}, {{3.0F, 3.0F, 4.0F, 4.0F, 3.0F, 3.0F, 4.0F, 4.0F}});
+  up.tensor(up.graph().outputs[0]).shape = {1, 2, 3, 1};
+  EXPECT_THAT(refusal_of(up), HasSubstr("Operator 3 RESIZE_NEAREST_NEIGHBOR"));
+
+  OneInput sliced({2, 1, 2, 1});
+  const int batch = batch_of(sliced);
+  const int begin = packed(sliced, {sliced.numbers<std::int32_t>({}, {1}), sliced.numbers<std::int32_t>({}, {0}), sliced.numbers<std::int32_t>({}, {0}),
+                                    sliced.numbers<std::int32_t>({}, {0})});
+  const int minus = sliced.add_tensor("minus", {}, TensorType_INT32);
+  sliced.add_operator(BuiltinOperator_SUB, {batch, sliced.numbers<std::int32_t>({}, {1})}, {minus}, SubOptionsT());
+  const int extent = packed(sliced, {minus, sliced.numbers<std::int32_t>({}, {1}), batch, sliced.numbers<std::int32_t>({}, {-1})});
+  sliced.add_operator(BuiltinOperator_SLICE, {0, begin, extent}, {sliced.ends({1, 1, 2, 1})}, SliceOptionsT());
+  expect_outputs<float>(sliced, {bytes_of<float>({1.0F, 2.0F, 3.0F, 4.0F})}, {{3.0F, 4.0F}});
+
+  OneInput unknown({2, 1, 2, 1});
+  const int given = unknown.add_tensor("given", {4}, TensorType_INT32);
+  unknown.graph().inputs.push_back(given);
+  unknown.add_operator(BuiltinOperator_SLICE, {0, given, given}, {unknown.ends({1, 1, 2, 1})}, SliceOptionsT());
+  EXPECT_THAT(refusal_of(unknown), HasSubstr("Operator 0 SLICE, tensor 1 \"given\", begin: is computed at run time"));
+}
+
 }  // namespace
 }  // namespace naru::sdk

@@ -150,7 +150,6 @@ Result<void> verify_mean(const Rules& rules) {
   NARU_CHECK_OK(rules.number(input));
   NARU_CHECK_OK(rules.number(rules.output()));
   NARU_CHECK_OK(rules.same_type(input, rules.output()));
-  NARU_CHECK_OK(rules.option(!options->axes.empty(), "axes", "are none"));
   std::int32_t previous = -1;
   std::uint64_t reduced = 1;
   for (std::int32_t axis : options->axes) {

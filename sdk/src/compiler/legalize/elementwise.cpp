@@ -67,6 +67,7 @@ Result<void> Legalizer::minimum_or_maximum() {
 
 Result<void> Legalizer::reduce() {
   NARU_TRY(const auto* reduce, options<graph::ReduceOptions>());
+  if (reduce->axes.empty()) return unsupported("it reduces no dimension");
   const bool raw = op_->kind == OperatorKind::kReduceMax || op_->kind == OperatorKind::kReduceMin;
   if (raw) {
     NARU_CHECK_OK(expect_type(out(), kActivations));

@@ -112,6 +112,10 @@ Result<graph::Options> read_mean(const Source& source) {
   }
   std::sort(options.axes.begin(), options.axes.end());
   options.axes.erase(std::unique(options.axes.begin(), options.axes.end()), options.axes.end());
+  const Tensor& output = source.graph.tensor(source.op.outputs[0]);
+  if (values.empty() && output.shape != source.graph.tensor(source.op.inputs[0]).shape)
+    return refuse(ErrorId::kModelOperatorUnsupported, place_of(source.op, output, "axis"),
+                  fmt::format("has no values, but the output {} is not the input's", graph::to_string(output.shape)));
   if (const auto* from = source.file.builtin_options_as_ReducerOptions()) options.keep_dims = from->keep_dims();
   return options;
 }
@@ -321,23 +325,30 @@ bool is_state_operator(const TfliteFile& file, std::int32_t index) {
   return codes != nullptr && code < codes->size() && StateReader::is_state_operator(builtin_code_of(*codes->Get(code)));
 }
 
-bool reads(const tflite::Operator& op, graph::TensorId id) {
-  return op.inputs() != nullptr && std::find(op.inputs()->begin(), op.inputs()->end(), id) != op.inputs()->end();
-}
-
-/// Files leave the shapes of what detection finds open, or write others: its options say them. What a later operator reads has the shape it was built for.
-void give_detections_shapes(const TfliteFile& file, Graph& graph, const Operator& op) {
-  const auto& options = std::get<graph::DetectionOptions>(op.options);
-  const std::int64_t n = std::int64_t{options.max_detections} * options.max_classes_per_detection;
-  if (op.outputs.size() != 4 || n < 1 || n > (1 << 16)) return;
-  const auto count = static_cast<std::int32_t>(n);
-  const std::initializer_list<Shape> shapes{{1, count, 4}, {1, count}, {1, count}, {1}};
-  const auto& operators = *file.subgraph->operators();
-  for (std::size_t i = 0; i < 4; ++i) {
-    Tensor& tensor = graph.tensor(op.outputs[i]);
-    const bool is_read = std::any_of(operators.begin(), operators.end(), [&](const tflite::Operator* other) { return reads(*other, op.outputs[i]); });
-    if (tensor.shape.empty() || !is_read) tensor.shape = shapes.begin()[i];
+/// SELECT of old takes a vector of conditions by rows, where SELECT_V2 broadcasts it along the last dimension: seen as [n, 1, ...] both are one.
+Result<void> stand_conditions_up(Graph& graph, Operator& op) {
+  if (op.input(1) == graph::kAbsent) return {};
+  const Shape& rows = graph.tensor(op.inputs[1]).shape;
+  Tensor condition = graph.tensor(op.inputs[0]);
+  if (condition.shape.size() != 1 || rows.size() < 2) return {};
+  if (condition.shape[0] != rows[0])
+    return refuse(ErrorId::kModelShape, place_of(op, condition, "shape"), fmt::format("is {}; there are {} rows", graph::to_string(condition.shape), rows[0]));
+  condition.shape.resize(rows.size(), 1);
+  condition.is_variable = false;
+  condition.file_index = -1;
+  const bool is_constant = condition.is_constant();
+  const graph::TensorId seen = graph.add_tensor(std::move(condition));
+  if (!is_constant) {
+    Operator reshape;
+    reshape.kind = OperatorKind::kReshape;
+    reshape.inputs = {op.inputs[0]};
+    reshape.outputs = {seen};
+    reshape.options = graph::ReshapeOptions{};
+    reshape.name = op.name;
+    graph.operators.push_back(std::move(reshape));
   }
+  op.inputs[0] = seen;
+  return {};
 }
 
 std::vector<graph::TensorId> ids_of(const flatbuffers::Vector<std::int32_t>* ids) {
@@ -381,6 +392,7 @@ Result<void> check_operators_known(const TfliteFile& file) {
 
 Result<void> read_operators(const TfliteFile& file, Graph& graph, const GraphLimits& limits) {
   StateReader states(file, graph, limits);
+  KnownNumbers known;
   const auto* operators = file.subgraph->operators();
   const std::size_t count = operators == nullptr ? 0 : operators->size();
   graph.operators.reserve(count);
@@ -403,11 +415,14 @@ Result<void> read_operators(const TfliteFile& file, Graph& graph, const GraphLim
     if (source.mutating_variable_inputs() != nullptr && !has_state)
       for (std::uint8_t mutating : *source.mutating_variable_inputs())
         if (mutating != 0) return refuse(ErrorId::kModelOperatorUnsupported, place_of(op, "mutating_variable_inputs"), "are set; this operator has no state");
-    NARU_TRY(op.options, row->read(Source{source, op, graph}));
+    NARU_TRY(op.options, row->read(Source{source, op, graph, known}));
+    drop_empty_parameters(graph, op);
+    if (row->code == tflite::BuiltinOperator_SELECT) NARU_CHECK_OK(stand_conditions_up(graph, op));
     if (op.kind == OperatorKind::kDetectionPostProcess) give_detections_shapes(file, graph, op);
     if (op.kind == OperatorKind::kSvdf) NARU_CHECK_OK(states.add_cell_state(op, 4));
     if (op.kind == OperatorKind::kUnidirectionalSequenceLstm)
       for (std::size_t operand : {18U, 19U}) NARU_CHECK_OK(states.add_cell_state(op, operand));
+    known.follow(graph, op);
     graph.operators.push_back(std::move(op));
   }
   return states.finish();
