@@ -48,7 +48,9 @@ Run softmax_codes(const Call& call, const numerics::SoftmaxParameters& p) {
     constexpr std::int32_t kMin = std::numeric_limits<Out>::min();
     constexpr std::int32_t kMax = std::numeric_limits<Out>::max();
     const std::int32_t max = *std::max_element(row, row + depth);
-    const numerics::Reciprocal scale = numerics::reciprocal(sum_of_exponentials(row, depth, max, p), 12);
+    // 8,192 equal codes wrap to 0, which has no reciprocal; TFLite does not define it, the reference takes one.
+    const std::int32_t sum = sum_of_exponentials(row, depth, max, p);
+    const numerics::Reciprocal scale = sum == 0 ? numerics::Reciprocal{std::numeric_limits<std::int32_t>::max(), 0} : numerics::reciprocal(sum, 12);
     const int exponent = scale.bits_over_unit + 31 - static_cast<int>(8 * sizeof(Out));
     for (std::size_t c = 0; c < depth; ++c) {
       const std::int32_t difference = row[c] - max;
@@ -100,11 +102,11 @@ Run softmax_i16(const Call& call, float beta) {
           result[c] = static_cast<std::int16_t>(looked_up(std::int64_t{scaled} + 32767, exponentials));
           sum += static_cast<std::uint32_t>(result[c]);
         }
-        // At least 1 and below 2^31 for rows that fit: the reciprocal of the sum as a number from 1 to 2.
-        const int zeros = std::clamp(std::countl_zero(sum), 1, 30);
-        const std::int64_t shifted = ((std::int64_t{static_cast<std::int32_t>(sum)} << (zeros - 1)) + (1 << 13)) >> 14;
+        // At least 1, and below 2^31 for rows that fit (others wrap): the reciprocal of the sum as a number from 1 to 2.
+        const int zeros = std::countl_zero(sum);
+        const std::int64_t shifted = ((std::int64_t{static_cast<std::int32_t>(sum)} << std::max(zeros - 1, 0)) + (1 << 13)) >> 14;
         const std::int32_t inverse = looked_up(shifted - ((1 << 15) + (1 << 16)), inverses);
-        const int right = 31 - zeros;
+        const int right = std::max(31 - zeros, 1);
         for (std::size_t c = 0; c < depth; ++c) {
           const std::int64_t product = (std::int64_t{result[c]} * inverse + (std::int64_t{1} << (right - 1))) >> right;
           result[c] = static_cast<std::int16_t>(std::clamp<std::int64_t>(product, 0, 32767));

@@ -59,11 +59,7 @@ Result<void> verify_select(const Rules& rules) {
   NARU_CHECK_OK(rules.type(rules.input(0), {ElementType::kBool}));
   NARU_CHECK_OK(rules.movable(rules.input(1), rules.output()));
   NARU_CHECK_OK(rules.movable(rules.input(2), rules.output()));
-  // SELECT of old takes one condition per row of equal operands; all else broadcasts.
-  const Shape& condition = rules.input(0).shape;
-  const bool by_rows = condition.size() == 1 && rules.input(1).shape == rules.input(2).shape && rules.input(1).shape.size() > 1 && rules.input(1).shape[0] == condition[0] &&
-                       rules.input(1).shape.back() != condition[0];
-  if (by_rows) return rules.output_shape(rules.input(1).shape);
+  // The importer has seen to it that SELECT of old, by rows, broadcasts too.
   NARU_TRY(const Shape expected, rules.broadcast({&rules.input(0), &rules.input(1), &rules.input(2)}));
   return rules.output_shape(expected);
 }

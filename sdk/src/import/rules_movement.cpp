@@ -6,11 +6,15 @@ namespace {
 
 Result<void> verify_pad(const Rules& rules) {
   NARU_TRY(const auto* options, rules.options<graph::PadOptions>());
-  NARU_CHECK_OK(rules.operands(1, 2));
+  const bool has_value = rules.op().kind == OperatorKind::kPadV2;
+  NARU_CHECK_OK(rules.operands(1, has_value ? 3 : 2));
   const Tensor& input = rules.input(0);
-  NARU_CHECK_OK(rules.value(input));
-  NARU_CHECK_OK(rules.value(rules.output()));
-  NARU_CHECK_OK(rules.same_type(input, rules.output()));
+  if (has_value) {
+    if (!rules.has_input(2)) return refuse(ErrorId::kModelTensorIndex, place_of(rules.op(), "inputs"), "operand 2 is left out, but is not optional");
+    NARU_CHECK_OK(rules.shape(graph::element_count(rules.input(2)) == 1, rules.input(2), "must have one element"));
+    NARU_CHECK_OK(rules.same_type(rules.input(2), rules.output()));
+    NARU_CHECK_OK(rules.same_quantization(rules.input(2), rules.output()));
+  }
   NARU_CHECK_OK(rules.option(options->before.size() == input.shape.size() && options->after.size() == input.shape.size(), "paddings",
                              fmt::format("are given for {} dimensions; the input has {}", options->before.size(), input.shape.size())));
   Shape expected;
@@ -217,7 +221,7 @@ Result<void> verify_gather_nd(const Rules& rules) {
 
 /// TILE and BROADCAST_TO: the numbers were resolved into the output's shape; each dimension is a multiple, or was one.
 Result<void> verify_tile(const Rules& rules) {
-  NARU_CHECK_OK(rules.operands(2, 2));
+  NARU_CHECK_OK(rules.operands(1, 2));
   const Tensor& input = rules.input(0);
   const Tensor& output = rules.output();
   const bool broadcast = rules.op().kind == OperatorKind::kBroadcastTo;
@@ -291,10 +295,12 @@ Result<void> verify_resize(const Rules& rules) {
   NARU_CHECK_OK(rules.rank(input, 4));
   NARU_CHECK_OK(rules.rank(output, 4));
   NARU_CHECK_OK(rules.type(wanted, {ElementType::kI32}));
-  NARU_CHECK_OK(rules.constant(wanted));
   NARU_CHECK_OK(rules.shape(graph::element_count(wanted) == 2, wanted, "must have two elements"));
   NARU_CHECK_OK(rules.option(!(options->align_corners && options->half_pixel_centers), "half_pixel_centers", "and align_corners exclude each other"));
-  NARU_CHECK_OK(rules.output_shape(Shape{input.shape[0], load_le<std::int32_t>(wanted.constant.data()), load_le<std::int32_t>(wanted.constant.data() + 4), input.shape[3]}));
+  // A size that is computed is the output's, as the importer found when it followed the numbers.
+  const Shape size = wanted.is_constant() ? Shape{load_le<std::int32_t>(wanted.constant.data()), load_le<std::int32_t>(wanted.constant.data() + 4)}
+                                          : Shape{output.shape[1], output.shape[2]};
+  NARU_CHECK_OK(rules.output_shape(Shape{input.shape[0], size[0], size[1], input.shape[3]}));
   // Positions are kept in 1/1024 of an element, in 32 bits.
   for (const Tensor* tensor : {&input, &output})
     for (std::size_t d : {1U, 2U}) NARU_CHECK_OK(rules.shape(tensor->shape[d] <= 1 << 20, *tensor, "is larger than images can be resized"));

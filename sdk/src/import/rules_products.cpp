@@ -39,10 +39,13 @@ Result<void> verify_transpose_conv(const Rules& rules) {
   }
   if (!rules.has_input(3)) return {};
   const Tensor& bias = rules.input(3);
-  if (is_float) NARU_CHECK_OK(rules.type(bias, {ElementType::kF32}));
-  else NARU_CHECK_OK(rules.type(bias, {ElementType::kI32, ElementType::kI64}));
-  NARU_CHECK_OK(rules.constant(bias));
-  return rules.shape(graph::element_count(bias) == static_cast<std::uint64_t>(output.shape[3]), bias, fmt::format("is {}; there are {} output channels", graph::to_string(bias.shape), output.shape[3]));
+  if (is_float)
+    NARU_CHECK_OK(rules.type(bias, {ElementType::kF32}));
+  else
+    NARU_CHECK_OK(rules.type(bias, {ElementType::kI32, ElementType::kI64}));
+  if (!is_float) NARU_CHECK_OK(rules.constant(bias));
+  return rules.shape(graph::element_count(bias) == static_cast<std::uint64_t>(output.shape[3]), bias,
+                     fmt::format("is {}; there are {} output channels", graph::to_string(bias.shape), output.shape[3]));
 }
 
 Result<void> verify_batch_matmul(const Rules& rules) {

@@ -181,8 +181,8 @@ Result<void> verify_order(const Graph& graph) {
   }
   const std::vector<std::int32_t> producers = graph::producers_of(graph);
   for (TensorId id : graph.outputs)
-    if (producers[static_cast<std::size_t>(id)] < 0)
-      return refuse(ErrorId::kModelGraph, place_of(graph.tensor(id), "outputs of the graph"), "is not computed by any operator");
+    if (producers[static_cast<std::size_t>(id)] < 0 && !graph.tensor(id).is_constant())
+      return refuse(ErrorId::kModelGraph, place_of(graph.tensor(id), "outputs of the graph"), "is not computed by any operator, and is no constant");
   return {};
 }
 

@@ -15,6 +15,7 @@ constexpr std::initializer_list<ElementType> kActivations{ElementType::kI8, Elem
 constexpr std::initializer_list<ElementType> kBytes{ElementType::kI8, ElementType::kU8};
 /// MBQM with this multiplier gives its argument back.
 constexpr Multiplier kOne{1 << 30, 1};
+constexpr std::int32_t kSoftmaxRowMax = 4095;
 
 }  // namespace
 
@@ -66,6 +67,7 @@ Result<void> Legalizer::minimum_or_maximum() {
 
 Result<void> Legalizer::reduce() {
   NARU_TRY(const auto* reduce, options<graph::ReduceOptions>());
+  if (reduce->axes.empty()) return unsupported("it reduces no dimension");
   const bool raw = op_->kind == OperatorKind::kReduceMax || op_->kind == OperatorKind::kReduceMin;
   if (raw) {
     NARU_CHECK_OK(expect_type(out(), kActivations));
@@ -99,6 +101,9 @@ Result<void> Legalizer::softmax() {
   const std::int32_t lowest = numerics::code_range(out().type).min;
   if (out().scale() != numerics::kSoftmaxOutputScale || out().zero_point() != lowest)
     return unsupported(fmt::format("its output has scale {} and zero point {}; they must be 1/256 and {}", out().scale(), out().zero_point(), lowest));
+  // Numerics 11: the sum of a row is kept in 12 integer bits, each term at most 1; longer rows wrap as TFLite's do.
+  if (in(0).shape.empty() || in(0).shape.back() > kSoftmaxRowMax)
+    return unsupported(fmt::format("its rows are {} long; at most {} are summed", in(0).shape.empty() ? 0 : in(0).shape.back(), kSoftmaxRowMax));
   const auto parameters = numerics::softmax_parameters(softmax->beta, in(0).scale());
   if (!parameters || parameters->left_shift < 0 || parameters->left_shift > 30)
     return fail(error(ErrorId::kModelQuantization, "beta {} times scale {} is out of range", softmax->beta, in(0).scale()));

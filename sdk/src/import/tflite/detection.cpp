@@ -1,4 +1,4 @@
-// The custom options of TFLite_Detection_PostProcess: a FlexBuffers map, verified before it is read.
+// TFLite_Detection_PostProcess: its custom options, a FlexBuffers map that is verified before it is read, and its results' shapes.
 #include "import/tflite/read_options.h"
 
 #include <algorithm>
@@ -7,8 +7,16 @@
 #include <fmt/format.h>
 
 #include "import/refusal.h"
+#include "import/tflite/read.h"
 
 namespace naru::sdk {
+namespace {
+
+bool reads(const tflite::Operator& op, graph::TensorId id) {
+  return op.inputs() != nullptr && std::find(op.inputs()->begin(), op.inputs()->end(), id) != op.inputs()->end();
+}
+
+}  // namespace
 
 Result<graph::Options> read_detection(const Source& source) {
   const auto* bytes = source.file.custom_options();
@@ -39,6 +47,20 @@ Result<graph::Options> read_detection(const Source& source) {
   const auto regular = map["use_regular_nms"];
   options.regular_suppression = (regular.IsBool() || regular.IsNumeric()) && regular.AsBool();
   return options;
+}
+
+void give_detections_shapes(const TfliteFile& file, graph::Graph& graph, const graph::Operator& op) {
+  const auto& options = std::get<graph::DetectionOptions>(op.options);
+  const std::int64_t n = std::int64_t{options.max_detections} * options.max_classes_per_detection;
+  if (op.outputs.size() != 4 || n < 1 || n > (1 << 16)) return;
+  const auto count = static_cast<std::int32_t>(n);
+  const std::initializer_list<graph::Shape> shapes{{1, count, 4}, {1, count}, {1, count}, {1}};
+  const auto& operators = *file.subgraph->operators();
+  for (std::size_t i = 0; i < 4; ++i) {
+    graph::Tensor& tensor = graph.tensor(op.outputs[i]);
+    const bool is_read = std::any_of(operators.begin(), operators.end(), [&](const tflite::Operator* other) { return reads(*other, op.outputs[i]); });
+    if (tensor.shape.empty() || !is_read) tensor.shape = shapes.begin()[i];
+  }
 }
 
 }  // namespace naru::sdk

@@ -52,6 +52,8 @@ Result<void> read_signatures(const tflite::Model& model, graph::Graph& graph) {
     if (source->subgraph_index() >= model.subgraphs()->size())
       return refuse(ErrorId::kModelGraph, {.field = "signature_defs.subgraph_index"},
                     fmt::format("is {}; the model has {} subgraphs", source->subgraph_index(), model.subgraphs()->size()));
+    // Initialisers and bodies of control flow have signatures too; their tensors are numbered apart.
+    if (source->subgraph_index() != 0) continue;
     graph::Signature signature;
     signature.key = clean_text(source->signature_key());
     const auto read = [&](const auto* maps, auto& target) -> Result<void> {

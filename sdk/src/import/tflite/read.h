@@ -28,5 +28,7 @@ struct TfliteFile {
 [[nodiscard]] Result<void> check_operators_known(const TfliteFile& file);
 /// Fills graph.operators, resolving axes, paddings, permutations and shapes from constant operands.
 [[nodiscard]] Result<void> read_operators(const TfliteFile& file, graph::Graph& graph, const GraphLimits& limits);
+/// Files leave the shapes of what detection finds open, or write others: its options say them. What a later operator reads has the shape it was built for.
+void give_detections_shapes(const TfliteFile& file, graph::Graph& graph, const graph::Operator& op);
 
 }  // namespace naru::sdk

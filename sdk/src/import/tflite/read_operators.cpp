@@ -1,7 +1,6 @@
 // Operators and their options. Each kind has one row that says which option table it takes and how that is read; what the options must
 // satisfy against the operands is operator_rules.cpp's.
 #include <algorithm>
-#include <limits>
 
 #include <fmt/format.h>
 
@@ -113,27 +112,12 @@ Result<graph::Options> read_mean(const Source& source) {
   }
   std::sort(options.axes.begin(), options.axes.end());
   options.axes.erase(std::unique(options.axes.begin(), options.axes.end()), options.axes.end());
+  const Tensor& output = source.graph.tensor(source.op.outputs[0]);
+  if (values.empty() && output.shape != source.graph.tensor(source.op.inputs[0]).shape)
+    return refuse(ErrorId::kModelOperatorUnsupported, place_of(source.op, output, "axis"),
+                  fmt::format("has no values, but the output {} is not the input's", graph::to_string(output.shape)));
   if (const auto* from = source.file.builtin_options_as_ReducerOptions()) options.keep_dims = from->keep_dims();
   return options;
-}
-
-/// The shape may be an operand, an option, or only the output's; where it is given, it must be the output's, -1 standing for one dimension.
-Result<graph::Options> read_reshape(const Source& source) {
-  std::vector<std::int64_t> wanted;
-  const auto* from = source.file.builtin_options_as_ReshapeOptions();
-  if (source.op.input(1) != graph::kAbsent) {
-    NARU_TRY(wanted, read_parameter(source, 1, "new_shape"));
-  } else if (from != nullptr && from->new_shape() != nullptr) {
-    wanted.assign(from->new_shape()->begin(), from->new_shape()->end());
-  } else {
-    return missing_options(source.op);
-  }
-  const Tensor& output = source.graph.tensor(source.op.outputs[0]);
-  bool fits = wanted.size() == output.shape.size() && std::count(wanted.begin(), wanted.end(), -1) <= 1;
-  for (std::size_t i = 0; fits && i < wanted.size(); ++i) fits = wanted[i] == -1 || wanted[i] == output.shape[i];
-  if (!fits)
-    return refuse(ErrorId::kModelShape, place_of(source.op, output, "new_shape"), fmt::format("does not stand for the output's {}", graph::to_string(output.shape)));
-  return graph::ReshapeOptions{};
 }
 
 Result<graph::Options> read_softmax(const Source& source) {
@@ -192,32 +176,6 @@ Result<graph::Options> read_block(const Source& source) {
   const auto* from = source.file.template builtin_options_as<FileOptions>();
   if (from == nullptr) return missing_options(source.op);
   return graph::BlockOptions{from->block_size()};
-}
-
-/// Numbers that the output's shape must be, dimension by dimension.
-Result<void> expect_shape(const Source& source, std::size_t operand, std::string_view field, std::span<const std::int32_t> factors) {
-  NARU_TRY(const std::vector<std::int64_t> values, read_parameter(source, operand, field));
-  const Tensor& output = source.graph.tensor(source.op.outputs[0]);
-  bool fits = values.size() == output.shape.size() && (factors.empty() || factors.size() == values.size());
-  for (std::size_t d = 0; fits && d < values.size(); ++d)
-    fits = values[d] >= 1 && values[d] <= std::numeric_limits<std::int32_t>::max() && values[d] * (factors.empty() ? 1 : std::int64_t{factors[d]}) == output.shape[d];
-  if (fits) return {};
-  return refuse(ErrorId::kModelShape, place_of(source.op, output, field), fmt::format("does not give the output's {}", graph::to_string(output.shape)));
-}
-
-Result<graph::Options> read_tile(const Source& source) {
-  NARU_CHECK_OK(expect_shape(source, 1, "multiples", source.graph.tensor(source.op.inputs[0]).shape));
-  return graph::Options{};
-}
-
-Result<graph::Options> read_broadcast(const Source& source) {
-  NARU_CHECK_OK(expect_shape(source, 1, "shape", {}));
-  return graph::Options{};
-}
-
-Result<graph::Options> read_fill(const Source& source) {
-  NARU_CHECK_OK(expect_shape(source, 0, "dims", {}));
-  return graph::Options{};
 }
 
 struct Row {
@@ -367,15 +325,30 @@ bool is_state_operator(const TfliteFile& file, std::int32_t index) {
   return codes != nullptr && code < codes->size() && StateReader::is_state_operator(builtin_code_of(*codes->Get(code)));
 }
 
-/// Files leave the shapes of what detection finds open: its options say them.
-void give_detections_shapes(Graph& graph, const Operator& op) {
-  const auto& options = std::get<graph::DetectionOptions>(op.options);
-  const std::int64_t n = std::int64_t{options.max_detections} * options.max_classes_per_detection;
-  if (op.outputs.size() != 4 || n < 1 || n > (1 << 16)) return;
-  const auto count = static_cast<std::int32_t>(n);
-  const std::initializer_list<Shape> shapes{{1, count, 4}, {1, count}, {1, count}, {1}};
-  for (std::size_t i = 0; i < 4; ++i)
-    if (Tensor& tensor = graph.tensor(op.outputs[i]); tensor.shape.empty()) tensor.shape = shapes.begin()[i];
+/// SELECT of old takes a vector of conditions by rows, where SELECT_V2 broadcasts it along the last dimension: seen as [n, 1, ...] both are one.
+Result<void> stand_conditions_up(Graph& graph, Operator& op) {
+  if (op.input(1) == graph::kAbsent) return {};
+  const Shape& rows = graph.tensor(op.inputs[1]).shape;
+  Tensor condition = graph.tensor(op.inputs[0]);
+  if (condition.shape.size() != 1 || rows.size() < 2) return {};
+  if (condition.shape[0] != rows[0])
+    return refuse(ErrorId::kModelShape, place_of(op, condition, "shape"), fmt::format("is {}; there are {} rows", graph::to_string(condition.shape), rows[0]));
+  condition.shape.resize(rows.size(), 1);
+  condition.is_variable = false;
+  condition.file_index = -1;
+  const bool is_constant = condition.is_constant();
+  const graph::TensorId seen = graph.add_tensor(std::move(condition));
+  if (!is_constant) {
+    Operator reshape;
+    reshape.kind = OperatorKind::kReshape;
+    reshape.inputs = {op.inputs[0]};
+    reshape.outputs = {seen};
+    reshape.options = graph::ReshapeOptions{};
+    reshape.name = op.name;
+    graph.operators.push_back(std::move(reshape));
+  }
+  op.inputs[0] = seen;
+  return {};
 }
 
 std::vector<graph::TensorId> ids_of(const flatbuffers::Vector<std::int32_t>* ids) {
@@ -419,6 +392,7 @@ Result<void> check_operators_known(const TfliteFile& file) {
 
 Result<void> read_operators(const TfliteFile& file, Graph& graph, const GraphLimits& limits) {
   StateReader states(file, graph, limits);
+  KnownNumbers known;
   const auto* operators = file.subgraph->operators();
   const std::size_t count = operators == nullptr ? 0 : operators->size();
   graph.operators.reserve(count);
@@ -441,11 +415,14 @@ Result<void> read_operators(const TfliteFile& file, Graph& graph, const GraphLim
     if (source.mutating_variable_inputs() != nullptr && !has_state)
       for (std::uint8_t mutating : *source.mutating_variable_inputs())
         if (mutating != 0) return refuse(ErrorId::kModelOperatorUnsupported, place_of(op, "mutating_variable_inputs"), "are set; this operator has no state");
-    NARU_TRY(op.options, row->read(Source{source, op, graph}));
-    if (op.kind == OperatorKind::kDetectionPostProcess) give_detections_shapes(graph, op);
+    NARU_TRY(op.options, row->read(Source{source, op, graph, known}));
+    drop_empty_parameters(graph, op);
+    if (row->code == tflite::BuiltinOperator_SELECT) NARU_CHECK_OK(stand_conditions_up(graph, op));
+    if (op.kind == OperatorKind::kDetectionPostProcess) give_detections_shapes(file, graph, op);
     if (op.kind == OperatorKind::kSvdf) NARU_CHECK_OK(states.add_cell_state(op, 4));
     if (op.kind == OperatorKind::kUnidirectionalSequenceLstm)
       for (std::size_t operand : {18U, 19U}) NARU_CHECK_OK(states.add_cell_state(op, operand));
+    known.follow(graph, op);
     graph.operators.push_back(std::move(op));
   }
   return states.finish();

@@ -13,6 +13,17 @@ namespace naru::sdk {
 using graph::Operator;
 using graph::Tensor;
 
+namespace {
+
+/// By an earlier operator, as opposed to a constant.
+bool is_computed(const Source& source, std::size_t operand) {
+  if (source.op.input(operand) == graph::kAbsent) return false;
+  const Tensor& tensor = source.graph.tensor(source.op.input(operand));
+  return !tensor.is_constant() && graph::element_count(tensor) > 0 && (tensor.type == abi::ElementType::kI32 || tensor.type == abi::ElementType::kI64);
+}
+
+}  // namespace
+
 tl::unexpected<Error> missing_options(const Operator& op) { return refuse(ErrorId::kModelOptions, place_of(op, "builtin_options"), "are missing"); }
 
 Result<graph::Activation> read_activation(const Operator& op, tflite::ActivationFunctionType activation) {
@@ -42,16 +53,41 @@ Result<std::vector<std::int64_t>> read_parameter(const Source& source, std::size
   const Place place = place_of(source.op, tensor, field);
   const bool wide = tensor.type == abi::ElementType::kI64;
   if (!wide && tensor.type != abi::ElementType::kI32) return refuse(ErrorId::kModelTypeUnsupported, place, fmt::format("is {}; must be i32 or i64", abi::name_of(tensor.type)));
-  if (!tensor.is_constant()) return refuse(ErrorId::kModelOperatorUnsupported, place, "is computed at run time; must be a constant");
-  const auto count = graph::checked_element_count(tensor.shape);
-  if (!count || *count != tensor.constant.size() / (wide ? 8 : 4) || tensor.constant.size() % (wide ? 8 : 4) != 0)
-    return refuse(ErrorId::kModelConstant, place, fmt::format("has {} bytes, which {} of {} does not", tensor.constant.size(), graph::to_string(tensor.shape), abi::name_of(tensor.type)));
-  std::vector<std::int64_t> values;
-  if (wide)
-    for (std::int64_t value : graph::constant_values<std::int64_t>(tensor)) values.push_back(value);
-  else
-    for (std::int32_t value : graph::constant_values<std::int32_t>(tensor)) values.push_back(value);
-  return values;
+  if (!tensor.is_constant()) {
+    if (graph::checked_element_count(tensor.shape) == 0) return std::vector<std::int64_t>();
+    if (const auto* values = source.known.computed(id)) return *values;
+    return refuse(ErrorId::kModelOperatorUnsupported, place, "is computed at run time; must be a constant, or follow from shapes and constants");
+  }
+  if (auto values = KnownNumbers::constant_of(tensor)) return *std::move(values);
+  return refuse(ErrorId::kModelConstant, place,
+                fmt::format("has {} bytes, which {} of {} does not", tensor.constant.size(), graph::to_string(tensor.shape), abi::name_of(tensor.type)));
+}
+
+void drop_empty_parameters(const graph::Graph& graph, Operator& op) {
+  switch (op.kind) {
+    case graph::OperatorKind::kReshape:
+    case graph::OperatorKind::kMean:
+    case graph::OperatorKind::kSum:
+    case graph::OperatorKind::kReduceMax:
+    case graph::OperatorKind::kReduceMin:
+    case graph::OperatorKind::kTranspose:
+    case graph::OperatorKind::kSlice:
+    case graph::OperatorKind::kStridedSlice:
+    case graph::OperatorKind::kPad:
+    case graph::OperatorKind::kTile:
+    case graph::OperatorKind::kBroadcastTo: break;
+    default: return;
+  }
+  for (std::size_t i = 1; i < op.inputs.size(); ++i)
+    if (op.inputs[i] != graph::kAbsent && graph::element_count(graph.tensor(op.inputs[i])) == 0) op.inputs[i] = graph::kAbsent;
+}
+
+Result<void> check_new_size(const Source& source) {
+  if (source.op.input(1) == graph::kAbsent || source.is_constant(1)) return {};  // verify_graph looks at it
+  NARU_TRY(const std::vector<std::int64_t> size, read_parameter(source, 1, "size"));
+  const Tensor& output = source.graph.tensor(source.op.outputs[0]);
+  if (output.shape.size() == 4 && size == std::vector<std::int64_t>{output.shape[1], output.shape[2]}) return {};
+  return refuse(ErrorId::kModelShape, place_of(source.op, output, "size"), fmt::format("is not that of the output's {}", graph::to_string(output.shape)));
 }
 
 Result<std::int32_t> read_axis(const Source& source, std::int64_t axis, std::string_view field) {
@@ -239,13 +275,14 @@ Result<graph::Options> read_split_v(const Source& source) {
 Result<graph::Options> read_gather(const Source& source) {
   graph::GatherOptions options;
   const auto* from = source.file.builtin_options_as_GatherOptions();
-  if (from == nullptr) return missing_options(source.op);
-  NARU_TRY(options.axis, read_axis(source, from->axis(), "axis"));
+  NARU_TRY(options.axis, read_axis(source, from == nullptr ? 0 : from->axis(), "axis"));
   const graph::TensorId indices = source.op.input(1);
   if (indices == graph::kAbsent) return refuse(ErrorId::kModelTensorIndex, place_of(source.op, "inputs"), "operand 1 is left out, but is not optional");
   const auto rank = static_cast<std::int64_t>(source.graph.tensor(indices).shape.size());
-  const std::int64_t batches = from->batch_dims() < 0 ? from->batch_dims() + rank : std::int64_t{from->batch_dims()};
-  if (batches < 0 || batches > options.axis) return refuse(ErrorId::kModelOptions, place_of(source.op, "batch_dims"), fmt::format("is {}; axis is {}", from->batch_dims(), options.axis));
+  const std::int64_t wanted = from == nullptr ? 0 : from->batch_dims();
+  const std::int64_t batches = wanted < 0 ? wanted + rank : wanted;
+  if (batches < 0 || batches > options.axis)
+    return refuse(ErrorId::kModelOptions, place_of(source.op, "batch_dims"), fmt::format("is {}; axis is {}", wanted, options.axis));
   options.batch_dims = static_cast<std::int32_t>(batches);
   return options;
 }
@@ -281,12 +318,70 @@ Result<graph::Options> read_mirror_pad(const Source& source) {
   return options;
 }
 
+/// The shape may be an operand, an option, or only the output's; where it is constant, it must be the output's, -1 standing for one dimension. What is
+/// computed gives the shape that the file says, as everything else is planned for that.
+Result<graph::Options> read_reshape(const Source& source) {
+  std::vector<std::int64_t> wanted;
+  const auto* from = source.file.builtin_options_as_ReshapeOptions();
+  if (source.op.input(1) != graph::kAbsent) {
+    if (is_computed(source, 1)) return graph::ReshapeOptions{};
+    NARU_TRY(wanted, read_parameter(source, 1, "new_shape"));
+  } else if (from != nullptr && from->new_shape() != nullptr) {
+    wanted.assign(from->new_shape()->begin(), from->new_shape()->end());
+  } else {
+    return graph::ReshapeOptions{};
+  }
+  const Tensor& output = source.graph.tensor(source.op.outputs[0]);
+  if (wanted == std::vector<std::int64_t>{0}) wanted.clear();  // how old converters write a scalar
+  bool fits = wanted.size() == output.shape.size() && std::count(wanted.begin(), wanted.end(), -1) <= 1;
+  for (std::size_t i = 0; fits && i < wanted.size(); ++i) fits = wanted[i] == -1 || wanted[i] == output.shape[i];
+  if (!fits)
+    return refuse(ErrorId::kModelShape, place_of(source.op, output, "new_shape"),
+                  fmt::format("does not stand for the output's {}", graph::to_string(output.shape)));
+  return graph::ReshapeOptions{};
+}
+
+namespace {
+
+/// Numbers that the output's shape must be, dimension by dimension, where they are constant.
+Result<void> expect_shape(const Source& source, std::size_t operand, std::string_view field, std::span<const std::int32_t> factors) {
+  if (is_computed(source, operand)) return {};
+  NARU_TRY(const std::vector<std::int64_t> values, read_parameter(source, operand, field));
+  const Tensor& output = source.graph.tensor(source.op.outputs[0]);
+  bool fits = values.size() == output.shape.size() && (factors.empty() || factors.size() == values.size());
+  for (std::size_t d = 0; fits && d < values.size(); ++d)
+    fits = values[d] >= 1 && values[d] <= std::numeric_limits<std::int32_t>::max() &&
+           values[d] * (factors.empty() ? 1 : std::int64_t{factors[d]}) == output.shape[d];
+  if (fits) return {};
+  return refuse(ErrorId::kModelShape, place_of(source.op, output, field), fmt::format("does not give the output's {}", graph::to_string(output.shape)));
+}
+
+}  // namespace
+
+Result<graph::Options> read_tile(const Source& source) {
+  NARU_CHECK_OK(expect_shape(source, 1, "multiples", source.graph.tensor(source.op.inputs[0]).shape));
+  return graph::Options{};
+}
+
+Result<graph::Options> read_broadcast(const Source& source) {
+  NARU_CHECK_OK(expect_shape(source, 1, "shape", {}));
+  return graph::Options{};
+}
+
+Result<graph::Options> read_fill(const Source& source) {
+  NARU_CHECK_OK(expect_shape(source, 0, "dims", {}));
+  return graph::Options{};
+}
+
 Result<graph::Options> read_transpose_conv(const Source& source) {
   const auto* from = source.file.builtin_options_as_TransposeConvOptions();
   if (from == nullptr) return missing_options(source.op);
-  NARU_TRY(const std::vector<std::int64_t> wanted, read_parameter(source, 0, "output_shape"));
+  std::vector<std::int64_t> wanted;
+  if (!is_computed(source, 0)) {
+    NARU_TRY(wanted, read_parameter(source, 0, "output_shape"));
+  }
   const Tensor& output = source.graph.tensor(source.op.outputs[0]);
-  if (!std::equal(wanted.begin(), wanted.end(), output.shape.begin(), output.shape.end()))
+  if (!is_computed(source, 0) && !std::equal(wanted.begin(), wanted.end(), output.shape.begin(), output.shape.end()))
     return refuse(ErrorId::kModelShape, place_of(source.op, output, "output_shape"), fmt::format("is not the output's {}", graph::to_string(output.shape)));
   graph::TransposeConvOptions options;
   options.stride_h = from->stride_h();

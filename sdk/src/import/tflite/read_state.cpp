@@ -43,6 +43,13 @@ Result<void> check_form(const Operator& op, int code, std::int64_t tensors) {
   return {};
 }
 
+/// Without options the variable is the one without a name, as in TFLite Micro.
+std::pair<std::string, std::string> key_of(const tflite::Operator& handle) {
+  const auto* options = handle.builtin_options_as_VarHandleOptions();
+  if (options == nullptr) return {};
+  return {clean_text(options->container()), clean_text(options->shared_name())};
+}
+
 }  // namespace
 
 bool StateReader::is_state_operator(int code) noexcept {
@@ -80,9 +87,7 @@ Result<void> StateReader::read(const tflite::Operator& source, int code, std::in
   NARU_CHECK_OK(check_form(op, code, static_cast<std::int64_t>(graph_.tensors.size())));
   if (code == tflite::BuiltinOperator_CALL_ONCE) return call_once(source, op);
   if (code == tflite::BuiltinOperator_VAR_HANDLE) {
-    const auto* options = source.builtin_options_as_VarHandleOptions();
-    if (options == nullptr) return refuse(ErrorId::kModelOptions, {.operator_index = index, .operator_kind = "VAR_HANDLE", .field = "builtin_options"}, "are missing");
-    const Key key{clean_text(options->container()), clean_text(options->shared_name())};
+    const Key key = key_of(source);
     handles_[op.outputs[0]] = key;
     variables_.try_emplace(key);
     return {};
@@ -95,13 +100,17 @@ Result<void> StateReader::read(const tflite::Operator& source, int code, std::in
     variable->current = variable->before;
   }
   const Tensor& before = graph_.tensor(variable->before);
-  if (graph_.tensor(value).type != before.type || graph_.tensor(value).shape != before.shape)
-    return refuse(ErrorId::kModelShape, place_of(op, graph_.tensor(value), "shape"), fmt::format("is {}; the variable has {}", graph::to_string(graph_.tensor(value).shape), graph::to_string(before.shape)));
+  // The same bytes may be seen under several shapes, as TFLite Micro lets them.
+  if (graph_.tensor(value).type != before.type || graph::byte_size(graph_.tensor(value)) != graph::byte_size(before))
+    return refuse(ErrorId::kModelShape, place_of(op, graph_.tensor(value), "shape"),
+                  fmt::format("is {}; the variable has {}", graph::to_string(graph_.tensor(value).shape), graph::to_string(before.shape)));
   if (reads) {
     op.inputs = {variable->current};
   } else {
     op.inputs = {value};
+    const graph::Shape shape = before.shape;
     op.outputs = {copy_of(value, false)};
+    graph_.tensor(op.outputs[0]).shape = shape;
     variable->current = op.outputs[0];
   }
   op.name = graph_.tensor(value).name;
@@ -145,9 +154,7 @@ Result<void> StateReader::initialise(std::uint32_t number, const Operator& calle
     op.outputs = ids_of(source.outputs());
     NARU_CHECK_OK(check_form(op, code, static_cast<std::int64_t>(scratch.tensors.size())));
     if (code == tflite::BuiltinOperator_VAR_HANDLE) {
-      const auto* options = source.builtin_options_as_VarHandleOptions();
-      if (options == nullptr) return refuse_here(ErrorId::kModelOptions, "init_subgraph_index", fmt::format("operator {} of subgraph {} has no options", i, number));
-      handles[op.outputs[0]] = {clean_text(options->container()), clean_text(options->shared_name())};
+      handles[op.outputs[0]] = key_of(source);
       continue;
     }
     const auto handle = handles.find(op.inputs[0]);

@@ -50,15 +50,23 @@ Result<std::span<const std::byte>> buffer_bytes(const TfliteFile& file, const gr
   return std::as_bytes(std::span(buffer.data()->data(), buffer.data()->size()));
 }
 
-Result<std::optional<graph::Quantization>> read_quantization(const tflite::Tensor& source, const graph::Tensor& tensor) {
+/// Converters write scale 0 for a 32-bit tensor that they did not quantise.
+bool is_all_zero(const flatbuffers::Vector<float>& scales) {
+  for (float scale : scales)
+    if (scale != 0.0F) return false;
+  return true;
+}
+
+Result<std::optional<graph::Quantization>> read_quantization(const tflite::Tensor& source, const graph::Tensor& tensor, bool used) {
   const tflite::QuantizationParameters* parameters = source.quantization();
   if (parameters == nullptr) return std::nullopt;
-  if (parameters->details_kind() != 0)
+  if (parameters->details_kind() != 0 && used)
     return refuse(ErrorId::kModelQuantization, place_of(tensor, "quantization.details"), "is of a custom kind; only scale and zero point are known");
   const std::size_t scales = parameters->scale() == nullptr ? 0 : parameters->scale()->size();
   const std::size_t zero_points = parameters->zero_point() == nullptr ? 0 : parameters->zero_point()->size();
-  // Converters note observed ranges, and scales of tensors without codes: neither is a quantisation.
-  if ((scales == 0 && zero_points == 0) || !has_codes(tensor.type)) return std::nullopt;
+  // Converters note observed ranges, one list without the other, and scales of tensors without codes: none of them is a quantisation.
+  if (scales == 0 || zero_points == 0 || !has_codes(tensor.type)) return std::nullopt;
+  if (tensor.type == ElementType::kI32 && is_all_zero(*parameters->scale())) return std::nullopt;
 
   graph::Quantization quantization;
   quantization.axis = parameters->quantized_dimension();
@@ -70,10 +78,13 @@ Result<std::optional<graph::Quantization>> read_quantization(const tflite::Tenso
       return refuse(ErrorId::kModelQuantization, place_of(tensor, "quantization.zero_point"), fmt::format("is {}", zero_point));
     quantization.zero_points.push_back(static_cast<std::int32_t>(zero_point));
   }
+  // One zero point stands for all channels; any other number is verify_graph's to refuse.
+  if (zero_points == 1) quantization.zero_points.resize(scales, quantization.zero_points.front());
   return quantization;
 }
 
-Result<graph::Tensor> read_tensor(const TfliteFile& file, graph::Graph& graph, std::int32_t index) {
+/// `used`: an operator or the graph's lists name it; what nobody reads may be of any kind.
+Result<graph::Tensor> read_tensor(const TfliteFile& file, graph::Graph& graph, std::int32_t index, bool used) {
   const tflite::Tensor& source = *file.subgraph->tensors()->Get(static_cast<flatbuffers::uoffset_t>(index));
   graph::Tensor tensor;
   tensor.file_index = index;
@@ -81,9 +92,11 @@ Result<graph::Tensor> read_tensor(const TfliteFile& file, graph::Graph& graph, s
   tensor.type = element_type_of(source.type());
   tensor.is_variable = source.is_variable();
   if (source.shape() != nullptr) tensor.shape.assign(source.shape()->begin(), source.shape()->end());
-  if (source.sparsity() != nullptr) return refuse(ErrorId::kModelTypeUnsupported, place_of(tensor, "sparsity"), "is set; sparse tensors are not supported");
-  if (source.type() == tflite::TensorType_STRING) return refuse(ErrorId::kModelTypeUnsupported, place_of(tensor, "type"), "is STRING, which is not supported");
-  NARU_TRY(tensor.quantization, read_quantization(source, tensor));
+  if (source.sparsity() != nullptr && used)
+    return refuse(ErrorId::kModelTypeUnsupported, place_of(tensor, "sparsity"), "is set; sparse tensors are not supported");
+  if (source.type() == tflite::TensorType_STRING && used)
+    return refuse(ErrorId::kModelTypeUnsupported, place_of(tensor, "type"), "is STRING, which is not supported");
+  NARU_TRY(tensor.quantization, read_quantization(source, tensor, used));
   NARU_TRY(tensor.constant, buffer_bytes(file, tensor, source.buffer()));
   if (tensor.is_variable && tensor.is_constant()) return refuse(ErrorId::kModelConstant, place_of(tensor, "buffer"), "has data, but the tensor is a variable");
 
@@ -93,6 +106,24 @@ Result<graph::Tensor> read_tensor(const TfliteFile& file, graph::Graph& graph, s
   return tensor;
 }
 
+/// By tensor of the subgraph; indices that are none are refused where they are read.
+std::vector<bool> used_tensors(const tflite::SubGraph& subgraph, std::size_t count) {
+  std::vector<bool> used(count);
+  const auto mark = [&](const flatbuffers::Vector<std::int32_t>* ids) {
+    if (ids == nullptr) return;
+    for (std::int32_t id : *ids)
+      if (id >= 0 && static_cast<std::size_t>(id) < count) used[static_cast<std::size_t>(id)] = true;
+  };
+  mark(subgraph.inputs());
+  mark(subgraph.outputs());
+  if (subgraph.operators() != nullptr)
+    for (const tflite::Operator* op : *subgraph.operators()) {
+      mark(op->inputs());
+      mark(op->outputs());
+    }
+  return used;
+}
+
 }  // namespace
 
 Result<void> read_tensors(const TfliteFile& file, graph::Graph& graph, const GraphLimits& limits) {
@@ -100,8 +131,9 @@ Result<void> read_tensors(const TfliteFile& file, graph::Graph& graph, const Gra
   const std::size_t count = tensors == nullptr ? 0 : tensors->size();
   if (count > limits.tensors_max) return refuse(ErrorId::kModelLimit, {.field = "tensors"}, fmt::format("has {}; the limit is {}", count, limits.tensors_max));
   graph.tensors.reserve(count);
+  const std::vector<bool> used = used_tensors(*file.subgraph, count);
   for (std::size_t i = 0; i < count; ++i) {
-    NARU_TRY(graph::Tensor tensor, read_tensor(file, graph, static_cast<std::int32_t>(i)));
+    NARU_TRY(graph::Tensor tensor, read_tensor(file, graph, static_cast<std::int32_t>(i), used[i]));
     graph.tensors.push_back(std::move(tensor));
   }
   return {};

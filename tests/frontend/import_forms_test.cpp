@@ -1,0 +1,424 @@
+// Goal: forms of models that TFLite and TFLite Micro take are taken: valid files in memory import, and where values matter the reference, the host's
+// operators and a compiled package all give what was computed by hand.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "../compiler/package_runner.h"
+#include "model_builder.h"
+
+#include "compiler/compiler.h"
+#include "host/host.h"
+#include "import/tflite/import.h"
+#include "naru/profile/profile.h"
+#include "reference/interpreter.h"
+
+#include <flatbuffers/flexbuffers.h>
+
+namespace naru::sdk {
+namespace {
+
+using ::testing::HasSubstr;
+using testing_models::ModelBuilder;
+using testing_models::Sample;
+using namespace naru::sdk::tflite;
+using Bytes = std::vector<std::byte>;
+
+template <typename T>
+Bytes bytes_of(const std::vector<T>& values) {
+  const auto span = std::as_bytes(std::span(values));
+  return {span.begin(), span.end()};
+}
+
+graph::Graph imported(const ModelBuilder& builder) {
+  auto graph = import_tflite(builder.bytes());
+  EXPECT_TRUE(graph) << (graph ? "" : graph.error().to_string(true));
+  return graph.value_or(graph::Graph());
+}
+
+std::string refusal_of(const ModelBuilder& builder) {
+  const auto graph = import_tflite(builder.bytes());
+  return graph ? "accepted" : graph.error().id_text() + " " + graph.error().message();
+}
+
+/// Every operator by the host's kernels, in order.
+std::vector<Bytes> run_on_host(const graph::Graph& graph, const std::vector<Bytes>& inputs) {
+  std::vector<Bytes> values(graph.tensors.size());
+  for (std::size_t i = 0; i < values.size(); ++i) values[i].assign(graph.tensors[i].constant.begin(), graph.tensors[i].constant.end());
+  for (std::size_t i = 0; i < inputs.size(); ++i) values[static_cast<std::size_t>(graph.inputs[i])] = inputs[i];
+  for (const graph::State& state : graph.states) values[static_cast<std::size_t>(state.before)].assign(state.initial.begin(), state.initial.end());
+  for (const graph::Operator& op : graph.operators) {
+    std::vector<std::span<const std::byte>> operands;
+    for (graph::TensorId id : op.inputs) operands.push_back(id == graph::kAbsent ? std::span<const std::byte>() : values[static_cast<std::size_t>(id)]);
+    for (graph::TensorId id : op.outputs) values[static_cast<std::size_t>(id)].resize(graph::byte_size(graph.tensor(id)));
+    std::vector<std::span<std::byte>> results;
+    for (graph::TensorId id : op.outputs) results.emplace_back(values[static_cast<std::size_t>(id)]);
+    const auto done = host::execute(op, graph.tensors, operands, results);
+    EXPECT_TRUE(done) << done.error().to_string();
+  }
+  std::vector<Bytes> outputs;
+  for (graph::TensorId id : graph.outputs) outputs.push_back(values[static_cast<std::size_t>(id)]);
+  return outputs;
+}
+
+Result<package::Package> compiled(const graph::Graph& graph) {
+  static const abi::Chip kChip = profile::load("tiny").value().chip;
+  auto package = compiler::compile(graph, kChip, {.profile = "tiny", .keep_tensors = {}});
+  EXPECT_TRUE(package) << package.error().to_string();
+  return package;
+}
+
+std::vector<Bytes> run_compiled(const graph::Graph& graph, const std::vector<Bytes>& inputs) {
+  const auto package = compiled(graph);
+  if (!package) return {};
+  const auto tensors = testing::run_package(*package, inputs);
+  EXPECT_TRUE(tensors) << tensors.error().to_string();
+  if (!tensors) return {};
+  std::vector<Bytes> outputs;
+  for (const auto index : package->outputs) outputs.push_back((*tensors)[index]);
+  return outputs;
+}
+
+template <typename T>
+std::vector<std::vector<T>> values_of(const std::vector<Bytes>& all) {
+  std::vector<std::vector<T>> result;
+  for (const Bytes& bytes : all) {
+    result.emplace_back(bytes.size() / sizeof(T));
+    std::memcpy(result.back().data(), bytes.data(), bytes.size());
+  }
+  return result;
+}
+
+/// The three agree on `expected`, the outputs in order.
+template <typename T>
+void expect_outputs(const ModelBuilder& builder, const std::vector<Bytes>& inputs, const std::vector<std::vector<T>>& expected) {
+  const graph::Graph graph = imported(builder);
+  if (graph.outputs.empty()) return;
+  const std::vector<std::span<const std::byte>> spans(inputs.begin(), inputs.end());
+  const auto judged = reference::run(graph, spans);
+  ASSERT_TRUE(judged) << judged.error().to_string();
+  EXPECT_EQ(values_of<T>(judged->outputs), expected) << "reference";
+  EXPECT_EQ(values_of<T>(run_on_host(graph, inputs)), expected) << "host";
+  EXPECT_EQ(values_of<T>(run_compiled(graph, inputs)), expected) << "package";
+}
+
+/// One input x of `shape`; what a test adds comes after it.
+struct OneInput : ModelBuilder {
+  explicit OneInput(std::vector<std::int32_t> shape, TensorType type = TensorType_FLOAT32, std::vector<float> scales = {}, std::int64_t zero_point = 0) {
+    graph().inputs = {add_tensor("x", std::move(shape), type, std::move(scales), zero_point)};
+  }
+  int ends(std::vector<std::int32_t> shape, TensorType type = TensorType_FLOAT32, std::vector<float> scales = {}, std::int64_t zero_point = 0) {
+    const int y = add_tensor("y", std::move(shape), type, std::move(scales), zero_point);
+    graph().outputs = {y};
+    return y;
+  }
+  template <typename T>
+  int numbers(std::vector<std::int32_t> shape, const std::vector<T>& values) {
+    return constant<T>(add_tensor("numbers", std::move(shape), sizeof(T) == 8 ? TensorType_INT64 : TensorType_INT32), values);
+  }
+};
+
+TEST(ImportForms, TakeAPadValueAsAThirdOperand) {
+  OneInput b({1, 3}, TensorType_INT8, {0.5F}, 1);
+  const int value = b.constant<std::int8_t>(b.add_tensor("value", {1}, TensorType_INT8, {0.5F}, 1), {9});
+  const int paddings = b.numbers<std::int32_t>({2, 2}, {0, 1, 1, 0});
+  b.add_operator(BuiltinOperator_PADV2, {0, paddings, value}, {b.ends({2, 4}, TensorType_INT8, {0.5F}, 1)}, PadV2OptionsT());
+  expect_outputs<std::int8_t>(b, {bytes_of<std::int8_t>({1, 2, 3})}, {{9, 1, 2, 3, 9, 9, 9, 9}});
+  b.tensor(value).quantization->zero_point = {2};
+  EXPECT_THAT(refusal_of(b), HasSubstr("NARU-0206 Operator 0 PADV2, tensor 1 \"value\", quantization"));
+  b.op(0).inputs.pop_back();
+  EXPECT_THAT(refusal_of(b), HasSubstr("operand 2 is left out"));
+}
+
+TEST(ImportForms, TakePaddingsOfWholeNumbersTruthsAndPlainBytes) {
+  const auto padded = [](TensorType type) {
+    OneInput b({2}, type);
+    const int paddings = b.numbers<std::int32_t>({1, 2}, {1, 1});
+    b.add_operator(BuiltinOperator_PAD, {0, paddings}, {b.ends({4}, type)}, PadOptionsT());
+    return b;
+  };
+  expect_outputs<std::int32_t>(padded(TensorType_INT32), {bytes_of<std::int32_t>({-7, 8})}, {{0, -7, 8, 0}});
+  expect_outputs<std::int64_t>(padded(TensorType_INT64), {bytes_of<std::int64_t>({-7, 1LL << 40})}, {{0, -7, 1LL << 40, 0}});
+  expect_outputs<std::uint8_t>(padded(TensorType_BOOL), {bytes_of<std::uint8_t>({1, 0})}, {{0, 1, 0, 0}});
+  expect_outputs<std::int8_t>(padded(TensorType_INT8), {bytes_of<std::int8_t>({-7, 8})}, {{0, -7, 8, 0}});
+}
+
+TEST(ImportForms, LeaveSignaturesOfOtherSubgraphsAlone) {
+  ModelBuilder b = Sample::make();
+  b.model.subgraphs.push_back(std::make_unique<SubGraphT>());
+  auto signature = std::make_unique<SignatureDefT>();
+  signature->signature_key = "init";
+  signature->subgraph_index = 1;
+  signature->inputs.push_back(std::make_unique<TensorMapT>());
+  signature->inputs[0]->tensor_index = 12345;
+  b.model.signature_defs.push_back(std::move(signature));
+  EXPECT_EQ(imported(b).signatures.size(), 1U);
+}
+
+TEST(ImportForms, GiveAConstantAsAnOutput) {
+  OneInput b({2});
+  const int y = b.ends({2});
+  b.add_operator(BuiltinOperator_ABS, {0}, {y}, AbsOptionsT());
+  const int constant = b.constant<float>(b.add_tensor("constant", {3}, TensorType_FLOAT32), {1.0F, 2.0F, 3.0F});
+  b.graph().outputs = {y, constant};
+  expect_outputs<float>(b, {bytes_of<float>({-1.0F, 5.0F})}, {{1.0F, 5.0F}, {1.0F, 2.0F, 3.0F}});
+}
+
+TEST(ImportForms, ReplicateTheOnlyZeroPointOfManyScales) {
+  ModelBuilder b = Sample::make();
+  b.tensor(Sample::kConvFilter).quantization->zero_point = {0};
+  EXPECT_EQ(imported(b).tensor(Sample::kConvFilter).quantization->zero_points, std::vector<std::int32_t>(8, 0));
+  b.tensor(Sample::kConvFilter).quantization->zero_point = {0, 0};
+  EXPECT_THAT(refusal_of(b), HasSubstr("ensor 2 \"conv/filter\", quantization.zero_point: has 2 values for 8 scales"));
+}
+
+TEST(ImportForms, TakeHalfAQuantisationAsNone) {
+  ModelBuilder b = Sample::make();
+  b.tensor(Sample::kDenseBias).quantization->zero_point.clear();
+  b.tensor(Sample::kConvBias).quantization->scale.clear();
+  const graph::Graph graph = imported(b);
+  EXPECT_FALSE(graph.tensor(Sample::kDenseBias).quantization);
+  EXPECT_FALSE(graph.tensor(Sample::kConvBias).quantization);
+  b = Sample::make();
+  b.tensor(Sample::kConvBias).quantization->scale.assign(8, 0.0F);
+  EXPECT_FALSE(imported(b).tensor(Sample::kConvBias).quantization);
+  b.tensor(Sample::kConvFilter).quantization->zero_point.clear();
+  EXPECT_THAT(refusal_of(b), HasSubstr("Operator 1 CONV_2D, tensor 2 \"conv/filter\", quantization: is missing"));
+}
+
+TEST(ImportForms, DoNotMindTensorsThatNobodyUses) {
+  ModelBuilder b = Sample::make();
+  const int text = b.add_tensor("text", {1}, TensorType_STRING);
+  const int sparse = b.add_tensor("sparse", {4}, TensorType_INT8);
+  const int custom = b.add_tensor("custom", {4}, TensorType_INT8, {1.0F});
+  b.tensor(sparse).sparsity = std::make_unique<SparsityParametersT>();
+  b.tensor(custom).quantization->details_kind = 1;
+  EXPECT_EQ(imported(b).tensors.size(), 31U);
+  b.graph().outputs.push_back(text);
+  EXPECT_THAT(refusal_of(b), HasSubstr("ensor 28 \"text\", type: is STRING"));
+}
+
+TEST(ImportForms, TakeAComputedBiasOfAFloatTransposeConvolution) {
+  OneInput b({1, 1, 1, 1});
+  const int bias = b.add_tensor("bias", {1}, TensorType_FLOAT32);
+  b.graph().inputs.push_back(bias);
+  const int shape = b.numbers<std::int32_t>({4}, {1, 2, 2, 1});
+  const int filter = b.constant<float>(b.add_tensor("filter", {1, 2, 2, 1}, TensorType_FLOAT32), {1.0F, 2.0F, 3.0F, 4.0F});
+  TransposeConvOptionsT options;
+  options.padding = Padding_VALID;
+  options.stride_h = options.stride_w = 1;
+  b.add_operator(BuiltinOperator_TRANSPOSE_CONV, {shape, filter, 0, bias}, {b.ends({1, 2, 2, 1})}, options);
+  expect_outputs<float>(b, {bytes_of<float>({10.0F}), bytes_of<float>({0.5F})}, {{10.5F, 20.5F, 30.5F, 40.5F}});
+}
+
+/// Two anchors, one of them found; `shapes` are what the file says of the results.
+OneInput detection(const std::vector<std::vector<std::int32_t>>& shapes) {
+  OneInput b({1, 2, 4});
+  const int scores = b.constant<float>(b.add_tensor("scores", {1, 2, 2}, TensorType_FLOAT32), {0.0F, 0.9F, 0.8F, 0.1F});
+  const int anchors = b.constant<float>(b.add_tensor("anchors", {2, 4}, TensorType_FLOAT32), {0.5F, 0.5F, 1.0F, 1.0F, 0.25F, 0.25F, 0.5F, 0.5F});
+  std::vector<std::int32_t> results;
+  for (const auto& shape : shapes) results.push_back(b.add_tensor("found", shape, TensorType_FLOAT32));
+  const int op = b.add_operator(BuiltinOperator_CUSTOM, {0, scores, anchors}, results);
+  b.code_of(op).custom_code = "TFLite_Detection_PostProcess";
+  flexbuffers::Builder map;
+  map.Map([&] {
+    map.Int("max_detections", 1);
+    map.Int("max_classes_per_detection", 1);
+    map.Int("num_classes", 1);
+    map.Float("nms_score_threshold", 0.5F);
+    map.Float("nms_iou_threshold", 0.5F);
+    for (const char* scale : {"y_scale", "x_scale", "h_scale", "w_scale"}) map.Float(scale, 1.0F);
+  });
+  map.Finish();
+  b.op(op).custom_options = map.GetBuffer();
+  b.graph().outputs = results;
+  return b;
+}
+
+TEST(ImportForms, GiveDetectionsTheirOwnShapes) {
+  const graph::Graph graph = imported(detection({{1, 10, 4}, {}, {1, 10}, {1, 1}}));
+  std::vector<graph::Shape> shapes;
+  for (graph::TensorId id : graph.outputs) shapes.push_back(graph.tensor(id).shape);
+  EXPECT_EQ(shapes, (std::vector<graph::Shape>{{1, 1, 4}, {1, 1}, {1, 1}, {1}}));
+  OneInput b = detection({{1, 10, 4}, {}, {1, 10}, {1, 1}});
+  const int boxes = b.graph().outputs[0];
+  b.add_operator(BuiltinOperator_ABS, {boxes}, {b.add_tensor("read", {1, 10, 4}, TensorType_FLOAT32)}, AbsOptionsT());
+  EXPECT_THAT(refusal_of(b), HasSubstr("is 1x10x4; inputs and options give 1x1x4"));
+}
+
+/// READ_VARIABLE as 1x4, ASSIGN_VARIABLE of 2x2: y = variable + 0, variable = x.
+TEST(ImportForms, SeeAVariableUnderSeveralShapesAndWithoutAName) {
+  OneInput b({2, 2});
+  const int handle = b.add_tensor("handle", {1}, TensorType_RESOURCE);
+  const int y = b.ends({1, 4});
+  b.add_operator(BuiltinOperator_VAR_HANDLE, {}, {handle});
+  b.add_operator(BuiltinOperator_READ_VARIABLE, {handle}, {y}, ReadVariableOptionsT());
+  b.add_operator(BuiltinOperator_ASSIGN_VARIABLE, {handle, 0}, {}, AssignVariableOptionsT());
+  const graph::Graph graph = imported(b);
+  ASSERT_EQ(graph.states.size(), 1U);
+  std::vector<reference::Bytes> states;
+  const Bytes input = bytes_of<float>({1.0F, 2.0F, 3.0F, 4.0F});
+  const std::span<const std::byte> inputs[] = {input};
+  for (const std::vector<float>& expected : {std::vector<float>(4, 0.0F), std::vector<float>{1.0F, 2.0F, 3.0F, 4.0F}}) {
+    const auto result = reference::run(graph, inputs, {.keep_intermediates = false, .states = &states});
+    ASSERT_TRUE(result) << result.error().to_string();
+    EXPECT_EQ(result->outputs[0], bytes_of(expected));
+  }
+  EXPECT_TRUE(compiled(graph));
+  b.tensor(0).shape = {2, 3};
+  EXPECT_THAT(refusal_of(b), HasSubstr("ASSIGN_VARIABLE"));
+}
+
+TEST(ImportForms, SumLongRowsOfSoftmaxOnTheHost) {
+  OneInput b({1, 5000}, TensorType_INT8, {0.5F}, 0);
+  SoftmaxOptionsT options;
+  options.beta = 1.0F;
+  b.add_operator(BuiltinOperator_SOFTMAX, {0}, {b.ends({1, 5000}, TensorType_INT8, {1.0F / 256.0F}, -128)}, options);
+  std::vector<std::int8_t> input(5000, -128);
+  std::vector<std::int8_t> expected(5000, -128);
+  input[17] = 127;
+  expected[17] = 127;
+  expect_outputs<std::int8_t>(b, {bytes_of(input)}, {expected});
+  // One share in 8,192 rounds to nothing, and a sum that wraps is the same for all.
+  for (std::int32_t length : {5000, 8192, 9000}) {
+    OneInput same({1, length}, TensorType_INT8, {0.5F}, 0);
+    same.add_operator(BuiltinOperator_SOFTMAX, {0}, {same.ends({1, length}, TensorType_INT8, {1.0F / 256.0F}, -128)}, options);
+    const graph::Graph graph = imported(same);
+    const Bytes ones(static_cast<std::size_t>(length), std::byte{1});
+    const std::span<const std::byte> inputs[] = {ones};
+    const auto judged = reference::run(graph, inputs);
+    ASSERT_TRUE(judged);
+    EXPECT_EQ(run_on_host(graph, {ones}), judged->outputs) << length;
+  }
+}
+
+TEST(ImportForms, TakeOptionsThatAreLeftOut) {
+  OneInput b({2, 2});
+  b.add_operator(BuiltinOperator_RESHAPE, {0}, {b.ends({4})});
+  expect_outputs<float>(b, {bytes_of<float>({1.0F, 2.0F, 3.0F, 4.0F})}, {{1.0F, 2.0F, 3.0F, 4.0F}});
+  OneInput gathered({2, 2});
+  const int rows = gathered.numbers<std::int32_t>({3}, {1, 0, 1});
+  gathered.add_operator(BuiltinOperator_GATHER, {0, rows}, {gathered.ends({3, 2})});
+  expect_outputs<float>(gathered, {bytes_of<float>({1.0F, 2.0F, 3.0F, 4.0F})}, {{3.0F, 4.0F, 1.0F, 2.0F, 3.0F, 4.0F}});
+}
+
+/// 1 2 / 3 4 where the condition holds, else 10 20 / 30 40.
+OneInput selection(BuiltinOperator kind, bool constant) {
+  OneInput b({2}, TensorType_BOOL);
+  const int condition = constant ? b.constant<std::uint8_t>(b.add_tensor("condition", {2}, TensorType_BOOL), {1, 0}) : 0;
+  const int left = b.constant<float>(b.add_tensor("left", {2, 2}, TensorType_FLOAT32), {1.0F, 2.0F, 3.0F, 4.0F});
+  const int right = b.constant<float>(b.add_tensor("right", {2, 2}, TensorType_FLOAT32), {10.0F, 20.0F, 30.0F, 40.0F});
+  b.add_operator(kind, {condition, left, right}, {b.ends({2, 2})});
+  return b;
+}
+
+TEST(ImportForms, SelectByRowsInTheOldFormAndBroadcastInTheNew) {
+  const std::vector<Bytes> input{bytes_of<std::uint8_t>({1, 0})};
+  for (const bool constant : {false, true}) {
+    expect_outputs<float>(selection(BuiltinOperator_SELECT, constant), input, {{1.0F, 2.0F, 30.0F, 40.0F}});
+    expect_outputs<float>(selection(BuiltinOperator_SELECT_V2, constant), input, {{1.0F, 20.0F, 3.0F, 40.0F}});
+  }
+  OneInput b = selection(BuiltinOperator_SELECT, false);
+  b.tensor(0).shape = {1};
+  EXPECT_THAT(refusal_of(b), HasSubstr("Operator 0 SELECT, tensor 0 \"x\", shape: is 1; there are 2 rows"));
+  b = selection(BuiltinOperator_SELECT_V2, false);
+  b.tensor(0).shape = {3};
+  EXPECT_THAT(refusal_of(b), HasSubstr("does not broadcast"));
+}
+
+TEST(ImportForms, TakeParametersWithoutElements) {
+  OneInput b({1});
+  b.add_operator(BuiltinOperator_RESHAPE, {0, b.add_tensor("shape", {0}, TensorType_INT32)}, {b.ends({})}, ReshapeOptionsT());
+  expect_outputs<float>(b, {bytes_of<float>({5.0F})}, {{5.0F}});
+  // One dimension of 0 is how old converters write a scalar.
+  OneInput old({1});
+  old.add_operator(BuiltinOperator_RESHAPE, {0, old.numbers<std::int32_t>({1}, {0})}, {old.ends({})}, ReshapeOptionsT());
+  expect_outputs<float>(old, {bytes_of<float>({5.0F})}, {{5.0F}});
+
+  OneInput mean({2}, TensorType_INT8, {0.5F}, 0);
+  mean.add_operator(BuiltinOperator_MEAN, {0, mean.add_tensor("axes", {0}, TensorType_INT32)}, {mean.ends({2}, TensorType_INT8, {0.25F}, 1)},
+                    ReducerOptionsT());
+  expect_outputs<std::int8_t>(mean, {bytes_of<std::int8_t>({4, -5})}, {{9, -9}});
+  mean.tensor(mean.graph().outputs[0]).shape = {};
+  EXPECT_THAT(refusal_of(mean), HasSubstr("NARU-0209 Operator 0 MEAN"));
+}
+
+/// As converters write Flatten and Conv2DTranspose of an open batch: SHAPE, its first element, that with others as a new shape.
+int batch_of(OneInput& b) {
+  const int shape = b.add_tensor("shape", {4}, TensorType_INT32);
+  const int batch = b.add_tensor("batch", {}, TensorType_INT32);
+  StridedSliceOptionsT slice;
+  slice.shrink_axis_mask = 1;
+  b.add_operator(BuiltinOperator_SHAPE, {0}, {shape}, ShapeOptionsT());
+  b.add_operator(BuiltinOperator_STRIDED_SLICE,
+                 {shape, b.numbers<std::int32_t>({1}, {0}), b.numbers<std::int32_t>({1}, {1}), b.numbers<std::int32_t>({1}, {1})}, {batch}, slice);
+  return batch;
+}
+int packed(OneInput& b, std::vector<std::int32_t> parts) {
+  const auto count = static_cast<std::int32_t>(parts.size());
+  const int result = b.add_tensor("packed", {count}, TensorType_INT32);
+  PackOptionsT options;
+  options.values_count = count;
+  b.add_operator(BuiltinOperator_PACK, std::move(parts), {result}, options);
+  return result;
+}
+
+TEST(ImportForms, TakeShapesThatAreComputedFromTheBatch) {
+  const Bytes input = bytes_of<float>({1.0F, 2.0F, 3.0F, 4.0F});
+  OneInput flat({2, 1, 2, 1});
+  const int batch = batch_of(flat);
+  const int shape = packed(flat, {batch, flat.numbers<std::int32_t>({}, {-1})});
+  flat.add_operator(BuiltinOperator_RESHAPE, {0, shape}, {flat.ends({2, 2})}, ReshapeOptionsT());
+  expect_outputs<float>(flat, {input}, {{1.0F, 2.0F, 3.0F, 4.0F}});
+
+  OneInput wide({1, 1, 2, 1});
+  const int one = batch_of(wide);
+  const int size = packed(wide, {one, wide.numbers<std::int32_t>({}, {1}), wide.numbers<std::int32_t>({}, {4}), wide.numbers<std::int32_t>({}, {1})});
+  const int filter = wide.constant<float>(wide.add_tensor("filter", {1, 1, 2, 1}, TensorType_FLOAT32), {1.0F, 10.0F});
+  TransposeConvOptionsT options;
+  options.padding = Padding_VALID;
+  options.stride_h = options.stride_w = 2;
+  wide.add_operator(BuiltinOperator_TRANSPOSE_CONV, {size, filter, 0}, {wide.ends({1, 1, 4, 1})}, options);
+  expect_outputs<float>(wide, {bytes_of<float>({1.0F, 2.0F})}, {{1.0F, 10.0F, 2.0F, 20.0F}});
+
+  OneInput filled({2, 1, 2, 1});
+  const int dims = packed(filled, {batch_of(filled), filled.numbers<std::int32_t>({}, {1})});
+  const int value = filled.constant<float>(filled.add_tensor("value", {}, TensorType_FLOAT32), {7.0F});
+  filled.add_operator(BuiltinOperator_FILL, {dims, value}, {filled.ends({2, 1})}, FillOptionsT());
+  expect_outputs<float>(filled, {input}, {{7.0F, 7.0F}});
+}
+
+TEST(ImportForms, FollowNumbersIntoSlicesAndSizes) {
+  // UpSampling2D: the image's height and width, times two.
+  OneInput up({1, 1, 2, 1});
+  const int shape = up.add_tensor("shape", {4}, TensorType_INT32);
+  const int middle = up.add_tensor("middle", {2}, TensorType_INT32);
+  const int doubled = up.add_tensor("doubled", {2}, TensorType_INT32);
+  up.add_operator(BuiltinOperator_SHAPE, {0}, {shape}, ShapeOptionsT());
+  up.add_operator(BuiltinOperator_STRIDED_SLICE,
+                  {shape, up.numbers<std::int32_t>({1}, {1}), up.numbers<std::int32_t>({1}, {3}), up.numbers<std::int32_t>({1}, {1})}, {middle},
+                  StridedSliceOptionsT());
+  up.add_operator(BuiltinOperator_MUL, {middle, up.numbers<std::int32_t>({2}, {2, 2})}, {doubled}, MulOptionsT());
+  up.add_operator(BuiltinOperator_RESIZE_NEAREST_NEIGHBOR, {0, doubled}, {up.ends({1, 2, 4, 1})}, ResizeNearestNeighborOptionsT());
+  expect_outputs<float>(up, {bytes_of<float>({3.0F, 4.0F})}, {{3.0F, 3.0F, 4.0F, 4.0F, 3.0F, 3.0F, 4.0F, 4.0F}});
+  up.tensor(up.graph().outputs[0]).shape = {1, 2, 3, 1};
+  EXPECT_THAT(refusal_of(up), HasSubstr("Operator 3 RESIZE_NEAREST_NEIGHBOR"));
+
+  OneInput sliced({2, 1, 2, 1});
+  const int batch = batch_of(sliced);
+  const int begin = packed(sliced, {sliced.numbers<std::int32_t>({}, {1}), sliced.numbers<std::int32_t>({}, {0}), sliced.numbers<std::int32_t>({}, {0}),
+                                    sliced.numbers<std::int32_t>({}, {0})});
+  const int minus = sliced.add_tensor("minus", {}, TensorType_INT32);
+  sliced.add_operator(BuiltinOperator_SUB, {batch, sliced.numbers<std::int32_t>({}, {1})}, {minus}, SubOptionsT());
+  const int extent = packed(sliced, {minus, sliced.numbers<std::int32_t>({}, {1}), batch, sliced.numbers<std::int32_t>({}, {-1})});
+  sliced.add_operator(BuiltinOperator_SLICE, {0, begin, extent}, {sliced.ends({1, 1, 2, 1})}, SliceOptionsT());
+  expect_outputs<float>(sliced, {bytes_of<float>({1.0F, 2.0F, 3.0F, 4.0F})}, {{3.0F, 4.0F}});
+
+  OneInput unknown({2, 1, 2, 1});
+  const int given = unknown.add_tensor("given", {4}, TensorType_INT32);
+  unknown.graph().inputs.push_back(given);
+  unknown.add_operator(BuiltinOperator_SLICE, {0, given, given}, {unknown.ends({1, 1, 2, 1})}, SliceOptionsT());
+  EXPECT_THAT(refusal_of(unknown), HasSubstr("Operator 0 SLICE, tensor 1 \"given\", begin: is computed at run time"));
+}
+
+}  // namespace
+}  // namespace naru::sdk
