@@ -20,8 +20,6 @@
 namespace naru::generated {
 namespace {
 
-constexpr std::size_t kFailuresShown = 12;
-
 std::uint64_t number_from(const char* variable, std::uint64_t otherwise, int base) {
   const char* text = std::getenv(variable);
   return text == nullptr || *text == '\0' ? otherwise : std::strtoull(text, nullptr, base);
@@ -52,16 +50,35 @@ testing_models::ModelBuilder shrunk(Judge& judge, const Generated& generated, co
                 [&](const testing_models::ModelBuilder& smaller) { return judge.judge(smaller.bytes(), generated.seed).same_failure(verdict); });
 }
 
-/// Fails the test with all that is needed to see the error again.
-void report(Judge& judge, const Generated& generated, const Verdict& verdict) {
-  const testing_models::ModelBuilder small = shrunk(judge, generated, verdict);
-  const Verdict again = judge.judge(small.bytes(), generated.seed);
-  const std::string path = write(small, fmt::format("generated_{:x}.tflite", generated.seed));
-  ADD_FAILURE() << (verdict.outcome == Outcome::kRejected ? "rejected by " : "differs on ") << verdict.where << ": " << again.text << "\nseed " << std::hex
-                << generated.seed << std::dec << ", shrunk from " << operator_count(generated.builder) << " operators to " << operator_count(small) << ": "
-                << path << "\n"
-                << describe(small);
-}
+/// What failed: each way to fail is shown once and counted.
+class Failures {
+ public:
+  explicit Failures(Judge& judge) : judge_(judge) {}
+
+  void add(const Generated& generated, const Verdict& verdict) {
+    ++count_;
+    const testing_models::ModelBuilder small = shrunk(judge_, generated, verdict);
+    const std::string way = (verdict.outcome == Outcome::kRejected ? "rejected by " : "differs on ") + verdict.where +
+                            (verdict.error.empty() ? "" : " with " + verdict.error) + ", " + operator_names(small);
+    if (++ways_[way] > 1 || ways_.size() > kWaysShown) return;
+    const Verdict again = judge_.judge(small.bytes(), generated.seed);
+    const std::string path = write(small, fmt::format("generated_{:x}.tflite", generated.seed));
+    ADD_FAILURE() << way << ": " << again.text << "\nseed " << std::hex << generated.seed << std::dec << ", shrunk from " << operator_count(generated.builder)
+                  << " operators to " << operator_count(small) << ": " << path << "\n"
+                  << describe(small);
+  }
+  /// Says how often each way was seen.
+  [[nodiscard]] std::size_t count() const {
+    for (const auto& [way, times] : ways_) std::printf("    %zu times: %s\n", times, way.c_str());
+    return count_;
+  }
+
+ private:
+  static constexpr std::size_t kWaysShown = 40;
+  Judge& judge_;
+  std::size_t count_ = 0;
+  std::map<std::string, std::size_t> ways_;
+};
 
 /// Seeds of single models, all apart from each other.
 std::uint64_t seed_of(std::uint64_t seed, std::uint64_t index) { return Random(seed * 0x100000001B3ULL + index).next() >> 16; }
@@ -73,13 +90,14 @@ TEST(GeneratedModels, GiveTheReferencesResultsOnBothProfiles) {
   std::printf("    seed %llx, %llu models\n", static_cast<unsigned long long>(seed), static_cast<unsigned long long>(models));
   Judge judge;
   std::map<std::string, std::size_t> appearances;
-  std::size_t failures = 0, operators = 0;
+  Failures failures(judge);
+  std::size_t operators = 0;
   for (std::uint64_t i = 0; i < models; ++i) {
     const Generated generated = generate(seed_of(seed, i));
     for (std::size_t kind : generated.kinds) ++appearances[kinds()[kind].name];
     operators += operator_count(generated.builder);
     const Verdict verdict = judge.judge(generated.builder.bytes(), generated.seed);
-    if (!verdict.ok() && ++failures <= kFailuresShown) report(judge, generated, verdict);
+    if (!verdict.ok()) failures.add(generated, verdict);
   }
   const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   std::printf("    %zu operators, %llu models with state; over both profiles %llu on the NPU, %llu on the host; %.1f s\n   ", operators,
@@ -87,7 +105,7 @@ TEST(GeneratedModels, GiveTheReferencesResultsOnBothProfiles) {
               static_cast<unsigned long long>(judge.on_host), seconds);
   for (const auto& [name, times] : appearances) std::printf(" %s %zu", name.c_str(), times);
   std::printf("\n");
-  EXPECT_EQ(failures, 0U) << "of " << models << " models, seed " << std::hex << seed;
+  EXPECT_EQ(failures.count(), 0U) << "of " << models << " models, seed " << std::hex << seed;
   EXPECT_GT(judge.on_npu, 0U);
   EXPECT_GT(judge.on_host, 0U);
 }
@@ -129,13 +147,13 @@ class OneOperator : public ::testing::TestWithParam<std::size_t> {};
 TEST_P(OneOperator, GivesTheReferencesResultsOnBothProfiles) {
   const std::uint64_t models = number_from("NARU_SEEDS", 25, 10);
   Judge judge;
-  std::size_t failures = 0;
+  Failures failures(judge);
   for (std::uint64_t i = 0; i < models; ++i) {
     const Generated generated = generate_one(GetParam(), seed_of(11, i));
     const Verdict verdict = judge.judge(generated.builder.bytes(), generated.seed);
-    if (!verdict.ok() && ++failures <= 3) report(judge, generated, verdict);
+    if (!verdict.ok()) failures.add(generated, verdict);
   }
-  EXPECT_EQ(failures, 0U) << "of " << models << " models of " << kinds()[GetParam()].name;
+  EXPECT_EQ(failures.count(), 0U) << "of " << models << " models of " << kinds()[GetParam()].name;
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, OneOperator, ::testing::Range<std::size_t>(0, kinds().size()),

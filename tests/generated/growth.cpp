@@ -195,6 +195,14 @@ Value Growth::weights(const Shape& shape, TensorType type, std::int32_t axis, bo
   return value;
 }
 
+Value Growth::product(const Shape& shape, const Value& operand, const Value& factor) {
+  if (operand.type != TensorType_INT16) return tensor(shape, operand.type);
+  float largest = 0;
+  for (float scale : builder.tensor(factor.tensor).quantization->scale) largest = std::max(largest, scale);
+  const float least = largest * scale(operand) / 100.0F;
+  return quantized(shape, operand.type, std::max(any_scale(), least), 0);
+}
+
 int Growth::bias(std::int32_t channels, const Value& operand, const Value& filter) {
   if (chance(4)) return -1;
   if (operand.type == TensorType_FLOAT32) return constant(tensor({channels}, TensorType_FLOAT32)).tensor;

@@ -63,7 +63,7 @@ bool append_conv(Growth& g, const Value& value) {
   auto options = options_of<Conv2DOptionsT>(w);
   options.fused_activation_function = g.any_activation(value.type);
   const int bias = g.bias(channels, value, filter);
-  return g.add(BuiltinOperator_CONV_2D, {value.tensor, filter.tensor, bias}, {g.tensor(shape, value.type)}, options);
+  return g.add(BuiltinOperator_CONV_2D, {value.tensor, filter.tensor, bias}, {g.product(shape, value, filter)}, options);
 }
 
 bool append_depthwise(Growth& g, const Value& value) {
@@ -77,7 +77,7 @@ bool append_depthwise(Growth& g, const Value& value) {
   options.depth_multiplier = multiplier;
   options.fused_activation_function = g.any_activation(value.type);
   const int bias = g.bias(channels, value, filter);
-  return g.add(BuiltinOperator_DEPTHWISE_CONV_2D, {value.tensor, filter.tensor, bias}, {g.tensor(shape, value.type)}, options);
+  return g.add(BuiltinOperator_DEPTHWISE_CONV_2D, {value.tensor, filter.tensor, bias}, {g.product(shape, value, filter)}, options);
 }
 
 bool append_transpose_conv(Growth& g, const Value& value) {
@@ -95,7 +95,7 @@ bool append_transpose_conv(Growth& g, const Value& value) {
   options.fused_activation_function = ActivationFunctionType_NONE;
   std::vector<int> operands{g.indices({4}, shape).tensor, filter.tensor, value.tensor};
   if (const int bias = g.bias(channels, value, filter); bias >= 0) operands.push_back(bias);
-  return g.add(BuiltinOperator_TRANSPOSE_CONV, operands, {g.tensor(shape, value.type)}, options);
+  return g.add(BuiltinOperator_TRANSPOSE_CONV, operands, {g.product(shape, value, filter)}, options);
 }
 
 bool append_fully_connected(Growth& g, const Value& value) {
@@ -119,7 +119,7 @@ bool append_fully_connected(Growth& g, const Value& value) {
   if (!g.fits(shape)) return false;
   if (filter.tensor < 0) filter = g.weights({channels, depth}, value.type, 0, true);
   const int bias = g.bias(channels, value, filter);
-  return g.add(BuiltinOperator_FULLY_CONNECTED, {value.tensor, filter.tensor, bias}, {g.tensor(shape, value.type)}, options);
+  return g.add(BuiltinOperator_FULLY_CONNECTED, {value.tensor, filter.tensor, bias}, {g.product(shape, value, filter)}, options);
 }
 
 bool append_batch_matmul(Growth& g, const Value& value) {

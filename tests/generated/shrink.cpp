@@ -181,6 +181,12 @@ std::string describe(const ModelBuilder& builder) {
   return text;
 }
 
+std::string operator_names(const ModelBuilder& builder) {
+  std::vector<std::string> names;
+  for (const auto& op : main_of(builder).operators) names.emplace_back(EnumNameBuiltinOperator(code_of(builder, *op)));
+  return fmt::format("{}", fmt::join(names, " "));
+}
+
 std::size_t operator_count(const ModelBuilder& builder) { return main_of(builder).operators.size(); }
 
 }  // namespace naru::generated

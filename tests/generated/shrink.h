@@ -16,6 +16,9 @@ namespace naru::generated {
 /// "CONV_2D [1, 4, 4, 2] -> [1, 2, 2, 8]", a line per operator.
 [[nodiscard]] std::string describe(const testing_models::ModelBuilder& builder);
 
+/// "PAD CONV_2D".
+[[nodiscard]] std::string operator_names(const testing_models::ModelBuilder& builder);
+
 /// The operators that run, those of first values aside.
 [[nodiscard]] std::size_t operator_count(const testing_models::ModelBuilder& builder);
 
