@@ -6,8 +6,13 @@ namespace {
 
 Result<void> verify_pad(const Rules& rules) {
   NARU_TRY(const auto* options, rules.options<graph::PadOptions>());
-  NARU_CHECK_OK(rules.operands(1, 2));
+  const bool has_value = rules.op().kind == OperatorKind::kPadV2;
+  NARU_CHECK_OK(rules.operands(has_value ? 3 : 1, has_value ? 3 : 2));
   const Tensor& input = rules.input(0);
+  if (has_value) {
+    NARU_CHECK_OK(rules.movable(rules.input(2), rules.output()));
+    NARU_CHECK_OK(rules.shape(graph::element_count(rules.input(2)) == 1, rules.input(2), "must have one element"));
+  }
   NARU_CHECK_OK(rules.value(input));
   NARU_CHECK_OK(rules.value(rules.output()));
   NARU_CHECK_OK(rules.same_type(input, rules.output()));
