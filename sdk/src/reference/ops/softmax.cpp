@@ -198,10 +198,12 @@ void l2_normalization(const Call& call) {
     for_rows<Code, Code>(call, [&](const Code* input, Code* output, std::size_t depth) {
       std::int64_t squares = 0;
       for (std::size_t i = 0; i < depth; ++i) squares += (input[i] - zero) * (input[i] - zero);
-      const Rescale inverse = inverse_square_root_of(saturated(squares));
+      // Signed codes take the result's 1/128 into the shift; unsigned ones are multiplied by 128 before, which rounds at another place.
+      Rescale inverse = inverse_square_root_of(saturated(squares));
+      const bool is_signed = std::is_signed_v<Code>;
+      if (is_signed) inverse.shift += kOutputBits;
       for (std::size_t i = 0; i < depth; ++i)
-        output[i] =
-            static_cast<Code>(bounds.clamp(std::int64_t{apply(input[i] - zero, {inverse.multiplier, inverse.shift + kOutputBits})} + (bounds.low + 128)));
+        output[i] = static_cast<Code>(bounds.clamp(std::int64_t{apply((input[i] - zero) * (is_signed ? 1 : 1 << kOutputBits), inverse)} + (bounds.low + 128)));
     });
   });
 }
