@@ -48,6 +48,12 @@ Bytes input_of(const sdk::graph::Tensor& tensor, Random& random) {
   return bytes;
 }
 
+/// An input keeps its elements when others are cut away.
+std::uint64_t seed_of(const std::string& name, std::uint64_t seed) {
+  for (char letter : name) seed = Random(seed ^ static_cast<std::uint8_t>(letter)).next();
+  return seed;
+}
+
 bool same_float(std::uint32_t got_bits, std::uint32_t expected_bits) {
   const float got = std::bit_cast<float>(got_bits), expected = std::bit_cast<float>(expected_bits);
   if (std::isnan(got) || std::isnan(expected)) return std::isnan(got) && std::isnan(expected);
@@ -104,18 +110,20 @@ void Judge::plant_kernel_error(bool planted) {
   for (const auto& bench : benches_) bench->mock->plant(faults);
 }
 
-Verdict Judge::judge(const testing_models::SharedBytes& bytes, std::uint64_t seed) {
+Verdict Judge::judge(const testing_models::SharedBytes& bytes, std::uint64_t seed, std::size_t runs_wanted) {
   const Result<Model> model = Model::from_bytes(*bytes, "generated");
   if (!model) return rejected("importer", model.error());
   const Graph& graph = *model->handle()->graph;
-  const std::size_t runs = graph.states.empty() ? 1 : 3;
-  models_with_state += runs > 1 ? 1 : 0;
+  const std::size_t runs = std::max<std::size_t>(runs_wanted, graph.states.empty() ? 1 : 3);
+  models_with_state += graph.states.empty() ? 0 : 1;
 
   std::vector<std::vector<Bytes>> inputs(runs), expected(runs);
   std::vector<Bytes> states(graph.states.size());
   for (std::size_t run = 0; run < runs; ++run) {
-    Random random(seed + run);
-    for (const auto id : graph.inputs) inputs[run].push_back(input_of(graph.tensor(id), random));
+    for (const auto id : graph.inputs) {
+      Random random(seed_of(graph.tensor(id).name, seed + run));
+      inputs[run].push_back(input_of(graph.tensor(id), random));
+    }
     const std::vector<std::span<const std::byte>> views(inputs[run].begin(), inputs[run].end());
     auto result = sdk::reference::run(graph, views, {.states = &states});
     if (!result) return rejected("reference", result.error());

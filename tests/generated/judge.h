@@ -31,8 +31,8 @@ class Judge {
   Judge(const Judge&) = delete;
   Judge& operator=(const Judge&) = delete;
 
-  /// Runs the model once, or three times when it has a state; `seed` makes the inputs.
-  [[nodiscard]] Verdict judge(const testing_models::SharedBytes& model, std::uint64_t seed);
+  /// Runs the model once, or three times when it has a state, and at least `runs` times; `seed` and an input's name make its elements.
+  [[nodiscard]] Verdict judge(const testing_models::SharedBytes& model, std::uint64_t seed, std::size_t runs = 1);
 
   /// Every MAC result of both devices is off by one, or is right again.
   void plant_kernel_error(bool planted);

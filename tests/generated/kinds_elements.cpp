@@ -160,6 +160,11 @@ Kind curve(const char* name, BuiltinOperator code, unsigned types, Curve curve, 
 /// LOGISTIC, TANH: the result's quantisation is given.
 Kind squash(const char* name, BuiltinOperator code, bool logistic) {
   return {name, 4, kReal, 0, 5, [=](Growth& g, const Value& value) {
+            // The compiler's tables are TFLite Micro's bits for the scales that numerics 12 measured, which had no powers of two and none this large.
+            if ((set_of(value.type) & kBytes) != 0 && (g.scale(value) > 8.0F || std::exp2(std::round(std::log2(g.scale(value)))) == g.scale(value)))
+              return false;
+            // TFLite multiplies 16-bit codes with 3 * 4096 times their scale in 32 bits.
+            if (value.type == TensorType_INT16 && g.scale(value) > 5.0F) return false;
             Value result = value;
             switch (value.type) {
               case TensorType_INT8: result = g.quantized(value.shape, value.type, logistic ? 1.0F / 256 : 1.0F / 128, logistic ? -128 : 0); break;
