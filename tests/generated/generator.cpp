@@ -1,6 +1,7 @@
 // Chooses what the model grows by: a tensor, then a kind that can read it, by weight.
 #include "generator.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace naru::generated {
@@ -43,11 +44,13 @@ std::span<const Kind> kinds() {
 
 Generated generate(std::uint64_t seed, const Limits& limits) {
   Growth growth(seed, limits);
+  // A few are so large that they do not fit a small chip's memory in one piece.
+  if (growth.chance(48)) growth.limits = {std::min(limits.max_operators, 5), 4 * limits.max_dimension, 12 * limits.max_elements};
   for (std::int32_t inputs = growth.between(1, 3); inputs > 0; --inputs) add_any_input(growth);
   if (growth.chance(8)) growth.pool.push_back(growth.constant(growth.tensor(growth.any_shape(growth.between(1, 4)), growth.any_of(kInputTypes))));
   Generated generated;
   generated.seed = seed;
-  const auto wanted = static_cast<std::size_t>(growth.between(1, limits.max_operators));
+  const auto wanted = static_cast<std::size_t>(growth.between(1, growth.limits.max_operators));
   for (int attempts = 0; generated.kinds.size() < wanted && (attempts < 100 || generated.kinds.empty()); ++attempts) {
     // Late tensors more often, so that graphs grow deep as well as wide.
     const std::size_t size = growth.pool.size();

@@ -70,7 +70,7 @@ class Growth {
     return choices[random.below(N)];
   }
   Shape any_shape(std::int32_t rank);
-  float any_scale();
+  float any_scale(tflite::TensorType type = tflite::TensorType_INT8);
   std::int64_t any_zero(tflite::TensorType type);
   tflite::ActivationFunctionType any_activation(tflite::TensorType type);
   [[nodiscard]] bool fits(const Shape& shape) const;

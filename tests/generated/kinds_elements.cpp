@@ -159,10 +159,14 @@ Kind curve(const char* name, BuiltinOperator code, unsigned types, Curve curve, 
 
 /// LOGISTIC, TANH: the result's quantisation is given.
 Kind squash(const char* name, BuiltinOperator code, bool logistic) {
-  return {name, 4, kReal, 0, 5, [=](Growth& g, const Value& value) {
-            // The compiler's tables are TFLite Micro's bits for the scales that numerics 12 measured, which had no powers of two and none this large.
-            if ((set_of(value.type) & kBytes) != 0 && (g.scale(value) > 8.0F || std::exp2(std::round(std::log2(g.scale(value)))) == g.scale(value)))
-              return false;
+  return {name, 4, kReal, 0, 5, [=](Growth& g, const Value& given) {
+            Value value = given;
+            if ((set_of(value.type) & kBytes) != 0) {
+              // The compiler's tables are made in float, TFLite Micro's codes in fixed point; for most scales, and surely for these, both are the same.
+              constexpr float kScales[] = {0.003F, 0.0117F, 0.02F, 0.05F, 0.1F, 0.23F};
+              value = g.quantized(value.shape, value.type, g.any_of(kScales), g.any_zero(value.type));
+              g.add(BuiltinOperator_QUANTIZE, {given.tensor}, {value}, QuantizeOptionsT());
+            }
             // TFLite multiplies 16-bit codes with 3 * 4096 times their scale in 32 bits.
             if (value.type == TensorType_INT16 && g.scale(value) > 5.0F) return false;
             Value result = value;
@@ -186,8 +190,8 @@ bool append_leaky_relu(Growth& g, const Value& value) {
 
 bool append_prelu(Growth& g, const Value& value) {
   const Shape slopes = g.broadcastable(value.shape, false);
-  Value alpha = g.chance(4) ? g.partner(value, slopes, false) : g.constant(g.tensor(slopes, value.type));
-  Value result = g.tensor(value.shape, value.type);
+  const Value alpha = g.chance(4) ? g.partner(value, slopes, false) : g.constant(g.tensor(slopes, value.type));
+  const Value result = g.product(value.shape, value, alpha);
   return g.add(BuiltinOperator_PRELU, {value.tensor, alpha.tensor}, {result});
 }
 
@@ -196,7 +200,7 @@ bool append_quantize(Growth& g, const Value& value) {
   constexpr TensorType kTypes[] = {TensorType_INT8, TensorType_INT8, TensorType_UINT8, TensorType_INT16};
   TensorType type = g.any_of(kTypes);
   if (is_codes(value) && value.type != TensorType_UINT8 && g.chance(8)) type = TensorType_INT32;
-  const float scale = g.any_scale();
+  const float scale = g.any_scale(value.type == TensorType_INT16 ? value.type : type);
   return g.add(BuiltinOperator_QUANTIZE, {value.tensor}, {g.quantized(value.shape, type, scale, g.any_zero(type))}, QuantizeOptionsT());
 }
 

@@ -114,14 +114,27 @@ bool append_slice(Growth& g, const Value& value) {
 bool append_strided_slice(Growth& g, const Value& value) {
   StridedSliceOptionsT options;
   Shape begins, ends, strides, shape;
+  // Fewer entries than dimensions: the last ones are whole, or those in the place of an ellipsis.
   const std::int32_t named = g.chance(4) ? g.between(1, value.rank()) : value.rank();
+  const std::int32_t ellipsis = named < value.rank() && g.chance(2) ? g.between(0, named - 1) : -1;
+  const std::int32_t skipped = ellipsis < 0 ? 0 : value.rank() - named + 1;
   for (std::int32_t d = 0; d < value.rank(); ++d) {
     const std::int32_t extent = value.shape[static_cast<std::size_t>(d)];
-    if (d >= named) {
+    const auto entry = static_cast<std::int32_t>(begins.size());
+    const std::int32_t bit = 1 << entry;
+    if (entry == ellipsis) {
+      options.ellipsis_mask = bit;
+      for (std::int32_t i = 0; i < skipped; ++i) shape.push_back(value.shape[static_cast<std::size_t>(d + i)]);
+      begins.push_back(0);
+      ends.push_back(0);
+      strides.push_back(1);
+      d += skipped - 1;
+      continue;
+    }
+    if (entry >= named) {
       shape.push_back(extent);
       continue;
     }
-    const std::int32_t bit = 1 << d;
     const bool shrinks = g.chance(5);
     const std::int32_t stride = shrinks ? 1 : g.between(1, 3) * (g.chance(4) ? -1 : 1);
     std::int32_t begin = g.between(0, extent - 1);

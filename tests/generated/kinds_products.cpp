@@ -166,7 +166,7 @@ bool append_svdf(Growth& g, const Value& value) {
   const Value time = small_weights(g, {filters, memory}, state_type);
   const int bias = g.chance(4) ? -1 : plain_bias(g, units, is_float).tensor;
   const Shape state_shape{value.shape[0], filters * memory};
-  const float state_scale = g.any_scale();
+  const float state_scale = g.any_scale(state_type);
   const Value state = variable(g, is_float ? g.tensor(state_shape, state_type) : g.quantized(state_shape, state_type, state_scale, 0));
   return g.add(BuiltinOperator_SVDF, {value.tensor, feature.tensor, time.tensor, bias, state.tensor}, {g.tensor({value.shape[0], units}, value.type)}, options);
 }
