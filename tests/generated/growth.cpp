@@ -200,7 +200,7 @@ Value Growth::product(const Shape& shape, const Value& operand, const Value& fac
   if (operand.type != TensorType_INT16) return tensor(shape, operand.type);
   float largest = 0;
   for (float scale : builder.tensor(factor.tensor).quantization->scale) largest = std::max(largest, scale);
-  const float least = largest * scale(operand) / 100.0F;
+  const float least = largest * scale(operand) * 10.0F;
   return quantized(shape, operand.type, std::max(any_scale(operand.type), least), 0);
 }
 

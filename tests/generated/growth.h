@@ -100,7 +100,7 @@ class Growth {
 
   /// Weights for an operand of `type`, with a scale per index of `axis` or one.
   Value weights(const Shape& shape, tflite::TensorType type, std::int32_t axis, bool may_have_zero_point);
-  /// The result of `operand` times `factor`. 16-bit products are rescaled by less than 128, as TFLite demands.
+  /// The result of `operand` times `factor`. Sums of 16-bit products are rescaled to what fits 32 bits, as TFLite assumes.
   Value product(const Shape& shape, const Value& operand, const Value& factor);
   /// The tensor number of a bias, or -1 for none.
   int bias(std::int32_t channels, const Value& operand, const Value& weights);
