@@ -60,8 +60,8 @@ Shape Growth::any_shape(std::int32_t rank) {
 
 float Growth::any_scale(TensorType type) {
   constexpr float kScales[] = {0.0005F, 0.003F, 0.0117F, 0.02F, 0.05F, 0.1F, 0.23F, 0.9F};
-  // 16-bit codes times such a ratio do not fit 32 bits.
-  if (type != TensorType_INT16 && chance(16)) return chance(2) ? 1.0e-5F : 20.0F;
+  // 16-bit codes times the ratio of both would not fit 32 bits.
+  if (chance(16)) return type == TensorType_INT16 ? 4.0F : chance(2) ? 1.0e-5F : 20.0F;
   return any_of(kScales) * (1.0F + static_cast<float>(random.below(1000)) / 1000.0F);
 }
 
