@@ -175,9 +175,9 @@ Result<Run> prepare_comparison(const Call& call) {
   const ElementType type = call.in().type;
   const auto same = [](auto value) { return value; };
   Run run;
-  if (is_code8(type) && (call.in(0).quantization || call.in(1).quantization)) {
+  if (is_code(type) && (call.in(0).quantization || call.in(1).quantization)) {
     NARU_CHECK_OK(call.require_quantization({&call.in(0), &call.in(1)}));
-    for_type<std::int8_t, std::uint8_t>(type, [&](auto sample) { run = comparison_run<decltype(sample)>(call, plan, comparable(call.in(0)), comparable(call.in(1))); });
+    for_type<std::int8_t, std::uint8_t, std::int16_t>(type, [&](auto sample) { run = comparison_run<decltype(sample)>(call, plan, comparable(call.in(0)), comparable(call.in(1))); });
   } else if (type == ElementType::kBool) {
     const auto truth = [](std::uint8_t value) { return value != 0; };
     run = comparison_run<std::uint8_t>(call, std::move(plan), truth, truth);

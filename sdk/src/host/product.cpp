@@ -76,7 +76,11 @@ Run matmul_run(const Call& call, Matrices m, Finish finish) {
           const Term value = static_cast<Term>(m.adj_x ? x[d * m.rows + row] : x[row * m.depth + d]) - zero_x;
           for (std::size_t c = 0; c < m.columns; ++c) totals[c] += static_cast<Total>(value * (static_cast<Term>(m.adj_y ? y[c * m.depth + d] : y[d * m.columns + c]) - zero_y));
         }
-        for (std::size_t c = 0; c < m.columns; ++c) to[row * m.columns + c] = finished<T, Total>(finish, 0, totals[c], Total{0});
+        // A float sum is the result as it is, infinite or not.
+        for (std::size_t c = 0; c < m.columns; ++c) {
+          if constexpr (std::is_same_v<T, float>) to[row * m.columns + c] = totals[c];
+          else to[row * m.columns + c] = finished<T, Total>(finish, 0, totals[c], Total{0});
+        }
       }
     });
     data.store(0, result);
@@ -134,7 +138,7 @@ Result<Run> prepare_batch_matmul(const Call& call) {
   NARU_TRY(Finish finish, finish_of(call, 0, 1, 2, 1, 0, graph::Activation::kNone));
   const Matrices matrices{std::move(*batches), rows, depth, columns, options->adj_x, options->adj_y};
   Run run;
-  for_type<float, std::int8_t, std::int16_t>(call.in(0).type, [&](auto sample) { run = matmul_run<decltype(sample)>(call, matrices, finish); });
+  for_type<float, std::int8_t, std::uint8_t, std::int16_t>(call.in(0).type, [&](auto sample) { run = matmul_run<decltype(sample)>(call, matrices, finish); });
   if (!run) return call.no_type();
   return run;
 }

@@ -169,7 +169,9 @@ Result<void> verify_mean(const Rules& rules) {
   NARU_CHECK_OK(rules.output_shape(expected));
   const bool raw = rules.op().kind == OperatorKind::kReduceMax || rules.op().kind == OperatorKind::kReduceMin;
   if (raw) return rules.movable(input, rules.output());
-  return input.quantization && input.type != ElementType::kF32 ? rules.rescale(numerics::ratio_scale(input.scale(), rules.output().scale())) : Result<void>();
+  // Whole numbers are summed as they are, whatever they stand for.
+  const bool whole = input.type == ElementType::kI32 || input.type == ElementType::kI64;
+  return input.quantization && input.type != ElementType::kF32 && !whole ? rules.rescale(numerics::ratio_scale(input.scale(), rules.output().scale())) : Result<void>();
 }
 
 Result<void> verify_softmax(const Rules& rules) {

@@ -112,8 +112,11 @@ class Lowering {
     command.multiplier = node.multiplier.value;
     command.input_zero = node.input_zero;
     command.output_zero = node.output_zero;
-    command.activation_min = node.clamp.min;
-    command.activation_max = node.clamp.max;
+    // What is not rescaled is not clamped: the fields are unused then.
+    if (node.kind == abi::ReduceKind::kSum && output_.type != abi::ElementType::kI32) {
+      command.activation_min = node.clamp.min;
+      command.activation_max = node.clamp.max;
+    }
     const auto& shape = input(0).shape;
     const auto strides = dense_strides(shape, bytes(input(0)));
     std::vector<Dimension> dimensions(shape.size());

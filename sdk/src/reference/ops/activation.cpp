@@ -91,7 +91,7 @@ void prelu(const Call& call) {
   const Bounds bounds = codes_of(call.output().type);
   const std::int32_t zero_x = call.input(0).zero_point();
   const std::int32_t zero_alpha = call.input(1).zero_point();
-  dispatch<std::int8_t, std::uint8_t>(call, call.input(0).type, [&](auto code) {
+  dispatch<std::int8_t, std::uint8_t, std::int16_t>(call, call.input(0).type, [&](auto code) {
     using Code = decltype(code);
     for_pairs<Code, Code>(call, [&](Code a, Code b) {
       const std::int32_t x = a - zero_x;

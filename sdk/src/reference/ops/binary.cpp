@@ -36,12 +36,15 @@ template <typename Combine>
 void on_numbers(const Call& call, const Combine& combine) {
   const RealBounds reals = real_bounds_of(activation_of(call));
   const auto activation = activation_of(call);
+  // Those with a fused activation keep even without one to the finite numbers, as TFLite's kernels; the others do not clamp.
+  using Kind = graph::OperatorKind;
+  const bool clamps = call.op.kind == Kind::kAdd || call.op.kind == Kind::kSub || call.op.kind == Kind::kMul || call.op.kind == Kind::kDiv;
   dispatch<float, std::int32_t, std::int64_t, std::int16_t, std::int8_t, std::uint8_t>(call, call.input(0).type, [&](auto number) {
     using Number = decltype(number);
     for_pairs<Number, Number>(call, [&](Number a, Number b) -> Number {
       const Number value = combine(a, b);
       if constexpr (std::is_same_v<Number, float>)
-        return reals.clamp(value);
+        return clamps ? reals.clamp(value) : value;
       else if (activation == graph::Activation::kNone)
         return value;
       else

@@ -90,7 +90,10 @@ void svdf_reals(const Call& call) {
     for (std::size_t i = 0; i < sizes.inputs; ++i) sum += feature_weights[filter * sizes.inputs + i] * input[batch * sizes.inputs + i];
     return sum;
   });
-  const RealBounds bounds = real_bounds_of(call.options<graph::SvdfOptions>().activation);
+  const graph::Activation activation = call.options<graph::SvdfOptions>().activation;
+  // TFLite's activation of recurrent operators leaves infinities alone, and turns what is no number into the lower bound.
+  RealBounds bounds = real_bounds_of(activation);
+  if (activation == graph::Activation::kRelu) bounds.high = std::numeric_limits<float>::infinity();
   auto* output = call.out<float>();
   const std::size_t units = sizes.filters / sizes.rank;
   for (std::size_t batch = 0; batch < sizes.batches; ++batch) {
@@ -102,7 +105,7 @@ void svdf_reals(const Call& call) {
           sum += time_weights[filter * sizes.memory + m] * state[(batch * sizes.filters + filter) * sizes.memory + m];
         total += sum;
       }
-      *output++ = bounds.clamp(total);
+      *output++ = activation == graph::Activation::kNone ? total : std::max(bounds.low, std::min(total, bounds.high));
     }
   }
 }
