@@ -72,7 +72,8 @@ class Chooser {
     const std::uint32_t full = group_depth(w_);
     for (std::uint32_t depth : tile_sizes(full, abi::kWeightInputGroup)) {
       try_depth(std::min(depth, full));
-      if (best_ || !is_dense(w_) || w_.packed != graph::kAbsent) break;  // a reduction is split only when it must be, and can be
+      // A reduction is split only when it must be, and can be: 64-bit sums of 16-bit codes cannot be left and taken up again.
+      if (best_ || !is_dense(w_) || w_.packed != graph::kAbsent || w_.input_type == abi::ElementType::kI16) break;
     }
     return best_;
   }
