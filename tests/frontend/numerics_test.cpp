@@ -383,7 +383,7 @@ TEST(Curves, NeedNoShiftAtTheTablesOwnScales) {
   // 2^-11 is no case of its own for the sigmoid: 3 * 2^12 * 2^-11 = 6, doubled until it is over 16383.5: 6 * 2^12.
   EXPECT_EQ(numerics::logistic_i16_parameters(1.0F / 2048.0F).multiplier, 24576);
   EXPECT_EQ(numerics::logistic_i16_parameters(1.0F / 2048.0F).shift, 12);
-  EXPECT_EQ(numerics::logistic_i16_parameters(1000.0F).multiplier, 32767);
+  EXPECT_EQ(numerics::logistic_i16_parameters(1000.0F).multiplier, 65535);
   EXPECT_EQ(numerics::logistic_i16_parameters(1.0e-20F).shift, 31);
 }
 

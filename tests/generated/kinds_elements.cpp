@@ -160,15 +160,9 @@ Kind curve(const char* name, BuiltinOperator code, unsigned types, Curve curve, 
 /// LOGISTIC, TANH: the result's quantisation is given.
 Kind squash(const char* name, BuiltinOperator code, bool logistic) {
   return {name, 4, kReal, 0, 5, [=](Growth& g, const Value& given) {
-            Value value = given;
-            if ((set_of(value.type) & kBytes) != 0) {
-              // The compiler's tables are made in float, TFLite Micro's codes in fixed point; for most scales, and surely for these, both are the same.
-              constexpr float kScales[] = {0.003F, 0.0117F, 0.02F, 0.05F, 0.1F, 0.23F};
-              value = g.quantized(value.shape, value.type, g.any_of(kScales), g.any_zero(value.type));
-              g.add(BuiltinOperator_QUANTIZE, {given.tensor}, {value}, QuantizeOptionsT());
-            }
-            // 16-bit codes are multiplied with 3 * 4096 times their scale: the host's multiplier ends at 32767, the reference's does not.
-            if (value.type == TensorType_INT16 && g.scale(value) > 8.0F / 3.0F) return false;
+            const Value& value = given;
+            // TFLite multiplies 16-bit codes with 3 * 4096 times their scale in 32 bits.
+            if (value.type == TensorType_INT16 && g.scale(value) > 5.0F) return false;
             Value result = value;
             switch (value.type) {
               case TensorType_INT8: result = g.quantized(value.shape, value.type, logistic ? 1.0F / 256 : 1.0F / 128, logistic ? -128 : 0); break;

@@ -49,21 +49,24 @@ std::int32_t divide_by_power(std::int32_t value, int exponent) noexcept {
 
 std::int32_t saturating_left(std::int64_t value, int exponent) noexcept { return saturate(value * (std::int64_t{1} << exponent)); }
 
-std::int32_t exp_of_negative(std::int32_t value) noexcept {
-  constexpr int kFractionBits = 26;
-  constexpr std::int32_t kQuarter = 1 << (kFractionBits - 2);
+std::int32_t exp_of_negative(std::int32_t value, int integer_bits) noexcept {
+  const int fraction_bits = 31 - integer_bits;
+  const std::int32_t quarter = 1 << (fraction_bits - 2);
   // e^-(2^k) for k = -2 to 4, without integer bits.
   constexpr std::array<std::int32_t, 7> kFactors = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
   if (value == 0) return kMax;
-  const std::int32_t small = (value & (kQuarter - 1)) - kQuarter;
-  std::int32_t result = exp_of_small_negative(saturating_left(small, 5));
+  const std::int32_t small = (value & (quarter - 1)) - quarter;
+  std::int32_t result = exp_of_small_negative(saturating_left(small, integer_bits));
   const std::int32_t rest = wrapped_difference(small, value);
-  for (std::size_t i = 0; i < kFactors.size(); ++i)
-    if ((rest & (1 << (kFractionBits - 2 + static_cast<int>(i)))) != 0) result = rounding_high_mul(result, kFactors[i]);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(integer_bits) + 2; ++i)
+    if ((rest & (1 << (fraction_bits - 2 + static_cast<int>(i)))) != 0) result = rounding_high_mul(result, kFactors[i]);
   return result;
 }
 
-std::int32_t one_over_one_plus(std::int32_t value) noexcept {
+namespace {
+
+/// 2/(1 + value), with two integer bits.
+std::int32_t two_over_one_plus(std::int32_t value) noexcept {
   // Two integer bits: 48/17 - 32/17 * half the denominator, and three iterations.
   constexpr std::int32_t k48Over17 = 1515870810;
   constexpr std::int32_t kMinus32Over17 = -1010580540;
@@ -74,7 +77,24 @@ std::int32_t one_over_one_plus(std::int32_t value) noexcept {
     const std::int32_t error = wrapped_difference(kOne, rounding_high_mul(half, x));
     x = wrapped_sum(x, saturating_left(rounding_high_mul(x, error), 2));
   }
-  return saturating_left(x, 1);
+  return x;
+}
+
+}  // namespace
+
+std::int32_t one_over_one_plus(std::int32_t value) noexcept { return saturating_left(two_over_one_plus(value), 1); }
+
+std::int32_t logistic(std::int32_t value) noexcept {
+  if (value == 0) return 1 << 30;
+  const std::int32_t of_magnitude = one_over_one_plus(exp_of_negative(value > 0 ? -value : value, 4));
+  return value > 0 ? of_magnitude : kMax - of_magnitude;
+}
+
+std::int32_t tanh(std::int32_t value) noexcept {
+  if (value == 0) return 0;
+  // (1 - e) / (1 + e) of e^(-2 value): the same bits with one integer bit more are twice the value.
+  const std::int32_t magnitude = saturating_left(wrapped_difference(two_over_one_plus(exp_of_negative(value > 0 ? -value : value)), 1 << 29), 2);
+  return value > 0 ? magnitude : -magnitude;
 }
 
 std::int32_t logarithm(std::int32_t value) noexcept {

@@ -15,10 +15,13 @@ namespace naru::sdk::numerics {
 /// value * 2^exponent, saturated; exponent 0 to 31.
 [[nodiscard]] std::int32_t saturating_left(std::int64_t value, int exponent) noexcept;
 
-/// e^value for a value of 5 integer bits that is not over 0; the result has none.
-[[nodiscard]] std::int32_t exp_of_negative(std::int32_t value) noexcept;
+/// e^value for a value of 4 or 5 integer bits that is not over 0; the result has none.
+[[nodiscard]] std::int32_t exp_of_negative(std::int32_t value, int integer_bits = 5) noexcept;
 /// 1/(1 + value) for a value of no integer bits in 0 to 1; the result has none.
 [[nodiscard]] std::int32_t one_over_one_plus(std::int32_t value) noexcept;
+/// 1/(1 + e^-value) and tanh(value) for a value of 4 integer bits; the result has none.
+[[nodiscard]] std::int32_t logistic(std::int32_t value) noexcept;
+[[nodiscard]] std::int32_t tanh(std::int32_t value) noexcept;
 /// ln of a value of 12 integer bits; the result has 5.
 [[nodiscard]] std::int32_t logarithm(std::int32_t value) noexcept;
 

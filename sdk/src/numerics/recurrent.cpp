@@ -24,14 +24,14 @@ CurveParameters curve_parameters(float input_scale, int power_max) noexcept {
     const int left = kCurveFractionBits + *exponent;
     if (left >= 0 && left <= power_max) return {3 << left, 0};
   }
-  // Onto 1/(3 * 4096), with as many bits as a 16-bit multiplier has.
+  // Onto 1/(3 * 4096), with as many bits as a 16-bit multiplier has; a scale over 8/3 needs more, up to where the product of a code leaves 32 bits.
   double multiplier = static_cast<double>(input_scale) * 4096.0 * 3.0;
   CurveParameters parameters;
   while (multiplier <= 32767.0 / 2.0 && parameters.shift <= 30) {
     ++parameters.shift;
     multiplier *= 2.0;
   }
-  parameters.multiplier = static_cast<std::int32_t>(std::min(multiplier, 32767.0));
+  parameters.multiplier = static_cast<std::int32_t>(std::min(multiplier, 65535.0));
   return parameters;
 }
 

@@ -65,6 +65,18 @@ std::int32_t halved(Multiplier multiplier) noexcept {
   return multiplier.value >= std::numeric_limits<std::int32_t>::max() - (1 << 15) ? kInt16Max : (multiplier.value + (1 << 15)) >> 16;
 }
 
+/// Numerics 12 with 4 integer bits; `bits` of the curve's are after the result's point.
+CodeTable squash_table(const Tensor& input, const Tensor& output, int bits, std::int32_t (*curve)(std::int32_t)) {
+  const Range codes = code_range(output.type);
+  const Multiplier rescale = quantize_multiplier(static_cast<double>(input.scale()) * static_cast<double>(1 << 27));
+  const auto radius = static_cast<std::int32_t>(std::min(std::floor(std::ldexp(15.0, 27 - rescale.shift)), 1.0e6));
+  return tabulate(input, output, codes, [&](std::int32_t difference) {
+    if (difference <= -radius) return codes.min - output.zero_point();
+    if (difference >= radius) return codes.max - output.zero_point();
+    return divide_by_power(curve(multiply_by_quantized_multiplier(difference, rescale)), 31 - bits);
+  });
+}
+
 CodeTable hard_swish_table(const Tensor& input, const Tensor& output) {
   const float fine_scale = (1.0F / 128.0F) * input.scale();
   const float ratio = fine_scale / output.scale();
@@ -156,8 +168,8 @@ std::optional<CodeTable> unary_table(const graph::Operator& op, const Tensor& in
     case OperatorKind::kRsqrt: return rsqrt_table(input, output);
     case OperatorKind::kAbs: return rescaled([](std::int32_t difference) { return std::abs(difference); });
     case OperatorKind::kQuantize: return rescaled([](std::int32_t difference) { return difference; });
-    case OperatorKind::kLogistic: return curve([](float x) { return 1.0F / (1.0F + std::exp(-x)); });
-    case OperatorKind::kTanh: return curve([](float x) { return std::tanh(x); });
+    case OperatorKind::kLogistic: return squash_table(input, output, 8, logistic);
+    case OperatorKind::kTanh: return squash_table(input, output, 7, tanh);
     case OperatorKind::kElu: return curve([](float x) { return x < 0.0F ? std::exp(x) - 1.0F : x; });
     case OperatorKind::kGelu: {
       const auto* options = std::get_if<graph::GeluOptions>(&op.options);
