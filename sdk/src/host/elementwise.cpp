@@ -153,13 +153,6 @@ Result<Run> prepare_binary(const Call& call) {
   const bool divides = kind == OperatorKind::kFloorDiv || kind == OperatorKind::kFloorMod;
   const bool raw = kind == OperatorKind::kMinimum || kind == OperatorKind::kMaximum;
   if (is_code(type) && !divides && !raw) return prepare_binary_codes(call, std::move(plan), activation);
-  if (raw && is_code(type) && call.out().quantization) {
-    // Codes are compared as they are, so they have to mean the same.
-    NARU_CHECK_OK(call.require_quantization({&call.in(0), &call.in(1), &call.out()}));
-    for (const Tensor* tensor : call.inputs)
-      if (tensor->zero_point() != call.out().zero_point() || std::abs(tensor->scale() - call.out().scale()) > 1.0e-6F * std::max(1.0F, call.out().scale()))
-        return call.unsupported("operands and result have different quantisations");
-  }
   Run run;
   for_type<float, std::int32_t, std::int64_t>(type, [&](auto sample) { run = plain_run<decltype(sample)>(call, plan, activation); });
   if (!run && (divides || raw))

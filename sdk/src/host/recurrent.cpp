@@ -1,10 +1,12 @@
-// SVDF and UNIDIRECTIONAL_SEQUENCE_LSTM in float: the state comes in as an operand and goes out as a result.
+// SVDF in float and UNIDIRECTIONAL_SEQUENCE_LSTM (float, and integers of numerics 22): the state comes in as an operand and goes out as a result.
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <memory>
 
 #include "host/call.h"
+#include "host/curves.h"
+#include "host/weights.h"
 
 namespace naru::sdk::host {
 namespace {
@@ -41,6 +43,11 @@ Result<void> require_float(const Call& call) {
 }
 
 constexpr std::size_t kGates = 4;  // input, forget, cell, output: the file's order
+constexpr std::size_t kWeights = 1;
+constexpr std::size_t kRecurrent = 5;
+constexpr std::size_t kBias = 12;
+constexpr std::size_t kHidden = 18;
+constexpr std::size_t kCell = 19;
 
 struct Lstm {
   std::size_t batches = 0, steps = 0, inputs = 0, cells = 0;
@@ -64,6 +71,112 @@ void lstm_step(const Lstm& lstm, const float* input, const std::array<const floa
     if (lstm.clip > 0.0F) cell[c] = std::max(std::min(lstm.clip, cell[c]), -lstm.clip);
     hidden[c] = gates[c][3] * std::tanh(cell[c]);
   }
+}
+
+/// What a cell of codes computes with.
+struct CodeCell {
+  numerics::LstmParameters parameters;
+  numerics::Range codes;
+  std::int32_t input_zero = 0, hidden_zero = 0;
+  std::int32_t clip = 32768;  // past every code: none
+};
+
+std::int16_t clamped(std::int64_t value) noexcept { return static_cast<std::int16_t>(std::clamp<std::int64_t>(value, -32768, 32767)); }
+
+/// A row of a gate: activations of 8 bits have sums of 32, those of 16 bits sums of 64 (numerics 5).
+template <typename Code>
+std::int16_t gate_row(std::int64_t sum, const std::int8_t* weights, const Code* values, std::size_t count, std::int32_t zero,
+                      numerics::Multiplier multiplier) noexcept {
+  for (std::size_t i = 0; i < count; ++i) sum += weights[i] * (values[i] - zero);
+  if constexpr (sizeof(Code) == 1)
+    return clamped(numerics::multiply_by_quantized_multiplier(static_cast<std::int32_t>(sum), multiplier));
+  else
+    return clamped(rescale_wide(sum, multiplier));
+}
+
+/// The new cell of four gates and the one before, and what it shows.
+std::int16_t next_cell(const CodeCell& c, const std::array<std::int16_t, kGates>& gates, std::int16_t before) noexcept {
+  const std::int16_t kept = clamped(numerics::multiply_by_quantized_multiplier(gates[1] * before, c.parameters.forget_times_cell));
+  const std::int16_t added = clamped(numerics::multiply_by_quantized_multiplier(gates[0] * gates[2], c.parameters.input_times_cell_gate));
+  const std::int16_t sum = clamped(std::int64_t{kept} + added);
+  return c.clip > 32767 ? sum : static_cast<std::int16_t>(std::clamp<std::int32_t>(sum, -c.clip, c.clip));
+}
+template <typename Code>
+Code shown(const CodeCell& c, std::int16_t cell, std::int16_t gate) noexcept {
+  const std::int32_t product = tanh_i16(cell, c.parameters.cell_tanh) * gate;
+  return clamp_code<Code>(std::int64_t{numerics::multiply_by_quantized_multiplier(product, c.parameters.output)} + c.hidden_zero, c.codes);
+}
+
+/// The parameters are asked for with a graph of the operator alone.
+std::optional<numerics::LstmParameters> parameters_of(const Call& call) {
+  graph::Graph graph;
+  graph::Operator op = call.op;
+  for (std::size_t i = 0; i < call.inputs.size(); ++i) op.inputs[i] = call.has(i) ? graph.add_tensor(call.in(i)) : graph::kAbsent;
+  return numerics::lstm_parameters(graph, op);
+}
+
+template <typename Code>
+Result<Run> prepare_code_lstm(const Call& call, const Lstm& lstm) {
+  constexpr bool kWide = sizeof(Code) == 2;
+  std::array<ElementType, kGates> bias_types{};
+  for (std::size_t gate = 0; gate < kGates; ++gate) {
+    for (std::size_t i : {kWeights + gate, kRecurrent + gate}) {
+      if (call.in(i).type != ElementType::kI8) return call.unsupported("its weights are {}", abi::name_of(call.in(i).type));
+      NARU_CHECK_OK(call.require_quantization(call.in(i)));
+      if (call.in(i).zero_point() != 0) return call.unsupported("its weights have a zero point");
+    }
+    bias_types[gate] = call.has(kBias + gate) ? call.in(kBias + gate).type : ElementType::kI32;
+    if (bias_types[gate] != ElementType::kI32 && !(kWide && bias_types[gate] == ElementType::kI64))
+      return call.unsupported("its bias is {}", abi::name_of(bias_types[gate]));
+  }
+  for (const Tensor* tensor : {&call.in(kHidden), &call.out(0), &call.out(1)}) NARU_CHECK_OK(call.require_same_type(call.in(0), *tensor));
+  for (const Tensor* tensor : {&call.in(kCell), &call.out(2)})
+    if (tensor->type != ElementType::kI16) return call.unsupported("its cell is {}", abi::name_of(tensor->type));
+  NARU_CHECK_OK(call.require_quantization({&call.in(0), &call.in(kHidden), &call.in(kCell)}));
+  const auto parameters = parameters_of(call);
+  if (!parameters) return call.unsupported("its cell's scale {} is no power of two", call.in(kCell).scale());
+  // TFLite's sums of 64 bits know factors below 2^14.
+  for (const auto* list : {&parameters->from_input, &parameters->from_hidden})
+    for (const numerics::Multiplier& multiplier : *list)
+      if (multiplier.shift > (kWide ? 14 : 30)) return call.unsupported("its scales multiply to 2^{} or more", multiplier.shift);
+  CodeCell cell{*parameters, numerics::code_range(call.in(0).type), call.in(0).zero_point(), call.in(kHidden).zero_point()};
+  if (lstm.clip > 0.0F) cell.clip = parameters->cell_clip;
+  return Run([=](const Data& data) -> Result<void> {
+    const auto input = data.in<Code>(0);
+    const auto hidden_before = data.in<Code>(kHidden);
+    const auto states_before = data.in<std::int16_t>(kCell);
+    std::vector<Code> hidden(hidden_before.begin(), hidden_before.end());
+    std::vector<std::int16_t> states(states_before.begin(), states_before.end());
+    std::array<std::vector<std::int64_t>, kGates> bias;
+    for (std::size_t gate = 0; gate < kGates; ++gate) bias[gate] = bias_of<std::int64_t>(data, kBias + gate, bias_types[gate], lstm.cells);
+    const auto weights_of = [&](std::size_t operand) { return reinterpret_cast<const std::int8_t*>(data.bytes(operand).data()); };
+    std::vector<Code> next(lstm.cells);
+    std::vector<Code> result(lstm.batches * lstm.steps * lstm.cells);
+    for (std::size_t step = 0; step < lstm.steps; ++step)
+      for (std::size_t b = 0; b < lstm.batches; ++b) {
+        const std::size_t row = b * lstm.batch_stride + step * lstm.step_stride;
+        for (std::size_t c = 0; c < lstm.cells; ++c) {
+          std::array<std::int16_t, kGates> gates{};
+          for (std::size_t gate = 0; gate < kGates; ++gate) {
+            const std::int16_t from_input = gate_row(bias[gate][c], weights_of(kWeights + gate) + c * lstm.inputs, input.data() + row * lstm.inputs,
+                                                     lstm.inputs, cell.input_zero, cell.parameters.from_input[gate]);
+            const std::int16_t from_hidden = gate_row(std::int64_t{0}, weights_of(kRecurrent + gate) + c * lstm.cells, hidden.data() + b * lstm.cells,
+                                                      lstm.cells, cell.hidden_zero, cell.parameters.from_hidden[gate]);
+            const std::int16_t sum = clamped(std::int64_t{from_input} + from_hidden);
+            gates[gate] = gate == 2 ? tanh_i16(sum, cell.parameters.gate_tanh) : logistic_i16(sum, cell.parameters.gate_sigmoid);
+          }
+          std::int16_t& state = states[b * lstm.cells + c];
+          state = next_cell(cell, gates, state);
+          next[c] = shown<Code>(cell, state, gates[3]);
+        }
+        std::ranges::copy(next, hidden.begin() + static_cast<std::ptrdiff_t>(b * lstm.cells));
+        std::ranges::copy(next, result.begin() + static_cast<std::ptrdiff_t>(row * lstm.cells));
+      }
+    data.store(0, result);
+    data.store(1, hidden);
+    data.store(2, states);
+    return {};
+  });
 }
 
 }  // namespace
@@ -115,14 +228,9 @@ Result<Run> prepare_svdf(const Call& call) {
 }
 
 Result<Run> prepare_lstm(const Call& call) {
-  constexpr std::size_t kWeights = 1;
-  constexpr std::size_t kRecurrent = 5;
-  constexpr std::size_t kBias = 12;
-  constexpr std::size_t kHidden = 18;
-  constexpr std::size_t kCell = 19;
   const auto* options = call.options<graph::LstmOptions>();
   if (options == nullptr) return call.no_options();
-  NARU_CHECK_OK(require_float(call));
+  if (call.in(0).type == ElementType::kF32) NARU_CHECK_OK(require_float(call));
   const auto is_plain = [](std::size_t i) { return i <= 8 || (i >= kBias && i < kBias + kGates) || i == kHidden || i == kCell; };
   for (std::size_t i = 0; i < call.inputs.size(); ++i)
     if (call.has(i) && !is_plain(i)) return call.unsupported("it has operand {}: peepholes, projections and normalised layers have no kernel", i);
@@ -145,6 +253,9 @@ Result<Run> prepare_lstm(const Call& call) {
     fits = fits && count_of(call.in(kWeights + gate)) == lstm.cells * lstm.inputs && count_of(call.in(kRecurrent + gate)) == lstm.cells * lstm.cells &&
            (!call.has(kBias + gate) || count_of(call.in(kBias + gate)) == lstm.cells);
   NARU_CHECK_OK(call.require(fits, "its weights, states or results do not fit the operand"));
+  if (call.in(0).type == ElementType::kI8) return prepare_code_lstm<std::int8_t>(call, lstm);
+  if (call.in(0).type == ElementType::kI16) return prepare_code_lstm<std::int16_t>(call, lstm);
+  if (call.in(0).type != ElementType::kF32) return call.no_type();
   return Run([lstm, states](const Data& data) -> Result<void> {
     const auto input = data.in<float>(0);
     std::vector<std::unique_ptr<Values<float>>> owned;

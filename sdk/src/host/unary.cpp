@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "host/call.h"
+#include "host/curves.h"
 #include "naru/abi/sigmoid.h"
 #include "numerics/fixed_point.h"
 
@@ -98,6 +99,8 @@ std::int32_t curve_input(std::int16_t code, numerics::CurveParameters parameters
   return static_cast<std::int32_t>((product + (parameters.shift > 0 ? std::int64_t{1} << (parameters.shift - 1) : 0)) >> parameters.shift);
 }
 
+}  // namespace
+
 std::int16_t logistic_i16(std::int16_t code, numerics::CurveParameters parameters) noexcept {
   const std::int32_t x = curve_input(code, parameters);
   const std::int32_t magnitude = std::abs(x);
@@ -111,6 +114,8 @@ std::int16_t tanh_i16(std::int16_t code, numerics::CurveParameters parameters) n
   const std::int32_t result = magnitude >> 8 >= 255 ? 0xFFFF << 8 : on_sigmoid(magnitude, 8);
   return static_cast<std::int16_t>(x >= 0 ? (result - (1 << 23) + (1 << 7)) >> 8 : (-result + (1 << 23) + (1 << 7) - 1) >> 8);
 }
+
+namespace {
 
 /// Codes of 16 bits by integers: f(difference from the input's zero point) is the result's.
 template <typename F>

@@ -93,6 +93,9 @@ class Rules {
     return from.quantization && to.quantization ? same_quantization(from, to) : Result<void>();
   }
 
+  /// Codes that are copied as they are, whatever they mean on both sides: TFLite Micro's kernels do not look at the quantisation.
+  Result<void> copied(const Tensor& from, const Tensor& to) const { return same_type(from, to); }
+
   /// For operators that do not rescale: codes must mean the same on both sides.
   Result<void> same_quantization(const Tensor& a, const Tensor& b) const {
     const float difference = std::abs(a.scale() - b.scale());

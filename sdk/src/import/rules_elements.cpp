@@ -21,10 +21,6 @@ Result<void> verify_binary(const Rules& rules) {
   if (!has_codes(a)) return {};
   const double twice_max = 2.0 * static_cast<double>(std::max(a.scale(), b.scale()));
   switch (rules.op().kind) {
-    case OperatorKind::kMinimum:
-    case OperatorKind::kMaximum:
-      NARU_CHECK_OK(rules.same_quantization(a, output));
-      return rules.same_quantization(b, output);
     case OperatorKind::kMul: return rules.rescale(numerics::product_scale(a.scale(), b.scale(), output.scale()));
     case OperatorKind::kAdd:
     case OperatorKind::kSub: return rules.rescale(twice_max / ((a.type == ElementType::kI16 ? 32768.0 : 1048576.0) * static_cast<double>(output.scale())));

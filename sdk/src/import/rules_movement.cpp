@@ -25,14 +25,14 @@ Result<void> verify_pad(const Rules& rules) {
     expected.push_back(static_cast<std::int32_t>(extent));
   }
   NARU_CHECK_OK(rules.output_shape(expected));
-  return rules.movable(input, rules.output());
+  return rules.copied(input, rules.output());
 }
 
 Result<void> verify_transpose(const Rules& rules) {
   NARU_TRY(const auto* options, rules.options<graph::TransposeOptions>());
   NARU_CHECK_OK(rules.operands(1, 2));
   const Tensor& input = rules.input(0);
-  NARU_CHECK_OK(rules.movable(input, rules.output()));
+  NARU_CHECK_OK(rules.copied(input, rules.output()));
   NARU_CHECK_OK(rules.option(options->permutation.size() == input.shape.size(), "permutation",
                              fmt::format("has {} entries; the input has {} dimensions", options->permutation.size(), input.shape.size())));
   std::vector<bool> seen(input.shape.size());
@@ -68,10 +68,12 @@ Result<void> verify_concatenation(const Rules& rules) {
     extent += others[axis];
     others[axis] = expected[axis];
     NARU_CHECK_OK(rules.shape(others == expected, input, fmt::format("{} differs from the first input outside dimension {}", graph::to_string(input.shape), axis)));
-    // Numerics 18: u8 operands may be quantised differently, all others may not.
+    // Numerics 18: u8 operands that are quantised differently are rescaled, codes of 16 bits are copied.
     if (input.type == ElementType::kU8 && output.type == ElementType::kU8 && input.quantization && output.quantization) {
       NARU_CHECK_OK(rules.value(input));
       NARU_CHECK_OK(rules.value(output));
+    } else if (input.type == ElementType::kI16) {
+      NARU_CHECK_OK(rules.copied(input, output));
     } else {
       NARU_CHECK_OK(rules.movable(input, output));
     }
@@ -121,7 +123,7 @@ Result<void> verify_slice(const Rules& rules) {
   }
   NARU_CHECK_OK(rules.shape(graph::element_count(options->extent) == graph::element_count(rules.output()), rules.output(),
                             fmt::format("is {}; the slice is {}", graph::to_string(rules.output().shape), graph::to_string(options->extent))));
-  return rules.movable(input, rules.output());
+  return rules.copied(input, rules.output());
 }
 
 Result<void> verify_split(const Rules& rules) {
@@ -140,7 +142,7 @@ Result<void> verify_split(const Rules& rules) {
     if (!sized) NARU_CHECK_OK(rules.shape(others[axis] == rules.output().shape[axis], output, "is not as large as the first part"));
     others[axis] = input.shape[axis];
     NARU_CHECK_OK(rules.shape(others == input.shape, output, fmt::format("{} differs from the input outside dimension {}", graph::to_string(output.shape), axis)));
-    NARU_CHECK_OK(rules.movable(input, output));
+    NARU_CHECK_OK(rules.copied(input, output));
   }
   return rules.option(total == input.shape[axis], "axis", fmt::format("is split into {} of {}", total, input.shape[axis]));
 }
@@ -198,7 +200,7 @@ Result<void> verify_gather(const Rules& rules) {
     for (std::size_t i = 0; i < graph::element_count(indices); ++i)
       if (const std::int64_t at = index_at(indices, i); at < 0 || at >= input.shape[axis])
         return refuse(ErrorId::kModelConstant, place_of(rules.op(), indices, "buffer"), fmt::format("has index {}; dimension {} has {}", at, axis, input.shape[axis]));
-  return rules.movable(input, rules.output());
+  return rules.copied(input, rules.output());
 }
 
 Result<void> verify_gather_nd(const Rules& rules) {
@@ -216,7 +218,7 @@ Result<void> verify_gather_nd(const Rules& rules) {
     for (std::size_t i = 0; i < graph::element_count(indices); ++i)
       if (const std::int64_t at = index_at(indices, i); at < 0 || at >= input.shape[i % depth])
         return refuse(ErrorId::kModelConstant, place_of(rules.op(), indices, "buffer"), fmt::format("has index {}; dimension {} has {}", at, i % depth, input.shape[i % depth]));
-  return rules.movable(input, rules.output());
+  return rules.copied(input, rules.output());
 }
 
 /// TILE and BROADCAST_TO: the numbers were resolved into the output's shape; each dimension is a multiple, or was one.
@@ -231,7 +233,7 @@ Result<void> verify_tile(const Rules& rules) {
     const std::int32_t in = input.shape[d], out = output.shape[d + skipped];
     NARU_CHECK_OK(rules.shape(broadcast ? in == out || in == 1 : out % in == 0, output, fmt::format("is {}; the input is {}", graph::to_string(output.shape), graph::to_string(input.shape))));
   }
-  return rules.movable(input, output);
+  return broadcast ? rules.movable(input, output) : rules.copied(input, output);
 }
 
 Result<void> verify_blocks(const Rules& rules) {
@@ -254,7 +256,7 @@ Result<void> verify_blocks(const Rules& rules) {
     expected = {input.shape[0], static_cast<std::int32_t>(input.shape[1] / block), static_cast<std::int32_t>(input.shape[2] / block), static_cast<std::int32_t>(input.shape[3] * block * block)};
   }
   NARU_CHECK_OK(rules.output_shape(expected));
-  return rules.movable(input, rules.output());
+  return rules.copied(input, rules.output());
 }
 
 Result<void> verify_space_batch(const Rules& rules) {
@@ -283,7 +285,7 @@ Result<void> verify_space_batch(const Rules& rules) {
                              fmt::format("does not fit {} batches", input.shape[0])));
   expected[0] = static_cast<std::int32_t>(batch);
   NARU_CHECK_OK(rules.output_shape(expected));
-  return rules.movable(input, rules.output());
+  return rules.copied(input, rules.output());
 }
 
 Result<void> verify_resize(const Rules& rules) {
@@ -304,7 +306,7 @@ Result<void> verify_resize(const Rules& rules) {
   // Positions are kept in 1/1024 of an element, in 32 bits.
   for (const Tensor* tensor : {&input, &output})
     for (std::size_t d : {1U, 2U}) NARU_CHECK_OK(rules.shape(tensor->shape[d] <= 1 << 20, *tensor, "is larger than images can be resized"));
-  return rules.movable(input, output);
+  return rules.copied(input, output);
 }
 
 Result<void> verify_shape(const Rules& rules) {

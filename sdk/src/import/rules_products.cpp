@@ -143,7 +143,10 @@ Result<void> verify_lstm(const Rules& rules) {
     if (weights.zero_point() != 0) return refuse(ErrorId::kModelQuantization, place_of(rules.op(), weights, "quantization.zero_point"), fmt::format("is {}; weights must have 0", weights.zero_point()));
   }
   for (std::size_t i = 12; i <= 15; ++i) {
-    NARU_CHECK_OK(rules.type(rules.input(i), {is_float ? ElementType::kF32 : ElementType::kI32}));
+    if (input.type == ElementType::kI16)
+      NARU_CHECK_OK(rules.type(rules.input(i), {ElementType::kI32, ElementType::kI64}));
+    else
+      NARU_CHECK_OK(rules.type(rules.input(i), {is_float ? ElementType::kF32 : ElementType::kI32}));
     NARU_CHECK_OK(rules.shape(graph::element_count(rules.input(i)) == static_cast<std::uint64_t>(cells), rules.input(i), fmt::format("does not have {} values", cells)));
     if (!is_float) NARU_CHECK_OK(rules.constant(rules.input(i)));
   }

@@ -26,6 +26,9 @@ struct TfliteFile {
 [[nodiscard]] Result<void> read_tensors(const TfliteFile& file, graph::Graph& graph, const GraphLimits& limits);
 /// Refuses the first operator that Naru does not know, by name: what a model's owner needs to hear before anything else.
 [[nodiscard]] Result<void> check_operators_known(const TfliteFile& file);
+/// Converters keep weights in FLOAT16 behind a DEQUANTIZE: its result becomes a constant of f32, whose bytes are returned; the operator is done then.
+/// 0 when no FLOAT16 is there. Any other use of it is refused.
+[[nodiscard]] Result<std::uint64_t> widen_halves(const TfliteFile& file, graph::Graph& graph, const graph::Operator& op, const GraphLimits& limits);
 /// Fills graph.operators, resolving axes, paddings, permutations and shapes from constant operands.
 [[nodiscard]] Result<void> read_operators(const TfliteFile& file, graph::Graph& graph, const GraphLimits& limits);
 /// Files leave the shapes of what detection finds open, or write others: its options say them. What a later operator reads has the shape it was built for.

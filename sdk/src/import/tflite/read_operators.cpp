@@ -326,11 +326,12 @@ bool is_state_operator(const TfliteFile& file, std::int32_t index) {
 }
 
 /// SELECT of old takes a vector of conditions by rows, where SELECT_V2 broadcasts it along the last dimension: seen as [n, 1, ...] both are one.
-Result<void> stand_conditions_up(Graph& graph, Operator& op) {
+Result<void> stand_conditions_up(Graph& graph, Operator& op, const GraphLimits& limits) {
   if (op.input(1) == graph::kAbsent) return {};
   const Shape& rows = graph.tensor(op.inputs[1]).shape;
+  if (rows.size() > limits.rank_max) return {};  // verify_graph says so
   Tensor condition = graph.tensor(op.inputs[0]);
-  if (condition.shape.size() != 1 || rows.size() < 2) return {};
+  if (condition.type != abi::ElementType::kBool || condition.shape.size() != 1 || rows.size() < 2) return {};
   if (condition.shape[0] != rows[0])
     return refuse(ErrorId::kModelShape, place_of(op, condition, "shape"), fmt::format("is {}; there are {} rows", graph::to_string(condition.shape), rows[0]));
   condition.shape.resize(rows.size(), 1);
@@ -356,8 +357,9 @@ std::vector<graph::TensorId> ids_of(const flatbuffers::Vector<std::int32_t>* ids
 }
 
 /// Options are read with the help of operands, so operands must be tensors first; verify_graph asks more.
-Result<void> check_operands(const Graph& graph, const Operator& op) {
-  const auto count = static_cast<std::int64_t>(graph.tensors.size());
+Result<void> check_operands(const TfliteFile& file, const Operator& op) {
+  // The file's tensors: the graph may have more by now.
+  const std::int64_t count = file.subgraph->tensors() == nullptr ? 0 : file.subgraph->tensors()->size();
   for (graph::TensorId id : op.inputs)
     if (id < graph::kAbsent || id >= count) return refuse(ErrorId::kModelTensorIndex, place_of(op, "inputs"), fmt::format("names tensor {}; the model has {}", id, count));
   for (graph::TensorId id : op.outputs)
@@ -393,6 +395,7 @@ Result<void> check_operators_known(const TfliteFile& file) {
 Result<void> read_operators(const TfliteFile& file, Graph& graph, const GraphLimits& limits) {
   StateReader states(file, graph, limits);
   KnownNumbers known;
+  std::uint64_t widened_bytes = 0;
   const auto* operators = file.subgraph->operators();
   const std::size_t count = operators == nullptr ? 0 : operators->size();
   graph.operators.reserve(count);
@@ -408,16 +411,21 @@ Result<void> read_operators(const TfliteFile& file, Graph& graph, const GraphLim
     op.file_index = static_cast<std::int32_t>(i);
     op.inputs = ids_of(source.inputs());
     op.outputs = ids_of(source.outputs());
-    NARU_CHECK_OK(check_operands(graph, op));
+    NARU_CHECK_OK(check_operands(file, op));
     op.name = graph.tensor(op.outputs[0]).name;
     NARU_CHECK_OK(check_option_kind(source, op, *row));
+    NARU_TRY(const std::uint64_t widened, widen_halves(file, graph, op, limits));
+    widened_bytes += widened;
+    if (widened_bytes > limits.all_tensor_bytes_max)
+      return refuse(ErrorId::kModelLimit, place_of(op, "outputs"), fmt::format("bring all tensors over the limit of {} bytes", limits.all_tensor_bytes_max));
+    if (widened > 0) continue;
     const bool has_state = op.kind == OperatorKind::kSvdf || op.kind == OperatorKind::kUnidirectionalSequenceLstm;
     if (source.mutating_variable_inputs() != nullptr && !has_state)
       for (std::uint8_t mutating : *source.mutating_variable_inputs())
         if (mutating != 0) return refuse(ErrorId::kModelOperatorUnsupported, place_of(op, "mutating_variable_inputs"), "are set; this operator has no state");
     NARU_TRY(op.options, row->read(Source{source, op, graph, known}));
     drop_empty_parameters(graph, op);
-    if (row->code == tflite::BuiltinOperator_SELECT) NARU_CHECK_OK(stand_conditions_up(graph, op));
+    if (row->code == tflite::BuiltinOperator_SELECT) NARU_CHECK_OK(stand_conditions_up(graph, op, limits));
     if (op.kind == OperatorKind::kDetectionPostProcess) give_detections_shapes(file, graph, op);
     if (op.kind == OperatorKind::kSvdf) NARU_CHECK_OK(states.add_cell_state(op, 4));
     if (op.kind == OperatorKind::kUnidirectionalSequenceLstm)

@@ -1,4 +1,6 @@
 // Tensors and the buffers behind them. The FlatBuffers verifier has seen every table; indices and sizes inside them are checked here.
+#include <bit>
+#include <cmath>
 #include <limits>
 
 #include <fmt/format.h>
@@ -124,7 +126,52 @@ std::vector<bool> used_tensors(const tflite::SubGraph& subgraph, std::size_t cou
   return used;
 }
 
+float widened(std::uint16_t half) {
+  const std::uint32_t exponent = (half >> 10) & 0x1FU;
+  const std::uint32_t mantissa = half & 0x3FFU;
+  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16;
+  if (exponent == 0) return std::copysign(std::ldexp(static_cast<float>(mantissa), -24), std::bit_cast<float>(sign | 0x3F800000U));
+  // Infinities and NaN keep their exponent of ones.
+  const std::uint32_t wide = exponent == 0x1F ? 0xFFU : exponent + 112;
+  return std::bit_cast<float>(sign | wide << 23 | mantissa << 13);
+}
+
+bool is_half(const TfliteFile& file, graph::TensorId id) {
+  return id != graph::kAbsent && file.subgraph->tensors()->Get(static_cast<flatbuffers::uoffset_t>(id))->type() == tflite::TensorType_FLOAT16;
+}
+
 }  // namespace
+
+Result<std::uint64_t> widen_halves(const TfliteFile& file, graph::Graph& graph, const graph::Operator& op, const GraphLimits& limits) {
+  graph::TensorId half = graph::kAbsent;
+  for (const auto* list : {&op.inputs, &op.outputs})
+    for (graph::TensorId id : *list)
+      if (is_half(file, id)) half = id;
+  if (half == graph::kAbsent) return 0;
+  const graph::Tensor& source = graph.tensor(half);
+  if (op.kind != graph::OperatorKind::kDequantize || op.inputs != std::vector<graph::TensorId>{half} || op.outputs.size() != 1 || !source.is_constant())
+    return refuse(ErrorId::kModelTypeUnsupported, place_of(op, source, "type"), "is FLOAT16; only constants that DEQUANTIZE widens may be");
+  graph::Tensor& target = graph.tensor(op.outputs[0]);
+  const auto count = graph::checked_element_count(source.shape);
+  if (!count || *count != source.constant.size() / 2 || source.constant.size() % 2 != 0)
+    return refuse(ErrorId::kModelConstant, place_of(op, source, "buffer"),
+                  fmt::format("has {} bytes, which {} of FLOAT16 does not", source.constant.size(), graph::to_string(source.shape)));
+  if (target.type != ElementType::kF32)
+    return refuse(ErrorId::kModelTypeUnsupported, place_of(op, target, "type"), fmt::format("is {}; this operator gives f32", abi::name_of(target.type)));
+  if (target.shape != source.shape)
+    return refuse(ErrorId::kModelShape, place_of(op, target, "shape"),
+                  fmt::format("is {}; the operand is {}", graph::to_string(target.shape), graph::to_string(source.shape)));
+  if (target.is_constant() || target.is_variable)
+    return refuse(ErrorId::kModelGraph, place_of(op, target, "outputs"), "is a constant or a variable and would be overwritten");
+  if (*count > limits.tensor_bytes_max / sizeof(float))
+    return refuse(ErrorId::kModelLimit, place_of(op, target, "shape"),
+                  fmt::format("{} takes more than the limit of {} bytes", graph::to_string(target.shape), limits.tensor_bytes_max));
+  std::vector<std::byte> bytes(*count * sizeof(float));
+  for (std::size_t i = 0; i < *count; ++i)
+    store_le(bytes.data() + sizeof(float) * i, std::bit_cast<std::uint32_t>(widened(load_le<std::uint16_t>(source.constant.data() + 2 * i))));
+  target.constant = graph.keep(std::move(bytes));
+  return *count * sizeof(float);
+}
 
 Result<void> read_tensors(const TfliteFile& file, graph::Graph& graph, const GraphLimits& limits) {
   const auto* tensors = file.subgraph->tensors();
