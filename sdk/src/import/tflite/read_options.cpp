@@ -78,8 +78,8 @@ void drop_empty_parameters(const graph::Graph& graph, Operator& op) {
     case graph::OperatorKind::kBroadcastTo: break;
     default: return;
   }
-  for (std::size_t i = 1; i < op.inputs.size(); ++i)
-    if (op.inputs[i] != graph::kAbsent && graph::element_count(graph.tensor(op.inputs[i])) == 0) op.inputs[i] = graph::kAbsent;
+  // They are the last operands, so that none is left out in between.
+  while (op.inputs.size() > 1 && op.inputs.back() != graph::kAbsent && graph::element_count(graph.tensor(op.inputs.back())) == 0) op.inputs.pop_back();
 }
 
 Result<void> check_new_size(const Source& source) {
