@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
-#include <ranges>
 #include <set>
 
 #include "naru/base/bytes.h"
@@ -310,7 +309,8 @@ class Planner {
   /// What an operator of this job uses already, its weights among them: kept from its last user to this one where there is room.
   bool share_weights(std::uint32_t user, std::vector<std::uint64_t>& use) {
     const StagedOperator& op = operators_[user];
-    for (StagedWeights& weights : weights_ | std::views::reverse) {
+    for (auto at = weights_.rbegin(); at != weights_.rend(); ++at) {
+      StagedWeights& weights = *at;
       if (operators_[weights.first].job != op.job || op.weights_begin < weights.begin || op.weights_begin + op.weights_bytes > weights.begin + weights.bytes) continue;
       for (std::uint32_t i = weights.last + 1; i < user; ++i)
         if (use[i] + aligned(weights.bytes) > limit_) return false;
