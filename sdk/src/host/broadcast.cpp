@@ -36,4 +36,18 @@ std::optional<Broadcast> Broadcast::of(std::span<const graph::Shape* const> oper
   return result;
 }
 
+void Broadcast::walk_rows(Row row, void* function) const {
+  std::array<std::int64_t, 3> at{};
+  std::vector<std::int64_t> index(axes_.size() - 1);
+  for (std::size_t out = 0; out < count_; out += static_cast<std::size_t>(axes_.back().extent)) {
+    row(function, at, axes_.back(), out);
+    for (std::size_t d = index.size(); d-- > 0;) {
+      const bool wraps = ++index[d] == axes_[d].extent;
+      for (std::size_t k = 0; k < at.size(); ++k) at[k] += axes_[d].strides[k] * (wraps ? 1 - axes_[d].extent : 1);
+      if (!wraps) break;
+      index[d] = 0;
+    }
+  }
+}
+
 }  // namespace naru::sdk::host

@@ -3,8 +3,10 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "graph/graph.h"
@@ -45,20 +47,15 @@ class Broadcast {
     std::array<std::int64_t, 3> strides{};
   };
 
+  using Row = void (*)(void* function, const std::array<std::int64_t, 3>& at, const Axis& inner, std::size_t out);
+
+  /// One copy of the walk for all operators: only what is done along a row is theirs.
   template <typename F>
   void walk(F&& inner) const {
-    std::array<std::int64_t, 3> at{};
-    std::vector<std::int64_t> index(axes_.size() - 1);
-    for (std::size_t out = 0; out < count_; out += static_cast<std::size_t>(axes_.back().extent)) {
-      inner(at, axes_.back(), out);
-      for (std::size_t d = index.size(); d-- > 0;) {
-        const bool wraps = ++index[d] == axes_[d].extent;
-        for (std::size_t k = 0; k < at.size(); ++k) at[k] += axes_[d].strides[k] * (wraps ? 1 - axes_[d].extent : 1);
-        if (!wraps) break;
-        index[d] = 0;
-      }
-    }
+    walk_rows([](void* function, const std::array<std::int64_t, 3>& at, const Axis& axis, std::size_t out) { (*static_cast<std::remove_reference_t<F>*>(function))(at, axis, out); },
+              std::addressof(inner));
   }
+  void walk_rows(Row row, void* function) const;
 
   std::vector<Axis> axes_;  // outermost first; never empty
   std::size_t count_ = 1;

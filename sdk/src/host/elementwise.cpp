@@ -56,16 +56,21 @@ T power(T base, T exponent) noexcept {
 /// What of the second operand has no result.
 enum class Domain { kAll, kNotZero, kNotNegative };
 
+template <typename T>
+Result<void> check_domain(std::span<const T> values, Domain domain, const std::string& name) {
+  for (T value : values) {
+    if (domain == Domain::kNotZero && value == T{0}) return fail(ErrorId::kInvalidArgument, fmt::format("{}: division by zero", name));
+    if (domain == Domain::kNotNegative && value < T{0}) return fail(ErrorId::kInvalidArgument, fmt::format("{}: a negative exponent of an integer", name));
+  }
+  return {};
+}
+
 template <typename T, typename Out = T, typename F>
 Run binary_run(const Call& call, Broadcast plan, Domain domain, F f) {
   return [=, plan = std::move(plan), name = graph::describe(call.op)](const Data& data) -> Result<void> {
     const auto a = data.in<T>(0);
     const auto b = data.in<T>(1);
-    if (domain != Domain::kAll)
-      for (T value : b) {
-        if (domain == Domain::kNotZero && value == T{0}) return fail(ErrorId::kInvalidArgument, fmt::format("{}: division by zero", name));
-        if (domain == Domain::kNotNegative && value < T{0}) return fail(ErrorId::kInvalidArgument, fmt::format("{}: a negative exponent of an integer", name));
-      }
+    if (domain != Domain::kAll) NARU_CHECK_OK(check_domain<T>(b, domain, name));
     std::vector<Out> result(plan.count());
     plan.each([&](std::size_t i, std::size_t j, std::size_t k) { result[k] = f(a[i], b[j]); });
     data.store(0, result);
