@@ -10,6 +10,7 @@
 
 #include "naru/mock.h"
 #include "naru/naru.h"
+#include "support/cpu.h"
 #include "support/golden_models.h"
 #include "support/served_mock.h"
 
@@ -112,7 +113,10 @@ std::map<std::string, std::uint64_t>& cycles_of(const std::string& profile) {
 
 class GoldenModels : public ::testing::TestWithParam<std::tuple<std::string, std::string>> {
  protected:
-  void SetUp() override { ::setenv("NARU_KERNELS", std::get<1>(GetParam()).c_str(), 1); }
+  void SetUp() override {
+    NARU_REQUIRE_KERNELS(std::get<1>(GetParam()));
+    ::setenv("NARU_KERNELS", std::get<1>(GetParam()).c_str(), 1);
+  }
   void TearDown() override { ::unsetenv("NARU_KERNELS"); }
   std::string profile() const { return std::get<0>(GetParam()); }
 };
@@ -129,6 +133,7 @@ TEST_P(ServedGoldenModels, AreExactOverLibusbFromAnotherProcess) {
   NARU_REQUIRE_MODELS(folder);
   if (!testing::fuse_is_usable()) GTEST_SKIP() << "/dev/fuse is not usable";
   const auto& [profile, kernels] = GetParam();
+  NARU_REQUIRE_KERNELS(kernels);
   const testing::ServedMock served(profile, {}, {"NARU_KERNELS=" + kernels});
   ASSERT_TRUE(served.ready());
   expect_all_exact(served.selector(), Size::kAll, cycles_of(profile));

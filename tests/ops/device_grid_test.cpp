@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "../support/cpu.h"
 #include "compiler/random_models.h"
 #include "naru/driver/transport_inproc.h"
 #include "naru/mockdev/device.h"
@@ -15,6 +16,7 @@
 #include "naru/session.h"
 #include "reference/interpreter.h"
 #include "runtime/handles.h"
+#include "support/cpu.h"
 
 namespace naru {
 namespace {
@@ -96,18 +98,21 @@ Graph extreme_dense(std::int32_t depth, std::int8_t weight) {
   return graph;
 }
 
-TEST(ExtremeOperands, AreExactOnEveryKernelPath) {
-  for (const char* kernels : {"vnni", "avx2", "portable"}) {
-    Device device = open_mock("edge", kernels);
-    for (std::int32_t depth : {1151, 2049, 4609})
-      for (int weight : {-127, 127})
-        for (int code : {-128, 127}) {
-          const Graph graph = extreme_dense(depth, static_cast<std::int8_t>(weight));
-          expect_reference_bits(device, graph, {std::vector<std::byte>(static_cast<std::size_t>(depth), static_cast<std::byte>(code))});
-          if (HasFatalFailure()) FAIL() << kernels << ", depth " << depth << ", weights " << weight << ", input " << code;
-        }
-  }
+class ExtremeOperands : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(ExtremeOperands, AreExact) {
+  NARU_REQUIRE_KERNELS(GetParam());
+  Device device = open_mock("edge", GetParam());
+  for (std::int32_t depth : {1151, 2049, 4609})
+    for (int weight : {-127, 127})
+      for (int code : {-128, 127}) {
+        const Graph graph = extreme_dense(depth, static_cast<std::int8_t>(weight));
+        expect_reference_bits(device, graph, {std::vector<std::byte>(static_cast<std::size_t>(depth), static_cast<std::byte>(code))});
+        if (HasFatalFailure()) FAIL() << "depth " << depth << ", weights " << weight << ", input " << code;
+      }
 }
+
+INSTANTIATE_TEST_SUITE_P(OnEveryKernelPath, ExtremeOperands, ::testing::Values("vnni", "avx2", "portable"), [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace naru

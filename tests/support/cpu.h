@@ -1,0 +1,22 @@
+// What this machine's CPU can execute, asked of the CPU itself: a kernel path that it lacks is skipped with a reason, never passed over in silence.
+#pragma once
+
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+namespace naru::testing {
+
+inline bool cpu_executes(std::string_view kernels) {
+  if (kernels == "vnni") {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni");
+  }
+  if (kernels == "avx2") return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  return true;
+}
+
+}  // namespace naru::testing
+
+#define NARU_REQUIRE_KERNELS(kernels) \
+  if (!naru::testing::cpu_executes(kernels)) GTEST_SKIP() << "this CPU cannot execute the kernels \"" << (kernels) << '"'
