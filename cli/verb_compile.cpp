@@ -11,7 +11,7 @@
 namespace naru::cli {
 namespace {
 
-struct Options : Common {
+struct CompileOptions : Common {
   std::string model, output;
   CompileSettings settings;
   std::string trace;
@@ -40,7 +40,7 @@ Result<void> write_trace(const std::string& path, const Timeline& timeline, cons
   return write_file(path, std::as_bytes(std::span(text)));
 }
 
-int compile_model(const Options& options) {
+int compile_model(const CompileOptions& options) {
   const Result<Model> source = Model::load(options.model);
   if (!source) return report(source.error(), options, "compile");
   if (source->is_compiled())
@@ -87,7 +87,7 @@ int compile_model(const Options& options) {
 }  // namespace
 
 void add_compile(App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CompileOptions>();
   CLI::App* verb = app.add_verb("compile", "Compile a model to a package", "naru compile models/digits/digits.tflite -o /tmp/digits.naru --profile tiny --explain", *options,
                                 [options] { return compile_model(*options); });
   verb->add_option("MODEL", options->model, "A .tflite model")->required();

@@ -6,12 +6,12 @@
 namespace naru::cli {
 namespace {
 
-struct Options : Common {
+struct CountersOptions : Common {
   std::string device;
   bool all = false;
 };
 
-int show(const Options& options) {
+int show(const CountersOptions& options) {
   Result<Device> device = choose_device(options.device, false, {.control_only = true});
   if (!device) return report(device.error(), options, "counters");
   const Result<std::vector<CounterReading>> counters = device->counters();
@@ -33,7 +33,7 @@ int show(const Options& options) {
 }  // namespace
 
 void add_counters(App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CountersOptions>();
   CLI::App* verb = app.add_verb("counters", "What a device has counted since power-on", "naru counters --device mock", *options, [options] { return show(*options); });
   add_device_option(verb, options->device);
   verb->add_flag("--all", options->all, "Also those that are zero");

@@ -8,7 +8,7 @@
 namespace naru::cli {
 namespace {
 
-struct Options : Common {
+struct DiagOptions : Common {
   std::string device;
   int level = 1;
   bool strict = false;
@@ -35,7 +35,7 @@ int verdict_exit_code(const std::vector<Finding>& findings, bool strict) {
   return 0;
 }
 
-int run_diagnostics(const Options& options) {
+int run_diagnostics(const DiagOptions& options) {
   Result<Device> device = choose_device(options.device, false);
   if (!device) return report(device.error(), options, "diag");
   const DeviceInfo& info = device->info();
@@ -78,7 +78,7 @@ int run_diagnostics(const Options& options) {
 }  // namespace
 
 void add_diag(App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<DiagOptions>();
   CLI::App* verb = app.add_verb("diag", "Test a device: link, registers, memory, every operator", "naru diag --device mock:edge --level 2", *options, [options] { return run_diagnostics(*options); });
   add_device_option(verb, options->device);
   verb->add_option("--level", options->level, "1: identity, speed, registers, sensors, counters; 2: also loopback, memory, DMA and every operator (default: 1)")->check(CLI::Range(1, 2));

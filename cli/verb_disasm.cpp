@@ -6,12 +6,12 @@
 namespace naru::cli {
 namespace {
 
-struct Options : Common {
+struct DisasmOptions : Common {
   std::string model;
   std::string profile;  // empty: the package's own, or edge
 };
 
-int disassemble_model(const Options& options) {
+int disassemble_model(const DisasmOptions& options) {
   const Result<Model> model = Model::load(options.model);
   if (!model) return report(model.error(), options, "disasm");
   const Result<std::string> text = disassemble(*model, options.profile);
@@ -35,7 +35,7 @@ int disassemble_model(const Options& options) {
 }  // namespace
 
 void add_disasm(App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<DisasmOptions>();
   CLI::App* verb = app.add_verb("disasm", "Show the command streams of a model or package", "naru disasm models/digits/digits.tflite", *options, [options] { return disassemble_model(*options); });
   verb->add_option("MODEL", options->model, "A .tflite model or a package")->required();
   verb->add_option("--profile", options->profile, "Compile a model for this chip (default: edge)");

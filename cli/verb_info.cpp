@@ -6,11 +6,11 @@
 namespace naru::cli {
 namespace {
 
-struct Options : Common {
+struct InfoOptions : Common {
   std::string device;
 };
 
-int show(const Options& options) {
+int show(const InfoOptions& options) {
   Result<Device> device = choose_device(options.device, false, {.control_only = true});
   if (!device) return report(device.error(), options, "info");
   const Result<SensorReadings> sensors = device->sensors();
@@ -42,7 +42,7 @@ int show(const Options& options) {
 }  // namespace
 
 void add_info(App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<InfoOptions>();
   CLI::App* verb = app.add_verb("info", "Who a device is and how it feels", "naru info --device mock:edge", *options, [options] { return show(*options); });
   add_device_option(verb, options->device);
 }

@@ -6,7 +6,7 @@
 namespace naru::cli {
 namespace {
 
-struct Options : Common {
+struct InspectOptions : Common {
   std::string model;
   std::string profile;  // empty: the package's own, or edge
 };
@@ -36,7 +36,7 @@ Json to_json(const ModelSummary& summary) {
   return json;
 }
 
-int inspect(const Options& options) {
+int inspect(const InspectOptions& options) {
   const Result<Model> model = Model::load(options.model);
   if (!model) return report(model.error(), options, "inspect");
   const Result<ModelSummary> summary = summarize(*model, options.profile);
@@ -49,7 +49,7 @@ int inspect(const Options& options) {
   if (!summary->description.empty()) fmt::print("  from       {}\n", summary->description);
   for (std::size_t i = 0; i < summary->inputs.size(); ++i) fmt::print("  input {}    {}  {}\n", i, summary->inputs[i].name, shape_text(summary->inputs[i]));
   for (std::size_t i = 0; i < summary->outputs.size(); ++i) fmt::print("  output {}   {}  {}\n", i, summary->outputs[i].name, shape_text(summary->outputs[i]));
-  fmt::print("  work       {} MAC, {:.2f} % of them on the NPU; {} steps, {} of them on the host\n", with_commas(summary->macs), 100 * summary->npu_mac_share, summary->steps, summary->host_steps);
+  fmt::print("  work       {} MAC, {:.2f} % of them on the NPU; steps: {}, {} of them on the host\n", with_commas(summary->macs), 100 * summary->npu_mac_share, summary->steps, summary->host_steps);
   fmt::print("  on {:<8}{} cycles predicted ({} at {:.0f} MHz), {} commands\n", summary->profile, with_commas(summary->predicted_cycles),
              milliseconds(std::chrono::nanoseconds(summary->clock_hz == 0 ? 0 : summary->predicted_cycles * 1'000'000'000 / summary->clock_hz)), static_cast<double>(summary->clock_hz) / 1e6,
              with_commas(summary->commands));
@@ -66,7 +66,7 @@ int inspect(const Options& options) {
 }  // namespace
 
 void add_inspect(App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<InspectOptions>();
   CLI::App* verb = app.add_verb("inspect", "Look into a model or package", "naru inspect models/digits/digits.tflite --profile tiny", *options, [options] { return inspect(*options); });
   verb->add_option("MODEL", options->model, "A .tflite model or a package")->required();
   verb->add_option("--profile", options->profile, "Compile a model for this chip: edge, tiny, or a profile file (default: edge)");

@@ -85,12 +85,16 @@ int control(const ControlFlags& flags, const std::string& command) {
 void add_mock(App& app) {
   CLI::App* parent = app.root().add_subcommand("mock", "Serve a mock device to other processes, and break it");
   parent->require_subcommand(1);
-  parent->add_flag_callback("--json", [] {}, "Without a verb below: the error as JSON");
+  const auto json = std::make_shared<bool>(false);  // also in front of the verb
+  parent->add_flag("--json", *json, "Print JSON");
   parent->footer("Example: naru mock serve --fuse /tmp/npu & naru run models/digits/digits.tflite --device node:/tmp/npu");
 
   const auto flags = std::make_shared<ServeFlags>();
   CLI::App* verb = app.add_verb(parent, "serve", "Serve a mock device as the node PATH, until SIGINT or SIGTERM", "naru mock serve --profile edge --fuse /tmp/npu", *flags,
-                                [flags] { return serve(*flags); });
+                                [flags, json] {
+                                  flags->json |= *json;
+                                  return serve(*flags);
+                                });
   verb->add_option("--fuse", flags->serve.path, "The node to serve; made if it is not there")->required();
   verb->add_option("--profile", flags->serve.profile, "edge, tiny, or a profile file (default: edge)");
   verb->add_option("--serial", flags->serve.serial, "The serial number it shows");
@@ -99,7 +103,10 @@ void add_mock(App& app) {
   const auto add_control = [&](const std::string& name, const std::string& description) {
     const auto control_flags = std::make_shared<ControlFlags>();
     CLI::App* control_verb = app.add_verb(parent, name, description, fmt::format("naru mock {} /tmp/npu", name), *control_flags,
-                                          [control_flags, name] { return control(*control_flags, name); });
+                                          [control_flags, json, name] {
+                                            control_flags->json |= *json;
+                                            return control(*control_flags, name);
+                                          });
     control_verb->add_option("PATH", control_flags->path, "The node that `naru mock serve` serves")->required();
   };
   add_control("unplug", "Pull the cable of a served mock");
@@ -108,7 +115,10 @@ void add_mock(App& app) {
 
   const auto plant_flags = std::make_shared<ControlFlags>();
   CLI::App* plant = app.add_verb(parent, "plant", "Plant a fault into a served mock", "naru mock plant /tmp/npu kernel_error", *plant_flags,
-                                 [plant_flags] { return control(*plant_flags, fmt::format("plant {}", fmt::join(plant_flags->fault, " "))); });
+                                 [plant_flags, json] {
+                                   plant_flags->json |= *json;
+                                   return control(*plant_flags, fmt::format("plant {}", fmt::join(plant_flags->fault, " ")));
+                                 });
   plant->add_option("PATH", plant_flags->path, "The node that `naru mock serve` serves")->required();
   plant->add_option("FAULT", plant_flags->fault, "kernel_error, sram_bit N, link, or clear")->required();
 }

@@ -6,13 +6,13 @@
 namespace naru::cli {
 namespace {
 
-struct Options : Common {
+struct ResetOptions : Common {
   std::string device;
   std::string level = "soft";
   bool force = false;
 };
 
-int reset(const Options& options) {
+int reset(const ResetOptions& options) {
   Result<Device> device = choose_device(options.device, false, {.control_only = true, .exclusive = !options.force});
   if (!device && device.error().kind() == ErrorKind::kBusy)
     return report(Error(device.error()).with_remedy("End its user, or reset under it with --force: what it runs is lost."), options, "reset");
@@ -33,7 +33,7 @@ int reset(const Options& options) {
 }  // namespace
 
 void add_reset(App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ResetOptions>();
   CLI::App* verb = app.add_verb("reset", "Put a device back to a known state", "naru reset --device mock --level soft", *options, [options] { return reset(*options); });
   add_device_option(verb, options->device);
   verb->add_option("--level", options->level, "engine: the running job only; soft: all jobs and contexts (default: soft)")->check(CLI::IsMember({"engine", "soft"}));

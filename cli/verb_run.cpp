@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <filesystem>
 
@@ -16,7 +15,7 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-struct Options : Common {
+struct RunVerbOptions : Common {
   std::string model, device, output_dir, labels;
   std::vector<std::string> inputs;
   std::vector<std::int32_t> tensors;
@@ -40,7 +39,7 @@ struct RunResult {
   std::string drawing;
 };
 
-Result<StepInputs> read_inputs(const Options& options, const Session& session) {
+Result<StepInputs> read_inputs(const RunVerbOptions& options, const Session& session) {
   const std::vector<TensorInfo>& infos = session.inputs();
   StepInputs steps(options.steps, std::vector<std::vector<std::byte>>(infos.size()));
   if (options.inputs.empty()) {
@@ -97,7 +96,7 @@ Result<Outputs> run_once(Session& session, const RunOptions& options, bool virtu
   return inference.wait();
 }
 
-Result<RunResult> run_steps(const Options& options, Device& device, const Model& model, Session& session, const StepInputs& inputs, const Interruption& asked) {
+Result<RunResult> run_steps(const RunVerbOptions& options, Device& device, const Model& model, Session& session, const StepInputs& inputs, const Interruption& asked) {
   const RunOptions run_options{.deadline = nanoseconds(static_cast<std::int64_t>(options.deadline_ms * 1e6))};
   RunResult result;
   result.outputs.resize(session.outputs().size());
@@ -156,7 +155,7 @@ Result<std::vector<std::string>> read_labels(const std::string& path) {
   return labels;
 }
 
-Result<void> write_outputs(const Options& options, const RunResult& result) {
+Result<void> write_outputs(const RunVerbOptions& options, const RunResult& result) {
   const std::string folder = options.output_dir.empty() ? "." : options.output_dir;
   std::error_code made;
   if (!options.output_dir.empty()) std::filesystem::create_directories(options.output_dir, made);  // what is wrong with it, writing says
@@ -182,7 +181,7 @@ const CheckRow* first_difference(const CheckReport& report) {
   return nullptr;
 }
 
-int checks_exit_code(const Options& options, const RunResult& result) {
+int checks_exit_code(const RunVerbOptions& options, const RunResult& result) {
   for (const CheckReport& checked : result.checks) {
     if (checked.equal) continue;
     const CheckRow* row = first_difference(checked);
@@ -204,7 +203,7 @@ Json to_json(const Timing& timing, nanoseconds compile, bool cable_is_modelled) 
           {"wall", {{"upload_ms", ms(timing.wall_upload)}, {"device_ms", ms(timing.wall_device)}, {"download_ms", ms(timing.wall_download)}, {"host_ms", ms(timing.wall_host)}, {"total_ms", ms(timing.wall)}}}};
 }
 
-int print_json(const Options& options, const Device& device, const Model& model, const Session& session, const RunResult& result, const std::vector<std::string>& labels) {
+int print_json(const RunVerbOptions& options, const Device& device, const Model& model, const Session& session, const RunResult& result, const std::vector<std::string>& labels) {
   Json json = document("run", device.info().simulated);
   json["device"] = device.info().selector;
   json["model"] = model.name();
@@ -230,7 +229,7 @@ int print_json(const Options& options, const Device& device, const Model& model,
   return code;
 }
 
-int print_text(const Options& options, const Device& device, const Model& model, const Session& session, const RunResult& result, const std::vector<std::string>& labels) {
+int print_text(const RunVerbOptions& options, const Device& device, const Model& model, const Session& session, const RunResult& result, const std::vector<std::string>& labels) {
   const DeviceInfo& info = device.info();
   if (!result.drawing.empty()) fmt::print("{}", result.drawing);
   fmt::print("  device   {}{}\n", info.selector, info.simulated ? " (simulated)" : "");
@@ -272,9 +271,7 @@ int print_text(const Options& options, const Device& device, const Model& model,
   return code;
 }
 
-int run_model(Options& options, bool has_mean, bool has_std) {
-  if (!std::isfinite(options.mean) || !std::isfinite(options.std) || options.std == 0)
-    return report(Error(ErrorId::kInvalidArgument, "--mean must be a finite number, --std a finite one that is not 0"), options, "run");
+int run_model(RunVerbOptions& options, bool has_mean, bool has_std) {
   const Interruption asked;
   if (has_mean) options.normalization.mean = options.mean;
   if (has_std) options.normalization.std = options.std;
@@ -300,7 +297,7 @@ int run_model(Options& options, bool has_mean, bool has_std) {
 }  // namespace
 
 void add_run(App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<RunVerbOptions>();
   const auto mean_given = std::make_shared<CLI::Option*>(nullptr);
   const auto std_given = std::make_shared<CLI::Option*>(nullptr);
   CLI::App* verb = app.add_verb("run", "Run a model or package on a device (plugged in, else mock:edge)", "naru run models/digits/digits.tflite --input models/digits/samples/digit7.png --draw", *options,

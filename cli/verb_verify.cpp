@@ -6,11 +6,11 @@
 namespace naru::cli {
 namespace {
 
-struct Options : Common {
+struct VerifyOptions : Common {
   std::string model, profile;
 };
 
-int run_verify(const Options& options) {
+int run_verify(const VerifyOptions& options) {
   const Result<Model> model = Model::load(options.model);
   if (!model) return report(model.error(), options, "verify");
   const Result<VerifySummary> summary = verify_model(*model, options.profile);
@@ -35,7 +35,7 @@ int run_verify(const Options& options) {
 }  // namespace
 
 void add_verify(App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<VerifyOptions>();
   CLI::App* verb = app.add_verb("verify", "Verify the command streams of a model or package", "naru verify models/digits/digits.tflite --profile tiny", *options,
                                 [options] { return run_verify(*options); });
   verb->add_option("MODEL", options->model, "A .tflite model or a package")->required();

@@ -14,7 +14,6 @@
 
 namespace naru::testing {
 
-inline const std::string kDigits = "models/digits/digits.tflite";
 inline const std::string kSeven = "models/digits/samples/digit7.bin";
 inline const std::string kSevenImage = "models/digits/samples/digit7.png";
 

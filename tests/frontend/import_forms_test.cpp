@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "../compiler/package_runner.h"
-#include "model_builder.h"
+#include "importing.h"
 
 #include "compiler/compiler.h"
 #include "host/host.h"
@@ -18,6 +18,7 @@ namespace naru::sdk {
 namespace {
 
 using ::testing::HasSubstr;
+using testing_models::imported;
 using testing_models::ModelBuilder;
 using testing_models::Sample;
 using namespace naru::sdk::tflite;
@@ -27,12 +28,6 @@ template <typename T>
 Bytes bytes_of(const std::vector<T>& values) {
   const auto span = std::as_bytes(std::span(values));
   return {span.begin(), span.end()};
-}
-
-graph::Graph imported(const ModelBuilder& builder) {
-  auto graph = import_tflite(builder.bytes());
-  EXPECT_TRUE(graph) << (graph ? "" : graph.error().to_string(true));
-  return graph.value_or(graph::Graph());
 }
 
 std::string refusal_of(const ModelBuilder& builder) {

@@ -1,16 +1,10 @@
-// Goal: importer rows whose rules are intricate: masks of STRIDED_SLICE, resource variables, FlexBuffers options, states of recurrent cells. Method: models of
-// one operator; slices are run by the reference on 0, 1, 2, ... and compared with elements picked by hand.
-#include "model_builder.h"
+// Goal: importer rows whose rules are intricate: resource variables, FlexBuffers options, states of recurrent cells. Method: models of one
+// operator or one variable.
+#include "importing.h"
 
 #include <flatbuffers/flexbuffers.h>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include <algorithm>
-#include <numeric>
-
-#include "import/tflite/import.h"
-#include "reference/interpreter.h"
 
 namespace naru::sdk {
 namespace {
@@ -19,179 +13,14 @@ using graph::Shape;
 using testing::ElementsAre;
 using testing::ElementsAreArray;
 using testing::HasSubstr;
+using testing_models::codes;
+using testing_models::expect_refusal;
+using testing_models::imported;
 using testing_models::ModelBuilder;
+using testing_models::numbers;
+using testing_models::run_of;
+using testing_models::values_of_codes;
 using namespace naru::sdk::tflite;
-
-graph::Graph imported(const ModelBuilder& builder) {
-  auto graph = import_tflite(builder.bytes());
-  EXPECT_TRUE(graph) << (graph ? "" : graph.error().to_string(true));
-  return graph.value_or(graph::Graph());
-}
-
-void expect_refusal(const ModelBuilder& builder, ErrorId id, const std::string& text) {
-  const auto graph = import_tflite(builder.bytes());
-  ASSERT_FALSE(graph) << text;
-  EXPECT_EQ(graph.error().id(), id) << graph.error().to_string(true);
-  EXPECT_THAT(graph.error().message(), HasSubstr(text));
-}
-
-std::vector<int> values_of(std::span<const std::byte> bytes) {
-  std::vector<int> values;
-  for (const std::byte byte : bytes) values.push_back(static_cast<std::int8_t>(byte));
-  return values;
-}
-
-std::vector<std::byte> bytes_of(const std::vector<int>& values) {
-  std::vector<std::byte> bytes;
-  for (const int value : values) bytes.push_back(static_cast<std::byte>(value));
-  return bytes;
-}
-
-std::vector<int> run_of(const graph::Graph& graph, const std::vector<int>& input, std::vector<reference::Bytes>* states = nullptr) {
-  const auto bytes = bytes_of(input);
-  const std::span<const std::byte> inputs[] = {bytes};
-  const auto result = reference::run(graph, inputs, {.states = states});
-  EXPECT_TRUE(result) << (result ? "" : result.error().to_string(true));
-  return result ? values_of(result->outputs[0]) : std::vector<int>();
-}
-
-/// Codes of scale 0.5.
-int codes(ModelBuilder& b, const Shape& shape, std::int64_t zero_point = 0) { return b.add_tensor("codes", shape, TensorType_INT8, {0.5F}, zero_point); }
-int numbers(ModelBuilder& b, const std::vector<std::int32_t>& values) {
-  return b.constant(b.add_tensor("numbers", {static_cast<std::int32_t>(values.size())}, TensorType_INT32), values);
-}
-
-/// Bit n of a mask is entry n of begin, end and strides.
-struct Slice {
-  Shape shape;
-  std::vector<std::int32_t> begin, end, strides;
-  Shape result;
-  std::int32_t begin_mask = 0, end_mask = 0, shrink_mask = 0, ellipsis_mask = 0, new_axis_mask = 0;
-  bool offset = false;
-};
-
-ModelBuilder model_of(const Slice& slice) {
-  ModelBuilder b;
-  StridedSliceOptionsT options;
-  options.begin_mask = slice.begin_mask;
-  options.end_mask = slice.end_mask;
-  options.shrink_axis_mask = slice.shrink_mask;
-  options.ellipsis_mask = slice.ellipsis_mask;
-  options.new_axis_mask = slice.new_axis_mask;
-  options.offset = slice.offset;
-  const int in = codes(b, slice.shape);
-  const int begin = numbers(b, slice.begin), end = numbers(b, slice.end), strides = numbers(b, slice.strides), out = codes(b, slice.result);
-  b.add_operator(BuiltinOperator_STRIDED_SLICE, {in, begin, end, strides}, {out}, options);
-  b.graph().inputs = {in};
-  b.graph().outputs = {out};
-  return b;
-}
-
-/// The elements that it picks from 0, 1, 2, ...
-std::vector<int> picked(const Slice& slice) {
-  std::vector<int> counted(static_cast<std::size_t>(std::accumulate(slice.shape.begin(), slice.shape.end(), 1, std::multiplies<>())));
-  std::iota(counted.begin(), counted.end(), 0);
-  return run_of(imported(model_of(slice)), counted);
-}
-
-TEST(ImportStridedSlice, CountsFromEitherEnd) {
-  EXPECT_THAT(picked({{4, 4}, {1, 0}, {3, 4}, {1, 2}, {2, 2}}), ElementsAre(4, 6, 8, 10));
-  EXPECT_THAT(picked({{4, 4}, {-2, -3}, {-1, 4}, {1, 1}, {1, 3}}), ElementsAre(9, 10, 11));
-  EXPECT_THAT(picked({{4, 4}, {0, 0}, {4, 4}, {3, 3}, {2, 2}}), ElementsAre(0, 3, 12, 15)) << "the last step may be cut short";
-}
-
-TEST(ImportStridedSlice, TakesPlacesOutsideAsTheNearestInside) {
-  EXPECT_THAT(picked({{4, 4}, {-100, 2}, {2, 100}, {1, 1}, {2, 2}}), ElementsAre(2, 3, 6, 7));
-  EXPECT_THAT(picked({{4, 4}, {100, 1}, {2, -100}, {-1, -1}, {1, 2}}), ElementsAre(13, 12));
-}
-
-TEST(ImportStridedSlice, GoesBackwards) {
-  // The end -5 is one before the first element.
-  EXPECT_THAT(picked({{4, 4}, {3, 3}, {0, -5}, {-1, -2}, {3, 2}}), ElementsAre(15, 13, 11, 9, 7, 5));
-  // The end -1 is the last element and not the place before the first.
-  expect_refusal(model_of({{4, 4}, {3, 3}, {-1, 0}, {-1, -1}, {4, 3}}), ErrorId::kModelShape, "leave nothing of dimension 0");
-}
-
-TEST(ImportStridedSlice, LeavesMaskedBeginsAndEndsOut) {
-  EXPECT_THAT(picked({.shape = {4, 4}, .begin = {3, 1}, .end = {2, 3}, .strides = {1, 1}, .result = {2, 2}, .begin_mask = 1}), ElementsAre(1, 2, 5, 6));
-  EXPECT_THAT(picked({.shape = {4, 4}, .begin = {2, 1}, .end = {3, 0}, .strides = {1, 1}, .result = {1, 3}, .end_mask = 2}), ElementsAre(9, 10, 11));
-  // Backwards from the last to the first.
-  EXPECT_THAT(picked({.shape = {4, 4}, .begin = {0, 0}, .end = {0, 0}, .strides = {-1, -3}, .result = {4, 2}, .begin_mask = 3, .end_mask = 3}),
-              ElementsAre(15, 12, 11, 8, 7, 4, 3, 0));
-  EXPECT_THAT(picked({.shape = {4, 4}, .begin = {1, 0}, .end = {0, 2}, .strides = {-1, -1}, .result = {2, 1}, .begin_mask = 2, .end_mask = 1}),
-              ElementsAre(7, 3));
-}
-
-TEST(ImportStridedSlice, ShrinksAxesWhateverTheirEnds) {
-  EXPECT_THAT(picked({.shape = {4, 4}, .begin = {2, 1}, .end = {3, 3}, .strides = {1, 1}, .result = {2}, .shrink_mask = 1}), ElementsAre(9, 10));
-  // x[:, -1]: the end is 0 then.
-  EXPECT_THAT(picked({.shape = {4, 4}, .begin = {0, -1}, .end = {4, 0}, .strides = {1, 1}, .result = {4}, .shrink_mask = 2}), ElementsAre(3, 7, 11, 15));
-  EXPECT_THAT(picked({.shape = {4, 4}, .begin = {-1, -2}, .end = {0, 0}, .strides = {1, 1}, .result = {}, .end_mask = 3, .shrink_mask = 3}), ElementsAre(14));
-}
-
-TEST(ImportStridedSlice, ShrinksToTheFirstWhereTheBeginIsMasked) {
-  EXPECT_THAT(picked({.shape = {4, 4}, .begin = {2, 1}, .end = {3, 3}, .strides = {1, 1}, .result = {2}, .begin_mask = 1, .shrink_mask = 1}),
-              ElementsAre(1, 2));
-}
-
-TEST(ImportStridedSlice, SpreadsAnEllipsisOverWhatIsNotNamed) {
-  EXPECT_THAT(picked({.shape = {2, 3, 4}, .begin = {0, 1}, .end = {0, 3}, .strides = {1, 1}, .result = {2, 3, 2}, .ellipsis_mask = 1}),
-              ElementsAre(1, 2, 5, 6, 9, 10, 13, 14, 17, 18, 21, 22));
-  // x[1, ..., ::2]
-  EXPECT_THAT(picked({.shape = {2, 3, 4},
-                      .begin = {1, 0, 0},
-                      .end = {2, 0, 0},
-                      .strides = {1, 1, 2},
-                      .result = {3, 2},
-                      .begin_mask = 4,
-                      .end_mask = 4,
-                      .shrink_mask = 1,
-                      .ellipsis_mask = 2}),
-              ElementsAre(12, 14, 16, 18, 20, 22));
-  // Over none.
-  EXPECT_THAT(picked({.shape = {4, 4}, .begin = {0, 1, 0}, .end = {0, 2, 2}, .strides = {1, 1, 1}, .result = {1, 2}, .ellipsis_mask = 1}), ElementsAre(4, 5));
-  // Dimensions behind the last entry are whole as well.
-  EXPECT_THAT(picked({{2, 2, 2}, {1}, {2}, {1}, {1, 2, 2}}), ElementsAre(4, 5, 6, 7));
-}
-
-TEST(ImportStridedSlice, AddsAxes) {
-  // x[newaxis, 1, :] and x[..., newaxis, 3]
-  EXPECT_THAT(picked({.shape = {4, 4},
-                      .begin = {0, 1, 0},
-                      .end = {0, 2, 0},
-                      .strides = {1, 1, 1},
-                      .result = {1, 4},
-                      .begin_mask = 4,
-                      .end_mask = 4,
-                      .shrink_mask = 2,
-                      .new_axis_mask = 1}),
-              ElementsAre(4, 5, 6, 7));
-  EXPECT_THAT(picked({.shape = {4, 4},
-                      .begin = {0, 0, 3},
-                      .end = {0, 0, 4},
-                      .strides = {1, 1, 1},
-                      .result = {4, 1},
-                      .shrink_mask = 4,
-                      .ellipsis_mask = 1,
-                      .new_axis_mask = 2}),
-              ElementsAre(3, 7, 11, 15));
-}
-
-TEST(ImportStridedSlice, RefusesWhatNamesNothing) {
-  expect_refusal(model_of({{4, 4}, {0, 0}, {4, 4}, {1, 0}, {4, 4}}), ErrorId::kModelOptions, "has 0 for dimension 1");
-  expect_refusal(model_of({{4, 4}, {2, 0}, {2, 4}, {1, 1}, {1, 4}}), ErrorId::kModelShape, "leave nothing of dimension 0");
-  expect_refusal(model_of({{4, 4}, {0, 0}, {2, 2}, {1, 1}, {2, 3}}), ErrorId::kModelShape, "masks and operands give 2x2");
-  expect_refusal(model_of({{4}, {0, 0}, {2, 2}, {1, 1}, {2, 2}}), ErrorId::kModelOptions, "names 2 dimensions with 0 ellipses; the input has 1");
-  expect_refusal(model_of({{4}, {0, 0}, {2}, {1}, {2}}), ErrorId::kModelOptions, "has 2 entries, end 1, strides 1");
-  Slice outside{.shape = {4, 4}, .begin = {4, 0}, .end = {5, 4}, .strides = {1, 1}, .result = {4}, .shrink_mask = 1};
-  expect_refusal(model_of(outside), ErrorId::kModelOptions, "has 4; dimension 0 has 4");
-  outside.begin[0] = -5;
-  expect_refusal(model_of(outside), ErrorId::kModelOptions, "has -5; dimension 0 has 4");
-  expect_refusal(model_of({.shape = {4, 4}, .begin = {0, 0}, .end = {0, 0}, .strides = {1, 1}, .result = {4, 4}, .ellipsis_mask = 3}), ErrorId::kModelOptions,
-                 "with 2 ellipses");
-  expect_refusal(model_of({.shape = {4}, .begin = {1}, .end = {2}, .strides = {1}, .result = {2}, .offset = true}), ErrorId::kModelOperatorUnsupported,
-                 "offset");
-}
 
 /// A model of variables: codes of four elements, zero point 3.
 class Variables {
@@ -254,7 +83,7 @@ TEST(ImportVariable, BeginsWithWhatCallOnceAssignsAndKeepsWhatIsAssigned) {
   EXPECT_EQ(graph.operators[0].inputs[0], state.before);
   EXPECT_EQ(graph.operators[1].kind, graph::OperatorKind::kAssignVariable);
   EXPECT_EQ(graph.operators[1].outputs[0], state.after);
-  EXPECT_THAT(values_of(state.initial), ElementsAre(10, 20, 30, 40));
+  EXPECT_THAT(values_of_codes(state.initial), ElementsAre(10, 20, 30, 40));
   std::vector<reference::Bytes> states;
   EXPECT_THAT(run_of(graph, {1, 2, 3, 4}, &states), ElementsAre(10, 20, 30, 40));
   EXPECT_THAT(run_of(graph, {5, 6, 7, 8}, &states), ElementsAre(1, 2, 3, 4));
@@ -266,7 +95,7 @@ TEST(ImportVariable, BeginsWithRealZeroWhenNobodyInitialisesIt) {
   const graph::Graph graph = imported(v.b);
   ASSERT_EQ(graph.states.size(), 1U);
   EXPECT_EQ(graph.states[0].after, graph.states[0].before) << "nothing changes it";
-  EXPECT_THAT(values_of(graph.states[0].initial), ElementsAre(3, 3, 3, 3));
+  EXPECT_THAT(values_of_codes(graph.states[0].initial), ElementsAre(3, 3, 3, 3));
 }
 
 TEST(ImportVariable, ReadsWhatWasAssignedLastInTheSameRun) {
@@ -538,8 +367,8 @@ TEST(ImportLstm, MakesStatesOfHiddenAndCell) {
     EXPECT_EQ(graph.tensor(op.outputs[1 + i]).type, graph.tensor(op.inputs[18 + i]).type);
     EXPECT_EQ(graph.tensor(op.outputs[1 + i]).shape, (Shape{1, 2}));
   }
-  EXPECT_THAT(values_of(graph.states[0].initial), ElementsAre(5, 5)) << "codes of zero";
-  EXPECT_THAT(values_of(graph.states[1].initial), ElementsAre(0, 0, 0, 0)) << "16 bits have no zero point";
+  EXPECT_THAT(values_of_codes(graph.states[0].initial), ElementsAre(5, 5)) << "codes of zero";
+  EXPECT_THAT(values_of_codes(graph.states[1].initial), ElementsAre(0, 0, 0, 0)) << "16 bits have no zero point";
 }
 
 TEST(ImportLstm, RefusesStatesThatAreNoneAndFormsOfOthers) {

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "model_builder.h"
+#include "importing.h"
 
 #include "import/tflite/import.h"
 #include "naru/base/bytes.h"
@@ -11,16 +11,11 @@
 namespace naru::sdk {
 namespace {
 
+using testing_models::imported;
 using testing_models::ModelBuilder;
 using testing_models::Sample;
 using testing_models::SharedBytes;
 using namespace naru::sdk::tflite;
-
-graph::Graph imported(const ModelBuilder& builder) {
-  auto graph = import_tflite(builder.bytes());
-  EXPECT_TRUE(graph) << (graph ? "" : graph.error().to_string(true));
-  return graph.value_or(graph::Graph());
-}
 
 TEST(Import, ResolvesParametersIntoOptions) {
   const graph::Graph graph = imported(Sample::make());

@@ -111,7 +111,7 @@ void Judge::plant_kernel_error(bool planted) {
 }
 
 Verdict Judge::judge(const testing_models::SharedBytes& bytes, std::uint64_t seed, std::size_t runs_wanted) {
-  const Result<Model> model = Model::from_bytes(*bytes, "generated");
+  const Result<naru::Model> model = naru::Model::from_bytes(*bytes, "generated");
   if (!model) return rejected("importer", model.error());
   const Graph& graph = *model->handle()->graph;
   const std::size_t runs = std::max<std::size_t>(runs_wanted, graph.states.empty() ? 1 : 3);

@@ -12,11 +12,11 @@ using abi::Operand;
 using abi::Rights;
 using abi::Status;
 
-constexpr std::uint64_t kSram = 64 * 1024;
+constexpr std::uint64_t kJobSram = 64 * 1024;
 
 /// Reads `bytes` from region 1, doubles them in SRAM, writes them to region 2.
 abi::Stream doubling(std::uint32_t bytes) {
-  return {.regions = {declare(MemoryKind::kSram, Rights::kReadWrite, kSram), declare(MemoryKind::kDram, Rights::kRead, bytes), declare(MemoryKind::kDram, Rights::kWrite, bytes)},
+  return {.regions = {declare(MemoryKind::kSram, Rights::kReadWrite, kJobSram), declare(MemoryKind::kDram, Rights::kRead, bytes), declare(MemoryKind::kDram, Rights::kWrite, bytes)},
           .commands = {on(Engine::kDma0, dma(Operand::at(1, 0), Operand::at(0, 0), bytes)), wait(Engine::kVector, Engine::kDma0, 1),
                        on(Engine::kVector, doubled(Operand::at(0, 0), Operand::at(0, 32 * 1024), bytes)), wait(Engine::kDma0, Engine::kVector, 1),
                        on(Engine::kDma0, dma(Operand::at(0, 32 * 1024), Operand::at(2, 0), bytes)), end()}};
@@ -35,7 +35,7 @@ TEST(Job, ComputesAndReadsItsResultAfterTheFenceInOneTransferEachWay) {
   Bytes data(1000);
   for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::byte>(i % 127 - 63);
   Bytes transfer = bench.message(MessageType::kWrite, body_of(abi::Access{.handle = input, .bytes = data.size()}), data);
-  append(transfer, bench.message(MessageType::kSubmit, Bench::job_body(stream, 1, {sram(kSram), bind(input, 1000), bind(output, 1000)})));
+  append(transfer, bench.message(MessageType::kSubmit, Bench::job_body(stream, 1, {sram(kJobSram), bind(input, 1000), bind(output, 1000)})));
   append(transfer, bench.message(MessageType::kRead, body_of(abi::Access{.handle = output, .bytes = 1000, .after_fence = 1})));
   ASSERT_TRUE(bench.send(transfer));
   EXPECT_EQ(bench.expect().reply().status, Status::kOk);
@@ -90,7 +90,7 @@ TEST(Job, ChangedWeightsInSramChangeTheResultOfTheSameCommand) {
   conv.activation_min = -128;
   conv.activation_max = 127;
   const abi::Stream stream{
-      .regions = {declare(MemoryKind::kSram, Rights::kReadWrite, kSram), declare(MemoryKind::kDram, Rights::kRead, constants.size()), declare(MemoryKind::kDram, Rights::kWrite, 32)},
+      .regions = {declare(MemoryKind::kSram, Rights::kReadWrite, kJobSram), declare(MemoryKind::kDram, Rights::kRead, constants.size()), declare(MemoryKind::kDram, Rights::kWrite, 32)},
       .commands = {on(Engine::kDma0, dma(Operand::at(1, 2 * kBlock), Operand::at(0, 0), 4)), on(Engine::kDma0, dma(Operand::at(1, 0), Operand::at(0, 64), kBlock)),
                    wait(Engine::kMac, Engine::kDma0, 2), on(Engine::kMac, conv), wait(Engine::kDma0, Engine::kMac, 1),
                    on(Engine::kDma0, dma(Operand::at(0, 1024), Operand::at(2, 0), 16)), on(Engine::kDma0, dma(Operand::at(1, kBlock), Operand::at(0, 64), kBlock)),
@@ -102,7 +102,7 @@ TEST(Job, ChangedWeightsInSramChangeTheResultOfTheSameCommand) {
   ASSERT_EQ(bench.write(weights, 0, constants), Status::kOk);
   const abi::Reply loaded = bench.load(stream);
   ASSERT_EQ(loaded.status, Status::kOk) << loaded.detail;
-  ASSERT_EQ(bench.run(loaded.handle, {sram(kSram), bind(weights, constants.size()), bind(output, 32)}).status, Status::kOk);
+  ASSERT_EQ(bench.run(loaded.handle, {sram(kJobSram), bind(weights, constants.size()), bind(output, 32)}).status, Status::kOk);
   const Bytes result = bench.read(output, 0, 32).payload;
   EXPECT_TRUE(Bytes(result.begin(), result.begin() + 16) == Bytes(16, std::byte{10}));
   EXPECT_TRUE(Bytes(result.begin() + 16, result.end()) == Bytes(16, std::byte{20}));
@@ -140,7 +140,7 @@ TEST(Job, TakesTheSameCyclesEveryTimeWhateverElseHappens) {
         ASSERT_TRUE(bench.send(bench.message(MessageType::kRead, body_of(abi::Access{.handle = input, .bytes = 30'000}))));
         EXPECT_TRUE(bench.receive());
       }
-      cycles.insert(bench.run(stream, {sram(kSram), bind(input, 30'000), bind(output, 30'000)}).cycles);
+      cycles.insert(bench.run(stream, {sram(kJobSram), bind(input, 30'000), bind(output, 30'000)}).cycles);
     }
   }
   EXPECT_EQ(cycles.size(), 1u);
@@ -315,7 +315,7 @@ TEST(Job, AJobDoesNotOverwriteDataThatIsStillBeingSent) {
   constexpr std::uint32_t kBytes = 30'000;
   const abi::Handle input = bench.create(kBytes), output = bench.create(kBytes);
   const abi::Handle stream = bench.load(doubling(kBytes)).handle;
-  const auto job = [&](std::uint64_t fence) { return bench.message(MessageType::kSubmit, Bench::job_body(stream, fence, {sram(kSram), bind(input, kBytes), bind(output, kBytes)})); };
+  const auto job = [&](std::uint64_t fence) { return bench.message(MessageType::kSubmit, Bench::job_body(stream, fence, {sram(kJobSram), bind(input, kBytes), bind(output, kBytes)})); };
   ASSERT_EQ(bench.write(input, 0, Bytes(kBytes, std::byte{3})), Status::kOk);
   ASSERT_TRUE(bench.send(job(1)));
   ASSERT_TRUE(bench.send(bench.message(MessageType::kRead, body_of(abi::Access{.handle = output, .bytes = kBytes, .after_fence = 1}))));

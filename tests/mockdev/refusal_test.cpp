@@ -81,11 +81,11 @@ TEST(Refusal, MoreThanTheCreditsIsRefusedAndTheRestStillAnswered) {
 
 // ---- streams ----
 
-constexpr std::uint64_t kSram = 64 * 1024;
+constexpr std::uint64_t kRefusalSram = 64 * 1024;
 
 abi::Stream stream_of(std::vector<abi::Command> commands) {
   commands.push_back(end());
-  return {.regions = {declare(MemoryKind::kSram, Rights::kReadWrite, kSram), declare(MemoryKind::kDram, Rights::kRead, 4096), declare(MemoryKind::kDram, Rights::kWrite, 4096)},
+  return {.regions = {declare(MemoryKind::kSram, Rights::kReadWrite, kRefusalSram), declare(MemoryKind::kDram, Rights::kRead, 4096), declare(MemoryKind::kDram, Rights::kWrite, 4096)},
           .commands = std::move(commands)};
 }
 
@@ -206,7 +206,7 @@ TEST(Refusal, ConvolutionsOutOfRange) {
   refuse("weights leave SRAM", Engine::kMac, conv);
   conv.out_channels = 16;
   conv.start = abi::Start::kPartial;
-  conv.partial = at(kSram - 4);
+  conv.partial = at(kRefusalSram - 4);
   refuse("partial leaves SRAM", Engine::kMac, conv);
 }
 
@@ -285,7 +285,7 @@ struct Submission {
 
 TEST(Refusal, BindingsAreCheckedPerJob) {
   Submission s;
-  const abi::RegionBinding scratch = sram(kSram), in = bind(s.input, 4096), out = bind(s.output, 4096);
+  const abi::RegionBinding scratch = sram(kRefusalSram), in = bind(s.input, 4096), out = bind(s.output, 4096);
   EXPECT_EQ(s.run(scratch, in, out), Status::kOk);
   EXPECT_EQ(s.run(scratch, bind(s.input, 4095), out), Status::kBadBinding);
   EXPECT_EQ(s.run(scratch, bind(s.input, 4096, 1), out), Status::kBadRange);
@@ -296,7 +296,7 @@ TEST(Refusal, BindingsAreCheckedPerJob) {
   EXPECT_EQ(s.run(scratch, in, bind(s.output, 4096, 0, static_cast<Rights>(7))), Status::kBadRights);
   EXPECT_EQ(s.run(in, in, out), Status::kBadBinding);                       // a buffer for SRAM
   EXPECT_EQ(s.run(scratch, sram(4096), out), Status::kBadBinding);          // SRAM for a buffer
-  EXPECT_EQ(s.run(sram(kSram, 8 << 20), in, out), Status::kBadRange);
+  EXPECT_EQ(s.run(sram(kRefusalSram, 8 << 20), in, out), Status::kBadRange);
   EXPECT_EQ(s.run(scratch, in, bind(s.input, 4096)), Status::kBadBinding);  // output over input
   EXPECT_EQ(s.bench.run(s.stream, {scratch, in}).status, Status::kBadBinding);
   EXPECT_EQ(s.bench.run(s.stream + (std::uint64_t{1} << 32), {scratch, in, out}).status, Status::kBadHandle);
@@ -310,18 +310,18 @@ TEST(Refusal, StreamsAndBuffersOfAnotherContextCannotBeUsed) {
   s.bench.open();
   s.bench.fence = 0;
   const abi::Handle mine = s.bench.create(4096);
-  EXPECT_EQ(s.run(sram(kSram), bind(mine, 4096), bind(s.output, 4096)), Status::kBadHandle);
+  EXPECT_EQ(s.run(sram(kRefusalSram), bind(mine, 4096), bind(s.output, 4096)), Status::kBadHandle);
   const abi::Handle stream = std::exchange(s.stream, s.bench.load(stream_of({})).handle);
-  EXPECT_EQ(s.run(sram(kSram), bind(mine, 4096), bind(s.output, 4096)), Status::kBadHandle);
+  EXPECT_EQ(s.run(sram(kRefusalSram), bind(mine, 4096), bind(s.output, 4096)), Status::kBadHandle);
   s.stream = stream;
   s.bench.context = first;
   s.bench.fence = 0;
-  EXPECT_EQ(s.run(sram(kSram), bind(s.input, 4096), bind(s.output, 4096)), Status::kOk);
+  EXPECT_EQ(s.run(sram(kRefusalSram), bind(s.input, 4096), bind(s.output, 4096)), Status::kOk);
 }
 
 TEST(Refusal, SubmitMessagesAreTakenWholeOrNotAtAll) {
   Submission s;
-  const std::initializer_list<abi::RegionBinding> bindings{sram(kSram), bind(s.input, 4096), bind(s.output, 4096)};
+  const std::initializer_list<abi::RegionBinding> bindings{sram(kRefusalSram), bind(s.input, 4096), bind(s.output, 4096)};
   const auto reply_to = [&](const Bytes& body) {
     const Message answer = s.bench.request(MessageType::kSubmit, body);
     EXPECT_EQ(answer.header.type, MessageType::kReply);
@@ -342,7 +342,7 @@ TEST(Refusal, SubmitMessagesAreTakenWholeOrNotAtAll) {
   store_le<std::uint32_t>(body.data(), 0);
   EXPECT_EQ(reply_to(body), Status::kBadField);
   EXPECT_EQ(s.bench.state().jobs_queued, 0u);
-  EXPECT_EQ(s.run(sram(kSram), bind(s.input, 4096), bind(s.output, 4096)), Status::kOk);  // fence 1 is still the next
+  EXPECT_EQ(s.run(sram(kRefusalSram), bind(s.input, 4096), bind(s.output, 4096)), Status::kOk);  // fence 1 is still the next
 }
 
 }  // namespace

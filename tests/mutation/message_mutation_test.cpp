@@ -16,7 +16,7 @@ using abi::Operand;
 using abi::Rights;
 using abi::Status;
 
-constexpr unsigned kRounds = 3000;
+constexpr unsigned kMessageRounds = 3000;
 constexpr std::uint64_t kBufferBytes = 8192, kPart = 1024;
 
 /// part 1 of the buffer = part 0 doubled, through SRAM.
@@ -151,7 +151,7 @@ TEST_F(MessageMutations, EndInAnErrorOrARightResult) {
   testing::Histogram histogram;
   Random random(77);
   begin();
-  for (unsigned round = 0; round < kRounds; ++round) {
+  for (unsigned round = 0; round < kMessageRounds; ++round) {
     if (round % 50 == 49) begin();
     const Sent sent = any_message(random);
     bool accepted = bench_.send(Bench::seal(sent.header, sent.body, sent.payload));
@@ -204,9 +204,9 @@ TEST_F(MessageMutations, EndInAnErrorOrARightResult) {
     const int value = std::clamp(2 * static_cast<int>(static_cast<std::int8_t>(data[i])), -128, 127);
     ASSERT_EQ(static_cast<int>(static_cast<std::int8_t>(twice[i])), value) << i;
   }
-  EXPECT_EQ(histogram.total(), kRounds);
-  EXPECT_GT(histogram.past_framing(), kRounds / 2);
-  EXPECT_GT(histogram.judged(), kRounds / 10);
+  EXPECT_EQ(histogram.total(), kMessageRounds);
+  EXPECT_GT(histogram.past_framing(), kMessageRounds / 2);
+  EXPECT_GT(histogram.judged(), kMessageRounds / 10);
   EXPECT_GE(histogram.checks(), 6U);
 }
 

@@ -15,8 +15,8 @@ using abi::Engine;
 using abi::Operand;
 using abi::Status;
 
-constexpr unsigned kRounds = 4500;
-constexpr std::uint64_t kBufferBytes = 64 * 1024;
+constexpr unsigned kStreamRounds = 4500;
+constexpr std::uint64_t kStreamBufferBytes = 64 * 1024;
 
 class StreamMutations : public ::testing::Test {
  protected:
@@ -26,7 +26,7 @@ class StreamMutations : public ::testing::Test {
     const abi::Stream wipe{.regions = {declare(abi::MemoryKind::kSram, abi::Rights::kWrite, sram_bytes_)},
                            .commands = {on(Engine::kDma0, fill(Operand::at(0, 0), static_cast<std::uint32_t>(sram_bytes_), 0)), end()}};
     wipe_ = bench_.load(wipe).handle;
-    for (abi::Handle& buffer : buffers_) buffer = bench_.create(kBufferBytes);
+    for (abi::Handle& buffer : buffers_) buffer = bench_.create(kStreamBufferBytes);
     cases_ = sdk::runtime::diagnostics::known_answer_cases();
   }
 
@@ -55,15 +55,15 @@ class StreamMutations : public ::testing::Test {
   /// SRAM to zero, buffers to what the reference will start from too.
   void prepare(const Bytes& input) {
     ASSERT_EQ(bench_.run(wipe_, {sram(sram_bytes_)}).status, Status::kOk);
-    Bytes start(kBufferBytes);
+    Bytes start(kStreamBufferBytes);
     std::copy(input.begin(), input.end(), start.begin());
     ASSERT_EQ(bench_.write(buffers_[0], 0, start), Status::kOk);
-    ASSERT_EQ(bench_.write(buffers_[1], 0, Bytes(kBufferBytes)), Status::kOk);
+    ASSERT_EQ(bench_.write(buffers_[1], 0, Bytes(kStreamBufferBytes)), Status::kOk);
   }
 
   /// Runs the reference on equal memory and compares both buffers.
   void judge(const abi::Stream& stream, const Bytes& input) {
-    std::array<Bytes, 2> memory{Bytes(kBufferBytes), Bytes(kBufferBytes)};
+    std::array<Bytes, 2> memory{Bytes(kStreamBufferBytes), Bytes(kStreamBufferBytes)};
     std::copy(input.begin(), input.end(), memory[0].begin());
     Bytes scratchpad(sram_bytes_);
     std::vector<std::span<std::byte>> regions;
@@ -73,7 +73,7 @@ class StreamMutations : public ::testing::Test {
     const Result<void> ran = sdk::reference::interpret_stream(stream, regions);
     ASSERT_TRUE(ran) << ran.error().to_string(true) << "\n" << abi::disassemble(stream);
     for (std::size_t i = 0; i < memory.size(); ++i)
-      ASSERT_TRUE(bench_.read(buffers_[i], 0, kBufferBytes).payload == memory[i]) << "buffer " << i << " differs from the reference\n" << abi::disassemble(stream);
+      ASSERT_TRUE(bench_.read(buffers_[i], 0, kStreamBufferBytes).payload == memory[i]) << "buffer " << i << " differs from the reference\n" << abi::disassemble(stream);
   }
 
   Bench bench_{"tiny"};
@@ -86,7 +86,7 @@ class StreamMutations : public ::testing::Test {
 TEST_F(StreamMutations, EndInAnErrorOrARightResult) {
   testing::Histogram histogram;
   Random random(20261123);
-  for (unsigned round = 0; round < kRounds; ++round) {
+  for (unsigned round = 0; round < kStreamRounds; ++round) {
     const auto& original = cases_[random.below(cases_.size())];
     abi::Stream mutated = original.stream;
     testing::mutate(mutated, random);
@@ -123,9 +123,9 @@ TEST_F(StreamMutations, EndInAnErrorOrARightResult) {
     ASSERT_EQ(bench_.status_of(abi::MessageType::kFreeStream, body_of(abi::HandleBody{loaded.handle})), Status::kOk);
   }
   histogram.print("command streams");
-  EXPECT_EQ(histogram.total(), kRounds);
-  EXPECT_GT(histogram.past_framing(), kRounds / 2);
-  EXPECT_GT(histogram.judged(), kRounds / 20);
+  EXPECT_EQ(histogram.total(), kStreamRounds);
+  EXPECT_GT(histogram.past_framing(), kStreamRounds / 2);
+  EXPECT_GT(histogram.judged(), kStreamRounds / 20);
   EXPECT_GE(histogram.checks(), 10U);
 }
 

@@ -16,6 +16,9 @@
 
 namespace naru::testing {
 
+/// The project's own model, as seen from the folder that programs run in.
+inline const std::string kDigits = "models/digits/digits.tflite";
+
 struct Outcome {
   int exit = -1;           // exit code; 128 + number when a signal ended it; -1 when it was still running at the end of the patience
   std::string out, err;

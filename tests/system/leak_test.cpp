@@ -14,7 +14,7 @@ using naru::testing::ServedMock;
 
 namespace {
 
-const std::string kDigits = NARU_SOURCE_DIR "/models/digits/digits.tflite";
+const std::string kDigitsFile = NARU_SOURCE_DIR "/models/digits/digits.tflite";
 
 std::size_t entries(const char* folder) {
   return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()));
@@ -27,7 +27,7 @@ void PrintTo(const Held& held, std::ostream* stream) { *stream << held.descripto
 
 /// Runs once, loses the device with a job in flight, and expects to be told so.
 void run_and_lose(const std::function<Result<Device>()>& open, const std::function<void()>& unplug) {
-  const Result<Model> model = Model::load(kDigits);
+  const Result<Model> model = Model::load(kDigitsFile);
   ASSERT_TRUE(model);
   Result<Device> device = open();
   ASSERT_TRUE(device) << device.error().to_string(true);

@@ -12,8 +12,6 @@ using std::chrono::steady_clock;
 
 namespace {
 
-const std::string kDigits = "models/digits/digits.tflite";
-
 /// A run that would go on for hours, already past its first job.
 struct EndlessRun {
   explicit EndlessRun(const ServedMock& mock) : program(naru_command({"run", kDigits, "--device", mock.selector(), "--repeat", "1000000"})) {

@@ -12,8 +12,6 @@ using namespace naru::testing;
 
 namespace {
 
-const std::string kDigits = "models/digits/digits.tflite";
-
 bool is_mounted(const std::string& path) {
   std::ifstream file("/proc/mounts");
   const std::string mounts{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};

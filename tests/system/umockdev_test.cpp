@@ -12,8 +12,6 @@ using std::chrono::steady_clock;
 
 namespace {
 
-const std::string kDigits = "models/digits/digits.tflite";
-
 std::vector<std::string> on_bus_of(const ServerProcess& server) { return {"LD_PRELOAD=libumockdev-preload.so.0", "UMOCKDEV_DIR=" + server.ready()}; }
 
 }  // namespace

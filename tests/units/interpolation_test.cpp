@@ -10,10 +10,6 @@
 namespace naru::mockdev::test {
 namespace {
 
-using Random = std::mt19937;
-
-std::int64_t between(Random& random, std::int64_t low, std::int64_t high) { return std::uniform_int_distribution<std::int64_t>(low, high)(random); }
-
 /// Numerics 25 in 128 bits. `table` as it lies in memory.
 std::int64_t curve(abi::CurveKind kind, const std::byte* table, std::int64_t input, std::int32_t multiplier, int shift) {
   const auto entry = [&](std::int64_t n) { return get(table + 2 * n, ElementType::kI16) & 0xFFFF; };

@@ -8,21 +8,6 @@
 namespace naru::mockdev::test {
 namespace {
 
-using Random = std::mt19937;
-
-struct Range {
-  std::int32_t lowest, highest;
-};
-Range range_of(ElementType type) {
-  switch (type) {
-    case ElementType::kI8: return {-128, 127};
-    case ElementType::kU8: return {0, 255};
-    default: return {-32768, 32767};
-  }
-}
-
-std::int32_t between(Random& random, std::int32_t low, std::int32_t high) { return std::uniform_int_distribution<std::int32_t>(low, high)(random); }
-
 struct Shape {
   std::uint32_t out_rows, out_cols, in_channels, out_channels;
   std::uint16_t kernel_rows, kernel_cols, stride_rows, stride_cols, dilation_rows, dilation_cols;

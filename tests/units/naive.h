@@ -18,6 +18,21 @@
 namespace naru::mockdev::test {
 
 using abi::ElementType;
+using Random = std::mt19937;
+
+/// Uniform, ends included.
+inline std::int32_t between(Random& random, std::int32_t low, std::int32_t high) { return std::uniform_int_distribution<std::int32_t>(low, high)(random); }
+
+struct Range {
+  std::int32_t lowest, highest;
+};
+inline Range range_of(ElementType type) {
+  switch (type) {
+    case ElementType::kI8: return {-128, 127};
+    case ElementType::kU8: return {0, 255};
+    default: return {-32768, 32767};
+  }
+}
 
 /// `size` bytes that end exactly where unmapped memory begins (rounded up to `alignment` first, the rest being in front).
 class Guarded {

@@ -9,21 +9,7 @@
 namespace naru::mockdev::test {
 namespace {
 
-using Random = std::mt19937;
 using Extents = std::array<std::uint32_t, 4>;
-
-std::int32_t between(Random& random, std::int32_t low, std::int32_t high) { return std::uniform_int_distribution<std::int32_t>(low, high)(random); }
-
-struct Range {
-  std::int32_t lowest, highest;
-};
-Range range_of(ElementType type) {
-  switch (type) {
-    case ElementType::kI8: return {-128, 127};
-    case ElementType::kU8: return {0, 255};
-    default: return {-32768, 32767};
-  }
-}
 
 Extents random_extents(Random& random) {
   Extents e{};

@@ -9,6 +9,9 @@
 
 namespace naru::mockdev {
 
+/// What an endpoint buffers: the host may run so far ahead of the cable.
+inline constexpr std::uint64_t kEndpointFifoBytes = 16 * 1024;
+
 /// One direction.
 class LinkLane {
  public:

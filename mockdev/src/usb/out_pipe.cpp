@@ -13,8 +13,6 @@ constexpr std::size_t kHeaderBytes = abi::wire_size<abi::MessageHeader>();
 constexpr std::size_t kAssemblyBytes = abi::kMessageTransferMax + 1024;
 constexpr std::size_t kDiscardBytes = 64 * 1024;
 constexpr std::size_t kRequestsMax = 2 * abi::kMessageTransferMax / kHeaderBytes;
-/// What the endpoint buffers: the host may run so far ahead of the cable.
-constexpr std::uint64_t kFifoBytes = 16 * 1024;
 
 }  // namespace
 
@@ -36,7 +34,7 @@ TransferBuffer& OutPipe::assembly() {
   return *assembly_;
 }
 
-TimePoint OutPipe::next_free() const noexcept { return lane_.free() - lane_.transmission(kFifoBytes); }
+TimePoint OutPipe::next_free() const noexcept { return lane_.free() - lane_.transmission(kEndpointFifoBytes); }
 
 Request* OutPipe::awaiting_payload() noexcept {
   return incomplete_ == 0 ? nullptr : &queue_[queue_.size() - incomplete_];

@@ -8,7 +8,6 @@ namespace {
 
 constexpr std::uint64_t kSinkBytes = 1u << 20;
 constexpr std::uint64_t kSourceBytes = 1u << 20;  // a multiple of the pattern's period of 65536
-constexpr std::uint64_t kFifoBytes = 16 * 1024;   // what the endpoints buffer ahead of the cable
 
 std::uint64_t area_bytes_of(abi::PipeMode mode) {
   switch (mode) {
@@ -42,7 +41,7 @@ bool StreamPipe::set_mode(abi::PipeMode mode, TimePoint now) {
 }
 
 std::span<std::byte> StreamPipe::out_begin(TimePoint now) noexcept {
-  if (out_lane_.free() - out_lane_.transmission(kFifoBytes) > now) return {};
+  if (out_lane_.free() - out_lane_.transmission(kEndpointFifoBytes) > now) return {};
   if (mode_ == abi::PipeMode::kSink) return area();
   if (mode_ != abi::PipeMode::kLoopback || held_ == area_bytes_) return {};
   return area().subspan(head_, std::min(area_bytes_ - head_, area_bytes_ - held_));
@@ -63,7 +62,7 @@ void StreamPipe::out_end(TimePoint now, std::size_t bytes, bool ends_transfer) {
 
 std::optional<usb::InOffer> StreamPipe::in_peek(TimePoint now) noexcept {
   if (mode_ == abi::PipeMode::kSource) {
-    if (in_lane_.free() - in_lane_.transmission(kFifoBytes) > now) return std::nullopt;
+    if (in_lane_.free() - in_lane_.transmission(kEndpointFifoBytes) > now) return std::nullopt;
     const std::uint64_t at = position_ % area_bytes_;
     return usb::InOffer{area().subspan(at), false};
   }
@@ -92,8 +91,8 @@ TimePoint StreamPipe::next_event(TimePoint now) const noexcept {
   const auto consider = [&](TimePoint time) {
     if (time > now) next = std::min(next, time);
   };
-  if (mode_ != abi::PipeMode::kMessages) consider(out_lane_.free() - out_lane_.transmission(kFifoBytes));
-  if (mode_ == abi::PipeMode::kSource) consider(in_lane_.free() - in_lane_.transmission(kFifoBytes));
+  if (mode_ != abi::PipeMode::kMessages) consider(out_lane_.free() - out_lane_.transmission(kEndpointFifoBytes));
+  if (mode_ == abi::PipeMode::kSource) consider(in_lane_.free() - in_lane_.transmission(kEndpointFifoBytes));
   if (!segments_.empty()) consider(segments_.front().available);
   return next;
 }

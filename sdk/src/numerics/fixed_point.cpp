@@ -14,7 +14,6 @@ constexpr std::int32_t kMin = std::numeric_limits<std::int32_t>::min();
 
 std::int32_t wrapped_sum(std::int32_t a, std::int32_t b) noexcept { return static_cast<std::int32_t>(static_cast<std::uint32_t>(a) + static_cast<std::uint32_t>(b)); }
 std::int32_t wrapped_difference(std::int32_t a, std::int32_t b) noexcept { return static_cast<std::int32_t>(static_cast<std::uint32_t>(a) - static_cast<std::uint32_t>(b)); }
-std::int32_t saturate(std::int64_t value) noexcept { return static_cast<std::int32_t>(std::clamp<std::int64_t>(value, kMin, kMax)); }
 std::int32_t half_sum(std::int32_t a, std::int32_t b) noexcept {
   const std::int64_t sum = std::int64_t{a} + b;
   return static_cast<std::int32_t>((sum + (sum >= 0 ? 1 : -1)) / 2);
@@ -34,6 +33,8 @@ std::int32_t exp_of_small_negative(std::int32_t a) noexcept {
 }
 
 }  // namespace
+
+std::int32_t saturate(std::int64_t value) noexcept { return static_cast<std::int32_t>(std::clamp<std::int64_t>(value, kMin, kMax)); }
 
 std::int32_t rounding_high_mul(std::int32_t a, std::int32_t b) noexcept {
   if (a == kMin && b == kMin) return kMax;

@@ -8,6 +8,8 @@
 
 namespace naru::sdk::numerics {
 
+/// The nearest value that 32 bits hold.
+[[nodiscard]] std::int32_t saturate(std::int64_t value) noexcept;
 /// High half of twice the product, rounded to nearest, saturated.
 [[nodiscard]] std::int32_t rounding_high_mul(std::int32_t a, std::int32_t b) noexcept;
 /// value / 2^exponent, half away from zero; 0 from exponent 32 on.

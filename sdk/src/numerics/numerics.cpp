@@ -13,10 +13,6 @@ constexpr std::int32_t kInt32Max = std::numeric_limits<std::int32_t>::max();
 constexpr std::int32_t kInt32Min = std::numeric_limits<std::int32_t>::min();
 constexpr int kSoftmaxIntegerBits = 5;
 
-std::int32_t saturate(std::int64_t value) noexcept {
-  return static_cast<std::int32_t>(std::clamp<std::int64_t>(value, kInt32Min, kInt32Max));
-}
-
 /// zero_point + round_half_away(real / scale), the quotient in float.
 std::int64_t code_of(float real, float scale, std::int32_t zero_point) noexcept {
   const float quotient = std::round(real / scale);

@@ -21,6 +21,8 @@ struct Multiplier {
   std::int32_t shift = 0;
   friend bool operator==(const Multiplier&, const Multiplier&) = default;
 };
+/// With it a rescaled value is the value itself.
+inline constexpr Multiplier kUnchanged{1 << 30, 1};
 
 struct Range {
   std::int32_t min = 0;

@@ -8,8 +8,6 @@
 namespace naru::sdk::compiler {
 namespace {
 
-/// MBQM with this multiplier gives its argument back.
-constexpr numerics::Multiplier kOne{1 << 30, 1};
 
 std::vector<std::size_t> readers_of(const Program& program, TensorId tensor) {
   std::vector<std::size_t> readers;
@@ -70,7 +68,7 @@ numerics::Range* clamp_of(NodeBody& body) {
 bool fold_clamp(Program& program, std::size_t index) {
   const Node& node = program.nodes[index];
   const auto* outer = std::get_if<RequantizeNode>(&node.body);
-  if (outer == nullptr || outer->multiplier != kOne || outer->input_zero != outer->output_zero) return false;
+  if (outer == nullptr || outer->multiplier != numerics::kUnchanged || outer->input_zero != outer->output_zero) return false;
   const TensorId between = node.inputs[0];
   if (program.pinned[static_cast<std::size_t>(between)] || program.graph.tensor(between).type != program.graph.tensor(node.output).type) return false;
   if (readers_of(program, between).size() != 1) return false;

@@ -13,8 +13,6 @@ using numerics::Multiplier;
 
 constexpr std::initializer_list<ElementType> kActivations{ElementType::kI8, ElementType::kU8, ElementType::kI16};
 constexpr std::initializer_list<ElementType> kBytes{ElementType::kI8, ElementType::kU8};
-/// MBQM with this multiplier gives its argument back.
-constexpr Multiplier kOne{1 << 30, 1};
 constexpr std::int32_t kSoftmaxRowMax = 4095;
 
 }  // namespace
@@ -179,7 +177,7 @@ Result<void> Legalizer::slopes(const numerics::SlopeMultipliers& multipliers, Te
   } else {
     const std::int32_t alpha_zero = graph_.tensor(alpha).zero_point();
     const TensorId negative = temporary(shape, type);
-    emit(RequantizeNode{kOne, in_zero, in_zero, {codes.min, in_zero}}, {op_->input(0)}, negative);
+    emit(RequantizeNode{numerics::kUnchanged, in_zero, in_zero, {codes.min, in_zero}}, {op_->input(0)}, negative);
     BinaryNode times;
     times.op = abi::ElementwiseOp::kMul;
     times.output = multipliers.negative;
@@ -191,7 +189,7 @@ Result<void> Legalizer::slopes(const numerics::SlopeMultipliers& multipliers, Te
   }
   BinaryNode sum;
   sum.op = abi::ElementwiseOp::kAdd;
-  sum.a = sum.b = sum.output = kOne;
+  sum.a = sum.b = sum.output = numerics::kUnchanged;
   sum.a_zero = sum.b_zero = sum.output_zero = zero;
   sum.clamp = codes;
   emit(sum, {above, below}, op_->output(0));

@@ -16,6 +16,9 @@
 
 namespace naru::sdk::compiler {
 
+/// A dimension, which the importer has found not negative.
+[[nodiscard]] inline std::uint32_t extent(std::int32_t dimension) noexcept { return static_cast<std::uint32_t>(dimension); }
+
 /// Used for one graph, on one thread. A method named after an operator emits its nodes, or fails with what the NPU cannot do about it.
 class Legalizer {
  public:

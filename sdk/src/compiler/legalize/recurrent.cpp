@@ -12,12 +12,9 @@ using graph::Shape;
 using graph::Tensor;
 using numerics::Multiplier;
 
-/// MBQM with this multiplier gives its argument back.
-constexpr Multiplier kOne{1 << 30, 1};
 /// Steps of all sequences of a batch that one operator may be unrolled into.
 constexpr std::uint64_t kStepsMax = 512;
 
-std::uint32_t size(std::int32_t value) { return static_cast<std::uint32_t>(value); }
 
 /// [rows][depth] times [channels][depth] weights, without a fused activation.
 WindowNode matrix_product(std::uint32_t rows, std::uint32_t depth, std::uint32_t channels) {
@@ -32,7 +29,7 @@ WindowNode matrix_product(std::uint32_t rows, std::uint32_t depth, std::uint32_t
 BinaryNode plain_sum(numerics::Range clamp) {
   BinaryNode sum;
   sum.op = abi::ElementwiseOp::kAdd;
-  sum.a = sum.b = sum.output = kOne;
+  sum.a = sum.b = sum.output = numerics::kUnchanged;
   sum.clamp = clamp;
   return sum;
 }
@@ -63,8 +60,8 @@ Result<void> Legalizer::svdf() {
   NARU_CHECK_OK(expect_rank(in(2), 2));
   if (!in(1).is_constant() || !in(2).is_constant()) return unsupported("its weights are computed, not constant");
   if (in(1).zero_point() != 0 || in(2).zero_point() != 0 || in(1).quantization->per_channel() || in(2).quantization->per_channel()) return unsupported("its weights are not symmetric");
-  const std::uint32_t batch = size(in(0).shape[0]), depth = size(in(1).shape[1]), filters = size(in(1).shape[0]), memory = size(in(2).shape[1]), rank = size(svdf->rank);
-  if (rank == 0 || filters % rank != 0 || size(in(2).shape[0]) != filters || graph::element_count(in(0)) != std::uint64_t{batch} * depth ||
+  const std::uint32_t batch = extent(in(0).shape[0]), depth = extent(in(1).shape[1]), filters = extent(in(1).shape[0]), memory = extent(in(2).shape[1]), rank = extent(svdf->rank);
+  if (rank == 0 || filters % rank != 0 || extent(in(2).shape[0]) != filters || graph::element_count(in(0)) != std::uint64_t{batch} * depth ||
       graph::element_count(in(4)) != std::uint64_t{batch} * filters * memory || graph::element_count(out()) != std::uint64_t{batch} * (filters / rank))
     return fail(error(ErrorId::kModelShape, "its operands do not fit each other"));
   const std::uint32_t units = filters / rank;
@@ -164,11 +161,11 @@ Result<void> Legalizer::lstm() {
   }
   const auto parameters = numerics::lstm_parameters(graph_, *op_);
   if (!parameters) return unsupported("its quantisation is not that of 8-bit activations with a 16-bit cell");
-  const std::uint32_t steps = size(in(0).shape[lstm->time_major ? 0 : 1]), batch = size(in(0).shape[lstm->time_major ? 1 : 0]), depth = size(in(0).shape[2]);
-  const std::uint32_t cells = size(in(1).shape[0]);
+  const std::uint32_t steps = extent(in(0).shape[lstm->time_major ? 0 : 1]), batch = extent(in(0).shape[lstm->time_major ? 1 : 0]), depth = extent(in(0).shape[2]);
+  const std::uint32_t cells = extent(in(1).shape[0]);
   if (std::uint64_t{steps} * batch > kStepsMax) return unsupported(fmt::format("it is {} steps; at most {} are unrolled", std::uint64_t{steps} * batch, kStepsMax));
   for (std::size_t i = 1; i <= 8; ++i)
-    if (size(in(i).shape[0]) != cells || size(in(i).shape[1]) != (i <= 4 ? depth : cells)) return fail(error(ErrorId::kModelShape, "its weights do not fit each other"));
+    if (extent(in(i).shape[0]) != cells || extent(in(i).shape[1]) != (i <= 4 ? depth : cells)) return fail(error(ErrorId::kModelShape, "its weights do not fit each other"));
   for (std::size_t i = 12; i <= 15; ++i)
     if (in(i).type != ElementType::kI32 || in(i).constant.size() != std::size_t{4} * cells) return unsupported("its biases are not constants of int32");
   for (std::size_t i : {18U, 19U})
@@ -243,7 +240,7 @@ Result<void> Legalizer::lstm() {
       const TensorId shown = wide_row(cells_i), result = wide_row(cells_i), codes = temporary({cells_i}, ElementType::kI8);
       curve(abi::CurveKind::kTanh, parameters->cell_tanh, next, shown);
       emit(product_of(parameters->output, parameters->output_zero, narrow), {view(gates, 2 * cell_bytes, {cells_i}), shown}, result);
-      emit(RequantizeNode{kOne, 0, 0, narrow}, {result}, codes);
+      emit(RequantizeNode{numerics::kUnchanged, 0, 0, narrow}, {result}, codes);
       cell[b] = next;
       hidden[b] = codes;
       join.copies.push_back({static_cast<std::uint32_t>(rows.size()), 0, at * cells, cells, {}});

@@ -16,7 +16,6 @@ constexpr std::initializer_list<ElementType> kActivations{ElementType::kI8, Elem
 /// Products that one BATCH_MATMUL may become.
 constexpr std::uint64_t kBatchesMax = 256;
 
-std::uint32_t size(std::int32_t value) { return static_cast<std::uint32_t>(value); }
 
 }  // namespace
 
@@ -63,25 +62,25 @@ Result<void> Legalizer::place(WindowNode& node, graph::Padding padding) const {
   NARU_CHECK_OK(expect_rank(out(), 4));
   const auto& input = in(0).shape;
   const auto& output = out().shape;
-  node.batch = size(input[0]);
-  node.in_rows = size(input[1]);
-  node.in_cols = size(input[2]);
-  node.in_channels = size(input[3]);
-  node.out_rows = size(output[1]);
-  node.out_cols = size(output[2]);
-  node.out_channels = size(output[3]);
+  node.batch = extent(input[0]);
+  node.in_rows = extent(input[1]);
+  node.in_cols = extent(input[2]);
+  node.in_channels = extent(input[3]);
+  node.out_rows = extent(output[1]);
+  node.out_cols = extent(output[2]);
+  node.out_channels = extent(output[3]);
   for (std::uint32_t value : {node.kernel_rows, node.kernel_cols, node.stride_rows, node.stride_cols, node.dilation_rows, node.dilation_cols})
     if (value == 0 || value > std::numeric_limits<std::uint16_t>::max()) return unsupported("a kernel size, stride or dilation is not in 1..65535");
   const auto along = [&](std::uint32_t in_size, std::uint32_t kernel, std::uint32_t stride, std::uint32_t dilation, std::uint32_t out_size) {
     const auto expected = numerics::window_output(padding, static_cast<std::int32_t>(in_size), static_cast<std::int32_t>(kernel),
                                                   static_cast<std::int32_t>(stride), static_cast<std::int32_t>(dilation));
-    return expected && size(*expected) == out_size;
+    return expected && extent(*expected) == out_size;
   };
   if (input[0] != output[0] || !along(node.in_rows, node.kernel_rows, node.stride_rows, node.dilation_rows, node.out_rows) ||
       !along(node.in_cols, node.kernel_cols, node.stride_cols, node.dilation_cols, node.out_cols))
     return fail(error(ErrorId::kModelShape, "its output {} does not follow from its input {}", graph::to_string(output), graph::to_string(input)));
   const auto before = [&](std::uint32_t in_size, std::uint32_t kernel, std::uint32_t stride, std::uint32_t dilation, std::uint32_t out_size) {
-    return size(numerics::window_padding(padding, static_cast<std::int32_t>(in_size), static_cast<std::int32_t>(kernel), static_cast<std::int32_t>(stride),
+    return extent(numerics::window_padding(padding, static_cast<std::int32_t>(in_size), static_cast<std::int32_t>(kernel), static_cast<std::int32_t>(stride),
                                          static_cast<std::int32_t>(dilation), static_cast<std::int32_t>(out_size))
                     .before);
   };
@@ -97,15 +96,15 @@ Result<void> Legalizer::convolution() {
   NARU_CHECK_OK(expect_rank(in(0), 4));
   const auto& filter = in(1).shape;
   WindowNode node;
-  node.kernel_rows = size(filter[1]);
-  node.kernel_cols = size(filter[2]);
-  node.stride_rows = size(conv->stride_h);
-  node.stride_cols = size(conv->stride_w);
-  node.dilation_rows = size(conv->dilation_h);
-  node.dilation_cols = size(conv->dilation_w);
+  node.kernel_rows = extent(filter[1]);
+  node.kernel_cols = extent(filter[2]);
+  node.stride_rows = extent(conv->stride_h);
+  node.stride_cols = extent(conv->stride_w);
+  node.dilation_rows = extent(conv->dilation_h);
+  node.dilation_cols = extent(conv->dilation_w);
   NARU_CHECK_OK(place(node, conv->padding));
   if (op_->kind == OperatorKind::kConv2d) {
-    const std::uint32_t depth = size(filter[3]);
+    const std::uint32_t depth = extent(filter[3]);
     if (depth == 0 || node.in_channels % depth != 0) return fail(error(ErrorId::kModelShape, "its filter has {} inputs, its input {}", depth, node.in_channels));
     node.groups = node.in_channels / depth;
     if (node.out_channels % node.groups != 0) return fail(error(ErrorId::kModelShape, "{} groups do not divide {} outputs", node.groups, node.out_channels));
@@ -129,8 +128,8 @@ Result<void> Legalizer::fully_connected() {
   if (!has(1)) return fail(error(ErrorId::kModelGraph, "its filter is left out"));
   NARU_CHECK_OK(expect_rank(in(1), 2));
   WindowNode node;
-  node.out_channels = size(in(1).shape[0]);
-  node.in_channels = size(in(1).shape[1]);
+  node.out_channels = extent(in(1).shape[0]);
+  node.in_channels = extent(in(1).shape[1]);
   const std::uint64_t elements = graph::element_count(in(0));
   const std::uint64_t rows = node.in_channels == 0 ? 0 : elements / node.in_channels;
   if (rows == 0 || elements % node.in_channels != 0 || graph::element_count(out()) != rows * node.out_channels)
@@ -179,7 +178,7 @@ Result<void> Legalizer::batch_matmul() {
   NARU_CHECK_OK(expect_codes({&in(0), &in(1), &out()}, {ElementType::kI8, ElementType::kU8}));
   const graph::Shape x = in(0).shape, y = in(1).shape, z = out().shape;
   if (x.size() < 2 || y.size() < 2 || z.size() < 2) return unsupported("an operand has less than two dimensions");
-  const std::uint32_t m = size(z[z.size() - 2]), n = size(z[z.size() - 1]), k = size(x[x.size() - (options_of->adj_x ? 2 : 1)]);
+  const std::uint32_t m = extent(z[z.size() - 2]), n = extent(z[z.size() - 1]), k = extent(x[x.size() - (options_of->adj_x ? 2 : 1)]);
   const std::uint64_t batches = graph::element_count(out()) / (std::uint64_t{m} * n);
   if (batches > kBatchesMax) return unsupported(fmt::format("it is {} products; at most {} are unrolled", batches, kBatchesMax));
   const auto multipliers = numerics::channel_multipliers(op_->kind, in(0).scale(), in(1).quantization->scales, out().scale(), 1);
@@ -187,11 +186,11 @@ Result<void> Legalizer::batch_matmul() {
   const auto matrix_of = [&](const graph::Shape& shape, std::uint64_t batch) {
     std::uint64_t index = 0, stride = 1;
     for (std::size_t d = 2; d < z.size(); ++d) {
-      const std::uint64_t extent = size(z[z.size() - 1 - d]);
-      const std::uint64_t at = batch % extent;
-      batch /= extent;
+      const std::uint64_t length = extent(z[z.size() - 1 - d]);
+      const std::uint64_t at = batch % length;
+      batch /= length;
       if (d >= shape.size()) continue;
-      const std::uint64_t own = size(shape[shape.size() - 1 - d]);
+      const std::uint64_t own = extent(shape[shape.size() - 1 - d]);
       index += own == 1 ? 0 : at * stride;
       stride *= own;
     }
@@ -228,15 +227,15 @@ Result<void> Legalizer::transpose_conv() {
   const graph::Shape input = in(2).shape, output = out().shape, filter = in(1).shape;
   const std::uint64_t element = abi::element_bytes(in(2).type);
   WindowNode node;
-  node.batch = size(input[0]);
-  node.in_rows = (size(input[1]) - 1) * size(conv->stride_h) + 1;
-  node.in_cols = (size(input[2]) - 1) * size(conv->stride_w) + 1;
-  node.in_channels = size(input[3]);
-  node.out_rows = size(output[1]);
-  node.out_cols = size(output[2]);
-  node.out_channels = size(output[3]);
-  node.kernel_rows = size(filter[1]);
-  node.kernel_cols = size(filter[2]);
+  node.batch = extent(input[0]);
+  node.in_rows = (extent(input[1]) - 1) * extent(conv->stride_h) + 1;
+  node.in_cols = (extent(input[2]) - 1) * extent(conv->stride_w) + 1;
+  node.in_channels = extent(input[3]);
+  node.out_rows = extent(output[1]);
+  node.out_cols = extent(output[2]);
+  node.out_channels = extent(output[3]);
+  node.kernel_rows = extent(filter[1]);
+  node.kernel_cols = extent(filter[2]);
   if (input[0] != output[0] || filter[0] != output[3] || filter[3] != input[3]) return fail(error(ErrorId::kModelShape, "its filter does not fit its input and output"));
   if (std::uint64_t{node.in_rows} * node.in_cols * node.in_channels * element * node.batch > std::uint64_t{std::numeric_limits<std::int32_t>::max()})
     return unsupported("its input with zeros between the pixels is too large");
@@ -245,8 +244,8 @@ Result<void> Legalizer::transpose_conv() {
   };
   const std::int32_t top = before(1, conv->stride_h), left = before(2, conv->stride_w);
   if (top >= filter[1] || left >= filter[2]) return unsupported("its padding is larger than its kernel");
-  node.pad_top = size(filter[1] - 1 - top);
-  node.pad_left = size(filter[2] - 1 - left);
+  node.pad_top = extent(filter[1] - 1 - top);
+  node.pad_left = extent(filter[2] - 1 - left);
 
   // The kernel, turned by half a circle.
   const auto* from = reinterpret_cast<const std::byte*>(in(1).constant.data());
@@ -264,14 +263,14 @@ Result<void> Legalizer::transpose_conv() {
   if (conv->stride_h > 1 || conv->stride_w > 1) {
     spread = temporary({input[0], static_cast<std::int32_t>(node.in_rows), static_cast<std::int32_t>(node.in_cols), input[3]}, in(2).type);
     const std::uint64_t pixel = node.in_channels * element;
-    const std::uint64_t row = size(input[2]) * pixel, wide_row = node.in_cols * pixel;
+    const std::uint64_t row = extent(input[2]) * pixel, wide_row = node.in_cols * pixel;
     CopyNode copy;
     copy.fills_first = true;
     copy.fill_value = in(2).zero_point();
     copy.copies.push_back({0, 0, 0, pixel,
-                           {{size(input[0]), size(input[1]) * row, node.in_rows * wide_row},
-                            {size(input[1]), row, size(conv->stride_h) * wide_row},
-                            {size(input[2]), pixel, size(conv->stride_w) * pixel}}});
+                           {{extent(input[0]), extent(input[1]) * row, node.in_rows * wide_row},
+                            {extent(input[1]), row, extent(conv->stride_h) * wide_row},
+                            {extent(input[2]), pixel, extent(conv->stride_w) * pixel}}});
     emit(std::move(copy), {input_id}, spread);
   }
   emit(std::move(node), {spread}, op_->output(0));
@@ -285,10 +284,10 @@ Result<void> Legalizer::pool() {
   WindowNode node;
   node.kind = op_->kind == OperatorKind::kAveragePool2d ? WindowNode::Kind::kAveragePool : WindowNode::Kind::kMaxPool;
   node.input_type = node.output_type = in(0).type;
-  node.kernel_rows = size(pool->filter_h);
-  node.kernel_cols = size(pool->filter_w);
-  node.stride_rows = size(pool->stride_h);
-  node.stride_cols = size(pool->stride_w);
+  node.kernel_rows = extent(pool->filter_h);
+  node.kernel_cols = extent(pool->filter_w);
+  node.stride_rows = extent(pool->stride_h);
+  node.stride_cols = extent(pool->stride_w);
   NARU_CHECK_OK(place(node, pool->padding));
   if (node.in_channels != node.out_channels) return fail(error(ErrorId::kModelShape, "its input and output have different channels"));
   node.clamp = activation_range(pool->activation);

@@ -12,13 +12,13 @@ namespace {
 
 constexpr std::uint32_t kPartsMax = 16;
 
-struct Work {
+struct Overlap {
   bool on_mac = false;
   std::uint64_t cycles = 0;
   std::uint64_t beside = 0;  // cycles that could run beside a neighbour
 };
 
-Work work_of(const Nest& nest, const abi::Chip& chip) {
+Overlap overlap_of(const Nest& nest, const abi::Chip& chip) {
   const abi::CommandBody body = whole_command(nest);
   return {abi::macs_of(body) > 0, abi::cost_of({abi::Engine::kVector, 0, body}, chip).busy * repeats_of(nest), 0};
 }
@@ -26,18 +26,18 @@ Work work_of(const Nest& nest, const abi::Chip& chip) {
 }  // namespace
 
 std::vector<std::uint32_t> parts_of_operators(const std::vector<StagedOperator>& operators, const Staging& staging, const abi::Chip& chip) {
-  std::vector<Work> work;
+  std::vector<Overlap> work;
   work.reserve(operators.size());
-  for (const StagedOperator& op : operators) work.push_back(work_of(*op.nest, chip));
-  const auto meet = [](Work& a, std::uint64_t other) { a.beside = std::max(a.beside, std::min(a.cycles, other)); };
+  for (const StagedOperator& op : operators) work.push_back(overlap_of(*op.nest, chip));
+  const auto meet = [](Overlap& a, std::uint64_t other) { a.beside = std::max(a.beside, std::min(a.cycles, other)); };
   for (const StagedTensor& tensor : staging.tensors) {
     const std::uint64_t transfer = tensor.bytes / chip.dram_bytes_per_cycle;
     if (tensor.loads) meet(work[tensor.first], transfer);
     if (tensor.stores) meet(work[tensor.writer], transfer);
     if (tensor.loads) continue;
-    Work& writer = work[tensor.writer];
+    Overlap& writer = work[tensor.writer];
     for (std::uint32_t i = tensor.writer + 1; i <= tensor.last; ++i) {
-      Work& reader = work[i];
+      Overlap& reader = work[i];
       if (reader.on_mac == writer.on_mac || !std::ranges::count(operators[i].reads, tensor.root)) continue;
       meet(writer, reader.cycles);
       meet(reader, writer.cycles);

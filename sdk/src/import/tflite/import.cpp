@@ -42,10 +42,6 @@ Result<void> check_metadata(const tflite::Model& model) {
   return {};
 }
 
-std::vector<graph::TensorId> ids_of(const flatbuffers::Vector<std::int32_t>* ids) {
-  return ids == nullptr ? std::vector<graph::TensorId>() : std::vector<graph::TensorId>(ids->begin(), ids->end());
-}
-
 Result<void> read_signatures(const tflite::Model& model, graph::Graph& graph) {
   if (model.signature_defs() == nullptr) return {};
   for (const tflite::SignatureDef* source : *model.signature_defs()) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "graph/graph.h"
 #include "import/tflite/schema.h"
@@ -21,6 +22,11 @@ struct TfliteFile {
 /// Text from a file, made safe to print: valid UTF-8, no control characters, at most 1024 bytes.
 [[nodiscard]] std::string clean_text(std::string_view text);
 [[nodiscard]] std::string clean_text(const flatbuffers::String* text);
+
+/// A list of tensors that may be left out of the file.
+[[nodiscard]] inline std::vector<graph::TensorId> ids_of(const flatbuffers::Vector<std::int32_t>* ids) {
+  return ids == nullptr ? std::vector<graph::TensorId>() : std::vector<graph::TensorId>(ids->begin(), ids->end());
+}
 
 /// Fills graph.tensors. Checks buffers and what the graph cannot hold (sparsity, custom quantisation, 64-bit zero points); leaves meaning to verify_graph.
 [[nodiscard]] Result<void> read_tensors(const TfliteFile& file, graph::Graph& graph, const GraphLimits& limits);

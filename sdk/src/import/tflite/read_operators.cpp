@@ -352,10 +352,6 @@ Result<void> stand_conditions_up(Graph& graph, Operator& op, const GraphLimits& 
   return {};
 }
 
-std::vector<graph::TensorId> ids_of(const flatbuffers::Vector<std::int32_t>* ids) {
-  return ids == nullptr ? std::vector<graph::TensorId>() : std::vector<graph::TensorId>(ids->begin(), ids->end());
-}
-
 /// Options are read with the help of operands, so operands must be tensors first; verify_graph asks more.
 Result<void> check_operands(const TfliteFile& file, const Operator& op) {
   // The file's tensors: the graph may have more by now.

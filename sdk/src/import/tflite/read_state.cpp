@@ -16,8 +16,6 @@ using graph::OperatorKind;
 using graph::Tensor;
 using graph::TensorId;
 
-std::vector<TensorId> ids_of(const flatbuffers::Vector<std::int32_t>* ids) { return ids == nullptr ? std::vector<TensorId>() : std::vector<TensorId>(ids->begin(), ids->end()); }
-
 /// What the four operators are called, and how many operands and results they have.
 struct Form {
   std::string_view name;

@@ -43,7 +43,7 @@ Result<Outcome> scratch_registers(driver::Device& device) {
 Result<Outcome> state(driver::Device& device) {
   NARU_TRY(const abi::DeviceState now, device.device_state());
   if (now.condition == abi::DeviceCondition::kFaulted) return failed("the device says that it is faulted");
-  return pass(fmt::format("{}, epoch {}, {} contexts, {:.1f} MiB of DRAM free", now.condition == abi::DeviceCondition::kReady ? "ready" : "busy", now.epoch, now.contexts,
+  return pass(fmt::format("{}, epoch {}, contexts: {}, {:.1f} MiB of DRAM free", now.condition == abi::DeviceCondition::kReady ? "ready" : "busy", now.epoch, now.contexts,
                           static_cast<double>(now.dram_free_bytes) / (1 << 20)));
 }
 
@@ -108,7 +108,7 @@ Result<Outcome> loopback(driver::Device& device) {
   return pass(fmt::format("{} sizes, {} bytes there and back", std::size(sizes), moved));
 }
 
-constexpr Test kTests[] = {
+constexpr Test kLinkTests[] = {
     {"link.identity", 811, 1, "Choose another device, or update its firmware.", identity},
     {"link.speed", 812, 1, "Try another cable or port.", speed},
     {"device.state", 813, 1, "naru reset --level soft; if it stays, replug.", state},
@@ -120,6 +120,6 @@ constexpr Test kTests[] = {
 
 }  // namespace
 
-std::span<const Test> link_tests() { return kTests; }
+std::span<const Test> link_tests() { return kLinkTests; }
 
 }  // namespace naru::sdk::runtime::diagnostics

@@ -154,7 +154,7 @@ Result<Outcome> dma_sizes(driver::Device& device) {
   return pass(fmt::format("{} engines, {} sizes x {} offsets", device.chip().dma_engines, std::size(kSizes), std::size(kOffsets)));
 }
 
-constexpr Test kTests[] = {
+constexpr Test kMemoryTests[] = {
     {"memory.sram.march", 831, 2, "Replace the device: its SRAM is damaged.", sram_march, true},
     {"memory.sram.addresses", 832, 2, "Replace the device: its SRAM is damaged.", sram_addresses, true},
     {"memory.dma.sizes", 833, 2, "Replace the device: its DMA is damaged.", dma_sizes, true},
@@ -162,6 +162,6 @@ constexpr Test kTests[] = {
 
 }  // namespace
 
-std::span<const Test> memory_tests() { return kTests; }
+std::span<const Test> memory_tests() { return kMemoryTests; }
 
 }  // namespace naru::sdk::runtime::diagnostics

@@ -30,7 +30,7 @@ template <std::size_t NameIndex>
 Result<Outcome> run_operator_test(driver::Device& device);
 
 constexpr std::string_view kAction = "Do not trust results of this operator: replace the device.";
-constexpr Test kTests[] = {
+constexpr Test kOperatorTests[] = {
     {"operator.conv2d", 841, 2, kAction, run_operator_test<0>, true},          {"operator.fully_connected", 842, 2, kAction, run_operator_test<1>, true},
     {"operator.depthwise_conv2d", 843, 2, kAction, run_operator_test<2>, true}, {"operator.average_pool2d", 844, 2, kAction, run_operator_test<3>, true},
     {"operator.max_pool2d", 845, 2, kAction, run_operator_test<4>, true},      {"operator.add", 846, 2, kAction, run_operator_test<5>, true},
@@ -50,18 +50,18 @@ Result<Outcome> run_operator_test(driver::Device& device) {
   if (answers.size() != cases.size()) return fail(ErrorId::kInternal, "The known answers do not belong to the known-answer cases");
   std::size_t jobs = 0, bytes = 0;
   for (std::size_t i = 0; i < cases.size(); ++i) {
-    if (cases[i].name != kTests[NameIndex].name) continue;
+    if (cases[i].name != kOperatorTests[NameIndex].name) continue;
     NARU_TRY(Outcome outcome, run_case(device, cases[i], answers[i]));
     if (outcome.verdict != Verdict::kPass) return outcome;
     ++jobs;
     bytes += cases[i].output_bytes;
   }
-  if (jobs == 0) return fail(ErrorId::kInternal, fmt::format("{} has no case", kTests[NameIndex].name));
+  if (jobs == 0) return fail(ErrorId::kInternal, fmt::format("{} has no case", kOperatorTests[NameIndex].name));
   return pass(fmt::format("{} known answer{}, {} bytes", jobs, jobs == 1 ? "" : "s", bytes));
 }
 
 }  // namespace
 
-std::span<const Test> operator_tests() { return kTests; }
+std::span<const Test> operator_tests() { return kOperatorTests; }
 
 }  // namespace naru::sdk::runtime::diagnostics
