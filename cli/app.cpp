@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
 #include <system_error>
 #include <thread>
 
@@ -16,6 +17,20 @@ namespace naru::cli {
 namespace {
 
 constexpr std::chrono::seconds kNodeWait{2};
+
+/// The exit code of what `action` did and printed. After a full disk, or a reader that left, what was printed is not all there, whatever was achieved.
+int finished(const std::function<int()>& action) {
+  int code = 0, reason = 0;
+  try {
+    code = action();
+  } catch (const std::system_error& error) {  // fmt::print's
+    if (std::ferror(stdout) == 0) throw;
+    reason = error.code().value();
+  }
+  if (std::fflush(stdout) != 0 && reason == 0) reason = errno;
+  if (reason == 0 && std::ferror(stdout) == 0) return code;
+  return report(Error(ErrorId::kOutputUnwritable, fmt::format("Standard output cannot be written: {}", std::strerror(reason))), {}, {});
+}
 
 }  // namespace
 
@@ -56,31 +71,24 @@ int App::run(int argc, char** argv) {
   try {
     root_.parse(argc, argv);
   } catch (const CLI::Success& wanted) {  // --help, --version
-    root_.exit(wanted);
-    return 0;
+    std::ostringstream page;
+    root_.exit(wanted, page);
+    return finished([&] {
+      fmt::print("{}", page.str());
+      return 0;
+    });
   } catch (const CLI::ParseError& error) {
     std::string what = error.what();
     while (!what.empty() && (what.back() == '.' || what.back() == '\n')) what.pop_back();
     const bool json = std::any_of(argv + 1, argv + argc, [](const char* argument) { return std::string_view(argument) == "--json"; });
     return report(Error(ErrorId::kUsage, what), Common{.json = json, .verbose = false}, parsed_verb());
   }
-  if (!action_) {
-    fmt::print("{}", root_.help());
-    return exit_code(ErrorKind::kInvalidArgument);
-  }
-  int code = 0;
-  try {
-    code = action_();
-  } catch (const std::system_error&) {  // fmt::print's
-    if (std::ferror(stdout) == 0) throw;
-  }
-  // A full disk or a reader that left: what was printed is not all there, whatever the verb achieved.
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    const Error error(ErrorId::kOutputUnwritable, fmt::format("Standard output cannot be written: {}", std::strerror(errno)));
-    fmt::print(stderr, "naru: {}\n", error.to_string(false));
-    return exit_code(error.kind());
-  }
-  return code;
+  if (!action_)
+    return finished([&] {
+      fmt::print("{}", root_.help());
+      return exit_code(ErrorKind::kInvalidArgument);
+    });
+  return finished(action_);
 }
 
 std::string App::parsed_verb() const {

@@ -59,7 +59,7 @@ Result<std::vector<std::byte>> image_to_tensor(const std::vector<std::byte>& fil
   MutableTensorView view(info, bytes);
   if (normalization.mean || normalization.std) {
     const double mean = normalization.mean.value_or(0), std = normalization.std.value_or(1);
-    if (!(std > 0)) return fail(ErrorId::kInvalidArgument, fmt::format("--std is {}; it must be over 0", std));
+    if (!std::isfinite(mean) || !std::isfinite(std) || std <= 0) return fail(ErrorId::kInvalidArgument, fmt::format("--mean is {} and --std {}; both must be finite, --std over 0", mean, std));
     std::vector<float> values(count);
     for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<float>((pixels.get()[i] - mean) / std);
     NARU_CHECK_OK(view.fill_from_float(values));

@@ -239,7 +239,7 @@ TEST(ExitCode, Is12ForARunThatASignalEnded) {
 }
 
 TEST(ExitCode, Is7WhenTheOutputCannotBeWritten) {
-  for (const std::string verb : {"list", "version --json", "help"}) {
+  for (const std::string verb : {"list", "version --json", "help", "run --help", "--version", "inspect models/digits/digits.tflite --json"}) {
     const Outcome outcome = run_program({"/bin/sh", "-c", "naru " + verb + " >/dev/full"});
     EXPECT_EQ(outcome.exit, 7) << verb << outcome.err;
     EXPECT_NE(outcome.err.find("NARU-0113"), std::string::npos) << verb << outcome.err;

@@ -111,6 +111,17 @@ TEST(Json, OfAServedMockFitsTheSchema) {
                {"NARU_DEVICE=" + mock.selector()});
 }
 
+TEST(Json, IsPrintedWhereverTheFlagOfAMocksVerbStands) {
+  if (!fuse_is_usable()) GTEST_SKIP() << "/dev/fuse cannot be opened here";
+  const ServedMock mock("tiny");
+  ASSERT_TRUE(mock.ready());
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{{"mock", "--json", "status", mock.path()}, {"mock", "status", "--json", mock.path()}}) {
+    const Json document = Json::parse(run_naru(arguments).out, nullptr, false);
+    ASSERT_FALSE(document.is_discarded()) << arguments[1];
+    EXPECT_EQ(document.at("status").at("plugged"), true);
+  }
+}
+
 TEST(Json, SaysThatAMockIsSimulated) {
   for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{{"info", "--device", "mock", "--json"}, {"run", kDigits, "--json"}, {"diag", "--device", "mock", "--json"}})
     EXPECT_EQ(Json::parse(run_naru(arguments).out, nullptr, false).value("simulated", false), true) << arguments.front();

@@ -107,7 +107,7 @@ Result<Session> Session::create(const Device& device, const Model& model, const 
     state->outputs = state->compiled.outputs();
     for (const TensorInfo& info : state->inputs) state->input_bytes.emplace_back(info.bytes);
     NARU_CHECK_OK_WHILE(sdk::runtime::prepare(*state), fmt::format("preparing {} on {}", model.name(), device.info().selector));
-    log(LogLevel::kInfo, "sdk", "{} is ready on {}: {} steps, compiled in {} us", model.name(), device.info().selector, state->package().steps.size(),
+    log(LogLevel::kInfo, "sdk", "{} is ready on {}: steps: {}, compiled in {} us", model.name(), device.info().selector, state->package().steps.size(),
         std::chrono::duration_cast<std::chrono::microseconds>(compile_time).count());
     return Session(std::move(state));
   });

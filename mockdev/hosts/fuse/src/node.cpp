@@ -119,7 +119,7 @@ void Node::unplug() {
   for (const auto& client : clients_) client->gone = client->to_notify = true;
   deliver();
   controller_ = nullptr;
-  owner_ = last_owner_ = nullptr;
+  owner_ = nullptr;
 }
 
 void Node::deliver() noexcept {
@@ -148,13 +148,8 @@ void Node::notify(Client& client) noexcept {
 
 /// Claims it, too, as usbfs does for programs that forgot to.
 bool Node::take_interface(Client& client) noexcept {
-  if (owner_ != nullptr) return owner_ == &client;
-  if (last_owner_ != nullptr && last_owner_ != &client) {
-    controller_->bus_reset();  // what the last one left in the device is not this one's
-    deliver();
-  }
-  owner_ = last_owner_ = &client;
-  return true;
+  if (owner_ == nullptr) owner_ = &client;
+  return owner_ == &client;
 }
 
 /// The last close of an open node, by its client or by the kernel when the client died.
@@ -164,11 +159,10 @@ void Node::release(Client& client) noexcept {
       if (urb->state == ClientUrb::State::kActive) controller_->cancel(*urb);
     deliver();
     // Half a message may be in the device, or half an answer: the next client starts clean.
-    if (owner_ == &client || (owner_ == nullptr && last_owner_ == &client)) controller_->bus_reset();
+    if (owner_ == &client) controller_->bus_reset();
     deliver();
   }
   if (owner_ == &client) owner_ = nullptr;
-  if (last_owner_ == &client) last_owner_ = nullptr;
   if (client.poller != nullptr) fuse_pollhandle_destroy(client.poller);
   std::erase_if(clients_, [&](const std::unique_ptr<Client>& other) { return other.get() == &client; });
 }
@@ -253,12 +247,10 @@ int Node::claim(Client& client, unsigned interface) noexcept {
 
 int Node::release_interface(Client& client, unsigned interface) noexcept {
   if (interface != 0 || owner_ != &client) return -EINVAL;
-  for (const auto& urb : client.urbs)
-    if (urb->state == ClientUrb::State::kActive && urb->endpoint != 0) controller_->cancel(*urb);
+  // Now, and not at the close, which comes whenever the kernel says so: the next client starts clean.
+  controller_->bus_reset();
   deliver();
-  controller_->bus_reset();  // now, and not at the close, which comes whenever the kernel says so
-  deliver();
-  owner_ = last_owner_ = nullptr;
+  owner_ = nullptr;
   return 0;
 }
 

@@ -57,7 +57,6 @@ class Node {
   std::vector<std::uint8_t> bytes_;
   std::vector<std::unique_ptr<Client>> clients_;
   Client* owner_ = nullptr;      // has the interface
-  Client* last_owner_ = nullptr;  // had it last, and nobody since
 };
 
 }  // namespace naru::mockdev::fuse

@@ -145,9 +145,9 @@ gboolean Device::on_ioctl(UMockdevIoctlBase*, UMockdevIoctlClient* client, gpoin
 void Device::on_vanished(UMockdevIoctlBase*, UMockdevIoctlClient* client, gpointer self) noexcept {
   Device& device = *static_cast<Device*>(self);
   const std::lock_guard lock(device.gate_);
-  if (device.owner_ == client || (device.owner_ == nullptr && device.last_owner_ == client)) device.start_clean(client);
-  if (device.owner_ == client) device.owner_ = nullptr;
-  if (device.last_owner_ == client) device.last_owner_ = nullptr;
+  if (device.owner_ != client) return;
+  device.start_clean(client);
+  device.owner_ = nullptr;
 }
 
 /// Drops what a client left behind, in the device too, as the FUSE host does.
@@ -163,10 +163,8 @@ void Device::start_clean(UMockdevIoctlClient* leaver) {
 
 /// False: another client has the interface.
 bool Device::take_interface(UMockdevIoctlClient* client) {
-  if (owner_ != nullptr && owner_ != client) return false;
-  if (last_owner_ != nullptr && last_owner_ != client) start_clean(last_owner_);
-  owner_ = last_owner_ = client;
-  return true;
+  if (owner_ == nullptr) owner_ = client;
+  return owner_ == client;
 }
 
 void Device::handle(UMockdevIoctlClient* client, unsigned request) {
@@ -203,7 +201,7 @@ int Device::simple(UMockdevIoctlClient* client, unsigned request, UMockdevIoctlD
     case static_cast<unsigned>(USBDEVFS_RELEASEINTERFACE):
       if (number != 0 || owner_ != client) return -EINVAL;
       start_clean(client);  // now: when umockdev says that a client is gone, the next one may be at work
-      owner_ = last_owner_ = nullptr;
+      owner_ = nullptr;
       return 0;
     case static_cast<unsigned>(USBDEVFS_SETINTERFACE): return number == 0 ? 0 : -EINVAL;
     case static_cast<unsigned>(USBDEVFS_SETCONFIGURATION): return controller_.set_configuration(static_cast<std::uint8_t>(number)) ? 0 : -EINVAL;

@@ -72,7 +72,6 @@ class Device {
   std::vector<DeviceUrb*> done_;
   std::size_t memory_bytes_ = 0;
   UMockdevIoctlClient* owner_ = nullptr;       // has the interface
-  UMockdevIoctlClient* last_owner_ = nullptr;  // had it last, and nobody since
 };
 
 }  // namespace naru::mockdev::umockdev
