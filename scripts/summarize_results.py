@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Sums up GoogleTest's JSON results: what was skipped and why, what failed and how it begins, then one closing line. Exits 1 when a test failed or nothing ran.
+"""Sums up GoogleTest's XML results (the JSON ones leave out why a test was skipped): what was skipped and why, what failed and how it begins, then one closing line. Exits 1 when a test failed or nothing ran.
 
 Usage: summarize_results.py RESULTS_DIRECTORY..."""
-import json
 import pathlib
 import sys
+from xml.etree import ElementTree
 
 FAILURE_LINES = 12
 
@@ -12,24 +12,25 @@ FAILURE_LINES = 12
 def main(directories):
     passed, failed, skipped = 0, [], []
     for directory in directories:
-        for path in sorted(pathlib.Path(directory).glob("*.json")):
+        for path in sorted(pathlib.Path(directory).glob("*.xml")):
             preset = path.parent.parent.name
             try:
-                report = json.loads(path.read_text())
-            except ValueError:
+                root = ElementTree.parse(path).getroot()
+            except ElementTree.ParseError:
                 failed.append(f"{preset}/{path.stem}: its results were not written to the end")
                 continue
-            for suite in report.get("testsuites", []):
-                for test in suite.get("testsuite", []):
-                    name = f"{preset}/{suite['name']}.{test['name']}"
-                    if test.get("result") == "SKIPPED":
-                        reasons = [s.get("message", "").strip().splitlines()[-1] for s in test.get("skipped", []) if s.get("message", "").strip()]
-                        skipped.append(f"{name}: {reasons[0] if reasons else 'no reason given'}")
-                    elif test.get("failures"):
-                        text = "\n".join(f.get("failure", "") for f in test["failures"]).splitlines()
-                        failed.append("\n    ".join([name] + text[:FAILURE_LINES]))
-                    elif test.get("status") == "RUN":
-                        passed += 1
+            for test in root.iter("testcase"):
+                name = f"{preset}/{test.get('classname')}.{test.get('name')}"
+                failures = test.findall("failure")
+                if test.get("result") == "skipped":
+                    # GoogleTest writes file and line first, then what the test said.
+                    reason = [line for note in test.findall("skipped") for line in (note.get("message") or "").splitlines()][1:]
+                    skipped.append(f"{name}: {' '.join(reason) or 'no reason given'}")
+                elif failures:
+                    text = "\n".join(failure.text or "" for failure in failures).splitlines()
+                    failed.append("\n    ".join([name] + text[:FAILURE_LINES]))
+                elif test.get("status") == "run":
+                    passed += 1
     for line in skipped:
         print(f"skipped  {line}")
     for line in failed:

@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "../support/cpu.h"
 #include "compiler/random_models.h"
 #include "naru/driver/transport_inproc.h"
 #include "naru/mockdev/device.h"
