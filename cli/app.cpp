@@ -2,6 +2,7 @@
 #include "app.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -37,20 +38,30 @@ int finished(const std::function<int()>& action) {
 App::App() {
   root_.require_subcommand(0, 1);
   root_.set_version_flag("--version", "naru " + std::string(version()));
-  add_verb("help", "Print this help", "naru help", help_, [this] {
-    const std::string page = root_.get_formatter()->make_help(&root_, root_.get_name(), CLI::AppFormatMode::Normal);
-    if (help_.json) {
-      Json json = document("help", false);
-      json["text"] = page;
-      print(json);
-    } else {
-      fmt::print("{}", page);
-    }
-    return 0;
-  });
+  add_verb("help", "Print this help, or a verb's", "naru help run", help_, [this] { return print_help(); })->add_option("VERB", help_topic_, "run, mock serve, ...");
   root_.footer("Example: naru run models/digits/digits.tflite --input models/digits/samples/digit7.png\n"
-               "Exit codes: 0 done, 1 check failed, 2 usage, 3 no device or lost, 4 permission, 5 busy, 6 degraded, 7 could not run, 8 replace,\n"
+               "Exit codes: 0 done, 1 check failed, 2 usage, 3 no device or lost, 4 permission, 5 busy, 6 degraded, 7 could not run, 8 replace (6 and 8: `diag --strict`),\n"
                "            9 version, 10 security, 11 bad input file, 12 timeout or cancelled, 13 protocol.  (docs/spec/errors.md)");
+}
+
+int App::print_help() {
+  CLI::App* topic = &root_;
+  std::string above;
+  for (const std::string& word : help_topic_) {
+    above += (above.empty() ? "" : " ") + topic->get_name();
+    const std::vector<CLI::App*> named = topic->get_subcommands([&](CLI::App* verb) { return verb->get_name() == word; });
+    if (named.empty()) return report(Error(ErrorId::kUsage, fmt::format("There is no verb \"{}\"", fmt::join(help_topic_, " "))), help_, "help");
+    topic = named.front();
+  }
+  const std::string page = topic == &root_ ? root_.get_formatter()->make_help(&root_, root_.get_name(), CLI::AppFormatMode::Normal) : topic->help(above);
+  if (help_.json) {
+    Json json = document("help", false);
+    json["text"] = page;
+    print(json);
+  } else {
+    fmt::print("{}", page);
+  }
+  return 0;
 }
 
 CLI::App* App::add_verb(const std::string& name, const std::string& description, const std::string& example, Common& common, std::function<int()> action) {

@@ -38,7 +38,10 @@ class App {
   /// "mock serve", as far as the arguments were understood; "naru" when there was no verb.
   std::string parsed_verb() const;
 
+  int print_help();
+
   Common help_;
+  std::vector<std::string> help_topic_;  // "mock serve", in words
   CLI::App root_{"Naru: run quantised models on an NPU, and find out what is wrong with it."};
   std::function<int()> action_;
 };

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "text.h"
+
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_ONLY_PNG
 #define STBI_ONLY_BMP
@@ -35,6 +37,11 @@ std::optional<Size> image_size(const TensorInfo& info) {
   return std::nullopt;
 }
 
+Error not_image_shaped(const TensorInfo& info, const std::string& path) {
+  return Error(ErrorId::kImageFormat, fmt::format("{} is an image, but input \"{}\" ({}) is not image-shaped", path, info.name, shape_text(info)))
+      .with_remedy(fmt::format("Give its {} bytes as a raw little-endian tensor.", info.bytes));
+}
+
 }  // namespace
 
 bool is_image(const std::vector<std::byte>& bytes) {
@@ -45,15 +52,18 @@ bool is_image(const std::vector<std::byte>& bytes) {
 Result<std::vector<std::byte>> image_to_tensor(const std::vector<std::byte>& file, const TensorInfo& info, const Normalization& normalization,
                                                const std::string& path) {
   const std::optional<Size> size = image_size(info);
-  if (!size) return fail(ErrorId::kImageFormat, fmt::format("{} is an image, but input \"{}\" is not image-shaped", path, info.name));
+  if (!size) return fail(not_image_shaped(info, path));
   if (file.size() > static_cast<std::size_t>(INT32_MAX)) return fail(ErrorId::kImageFormat, fmt::format("{} is too large for an image", path));
   int width = 0, height = 0, file_channels = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(file.data()), static_cast<int>(file.size()), &width, &height, &file_channels, size->channels), stbi_image_free);
   if (!pixels) return fail(ErrorId::kImageFormat, fmt::format("{} cannot be decoded: {}", path, stbi_failure_reason()));
-  if (width != size->width || height != size->height)
-    return fail(ErrorId::kImageFormat, fmt::format("{} has {}x{} pixels; input \"{}\" needs {}x{}", path, width, height, info.name, size->width, size->height))
-        ;
+  if (width != size->width || height != size->height) {
+    // A matrix of one row, as of audio features: nobody has a picture of it.
+    if (size->height == 1 || size->width == 1) return fail(not_image_shaped(info, path));
+    return fail(Error(ErrorId::kImageFormat, fmt::format("{} has {}x{} pixels; input \"{}\" needs {}x{}", path, width, height, info.name, size->width, size->height))
+                    .with_remedy(fmt::format("Scale the image to {}x{} pixels (width x height) first.", size->width, size->height)));
+  }
   const std::size_t count = static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * static_cast<std::size_t>(size->channels);
   std::vector<std::byte> bytes(info.bytes);
   MutableTensorView view(info, bytes);

@@ -93,6 +93,7 @@ void add_compile(App& app) {
   verb->add_option("MODEL", options->model, "A .tflite model")->required();
   verb->add_option("-o,--output", options->output, "The package to write")->required();
   verb->add_option("--profile", options->settings.profile, "edge, tiny, or the path of a profile file (default: edge)");
+  verb->add_option("--tensor", options->settings.keep_tensors, "Keep this tensor of the model file, so that `naru run PACKAGE --tensor` can give it; repeatable")->allow_extra_args(false);
   verb->add_option("--trace", options->trace, "Write the predicted timeline here in Chrome trace format, for Perfetto");
   verb->add_flag("--explain", options->explain, "Show what became of each operator");
 }

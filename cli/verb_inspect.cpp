@@ -24,6 +24,12 @@ Json to_json(const ModelSummary& summary) {
   for (const OperatorSummary& op : summary.operators)
     json["operators"].push_back({{"index", op.index}, {"kind", op.kind}, {"name", op.name}, {"placement", op.placement}, {"reason", op.reason}, {"step", op.step}, {"tiles", op.tiles},
                                  {"commands", op.commands}, {"macs", op.macs}, {"cycles", op.cycles}, {"dram_bytes", op.dram_bytes}, {"output_tensor", op.output_tensor}});
+  json["tensors"] = Json::array();
+  for (const TensorSummary& tensor : summary.tensors) {
+    Json row = cli::to_json(tensor.info);
+    row["kind"] = tensor.kind;
+    json["tensors"].push_back(std::move(row));
+  }
   json["macs"] = summary.macs;
   json["npu_mac_share"] = summary.npu_mac_share;
   json["steps"] = summary.steps;
@@ -60,6 +66,9 @@ int inspect(const InspectOptions& options) {
   fmt::print("\n  {:>4} {:<18} {:<7} {:>6} {:>6} {:>13} {:>11}  {}\n", "OP", "KIND", "WHERE", "TENSOR", "TILES", "MAC", "CYCLES", "NOTE");
   for (const OperatorSummary& op : summary->operators)
     fmt::print("  {:>4} {:<18} {:<7} {:>6} {:>6} {:>13} {:>11}  {}\n", op.index, op.kind, op.placement, op.output_tensor, op.tiles, with_commas(op.macs), with_commas(op.cycles), op.reason);
+  fmt::print("\n  {:>6} {:<8} {:>11}  {}\n", "TENSOR", "KIND", "BYTES", "SHAPE AND NAME");
+  for (const TensorSummary& tensor : summary->tensors)
+    fmt::print("  {:>6} {:<8} {:>11}  {}  {}\n", tensor.info.file_index, tensor.kind, with_commas(tensor.info.bytes), shape_text(tensor.info), tensor.info.name);
   return 0;
 }
 
@@ -67,7 +76,7 @@ int inspect(const InspectOptions& options) {
 
 void add_inspect(App& app) {
   const auto options = std::make_shared<InspectOptions>();
-  CLI::App* verb = app.add_verb("inspect", "Look into a model or package", "naru inspect models/digits/digits.tflite --profile tiny", *options, [options] { return inspect(*options); });
+  CLI::App* verb = app.add_verb("inspect", "Look into a model or package: operators, where each runs, memory, tensors", "naru inspect models/digits/digits.tflite --profile tiny", *options, [options] { return inspect(*options); });
   verb->add_option("MODEL", options->model, "A .tflite model or a package")->required();
   verb->add_option("--profile", options->profile, "Compile a model for this chip: edge, tiny, or a profile file (default: edge)");
 }

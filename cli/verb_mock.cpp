@@ -86,7 +86,7 @@ void add_mock(App& app) {
   CLI::App* parent = app.root().add_subcommand("mock", "Serve a mock device to other processes, and break it");
   parent->require_subcommand(1);
   const auto json = std::make_shared<bool>(false);  // also in front of the verb
-  parent->add_flag("--json", *json, "Print JSON");
+  parent->add_flag("--json", *json, "Print JSON (with schema_version and simulated) on stdout");
   parent->footer("Example: naru mock serve --fuse /tmp/npu & naru run models/digits/digits.tflite --device node:/tmp/npu");
 
   const auto flags = std::make_shared<ServeFlags>();

@@ -42,7 +42,13 @@ struct RunResult {
 Result<StepInputs> read_inputs(const RunVerbOptions& options, const Session& session) {
   const std::vector<TensorInfo>& infos = session.inputs();
   StepInputs steps(options.steps, std::vector<std::vector<std::byte>>(infos.size()));
+  bool has_image = false;
+  const auto check_normalization = [&]() -> Result<void> {
+    if (has_image || (!options.normalization.mean && !options.normalization.std)) return {};
+    return fail(Error(ErrorId::kInvalidArgument, "--mean and --std are for images, and no input is one").with_remedy("Leave them out, or give a PNG, BMP or PPM with --input."));
+  };
   if (options.inputs.empty()) {
+    NARU_CHECK_OK(check_normalization());
     // Nothing given: the code that means zero.
     for (auto& step : steps)
       for (std::size_t i = 0; i < infos.size(); ++i) {
@@ -58,6 +64,7 @@ Result<StepInputs> read_inputs(const RunVerbOptions& options, const Session& ses
     const std::string& path = options.inputs[i];
     NARU_TRY(std::vector<std::byte> bytes, read_file(path));
     if (is_image(bytes)) {
+      has_image = true;
       NARU_TRY(bytes, image_to_tensor(bytes, infos[i], options.normalization, path));
       for (auto& step : steps) step[i] = bytes;
       continue;
@@ -68,14 +75,20 @@ Result<StepInputs> read_inputs(const RunVerbOptions& options, const Session& ses
     for (std::size_t s = 0; s < options.steps; ++s)
       steps[s][i].assign(bytes.begin() + static_cast<std::ptrdiff_t>(s * infos[i].bytes), bytes.begin() + static_cast<std::ptrdiff_t>((s + 1) * infos[i].bytes));
   }
+  NARU_CHECK_OK(check_normalization());
   return steps;
 }
 
 void append(std::vector<std::byte>& target, std::span<const std::byte> bytes) { target.insert(target.end(), bytes.begin(), bytes.end()); }
 
-bool is_classifier(const TensorInfo& info) {
-  const std::size_t classes = info.shape.empty() ? 0 : static_cast<std::size_t>(info.shape.back());
-  return classes >= 2 && info.bytes == classes * size_of(info.type);
+/// One vector of scores. One as long as an input is what an autoencoder gives back; labels say that it is meant as classes all the same.
+bool is_classifier(const Session& session, bool has_labels) {
+  if (session.outputs().size() != 1) return false;
+  const auto elements = [](const TensorInfo& info) { return info.bytes / std::max<std::size_t>(1, size_of(info.type)); };
+  const TensorInfo& output = session.outputs()[0];
+  const std::size_t classes = output.shape.empty() ? 0 : static_cast<std::size_t>(output.shape.back());
+  if (classes < 2 || elements(output) != classes) return false;
+  return has_labels || std::ranges::none_of(session.inputs(), [&](const TensorInfo& input) { return elements(input) == classes; });
 }
 
 Error interruption() { return Error(ErrorId::kJobCancelled, "A signal ended the run early").with_remedy("Repeat it when it is wanted; nothing was written."); }
@@ -118,7 +131,7 @@ Result<RunResult> run_steps(const RunVerbOptions& options, Device& device, const
         NARU_TRY(const TensorView view, outputs.tensor(tensor));
         append(bytes, view.bytes());
       }
-      if (outputs.size() > 0 && is_classifier(session.outputs()[0])) result.top_classes = top(outputs.at(0), 3);
+      if (is_classifier(session, !options.labels.empty())) result.top_classes = top(outputs.at(0), 3);
       if (options.check) to_check.push_back(std::move(outputs));
     }
   }

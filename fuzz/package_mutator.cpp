@@ -19,7 +19,7 @@ namespace {
 
 namespace package = sdk::package;
 
-// The layout, as docs/spec/package.md has it: a header, a table of five sections, the hash of both, the sections.
+// The layout, as sdk/src/package/codec.h has it: a header, a table of five sections, the hash of both, the sections.
 constexpr std::size_t kHeaderBytes = 24;
 constexpr std::size_t kTotalAt = 16;
 constexpr std::size_t kEntryBytes = 56;

@@ -2,6 +2,7 @@
 # Configures and builds one CMake preset into build/<preset>. Usage: scripts/build.sh PRESET [TARGET]...   (sourced functions: naru_build)
 set -euo pipefail
 naru_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+source "$naru_root/scripts/progress.sh"
 
 naru_build() {
   local preset=$1 started log
@@ -15,10 +16,10 @@ naru_build() {
     return 1
   fi
   echo "build: $preset ..."
-  # ninja shows its progress on a terminal; elsewhere only what went wrong is kept.
+  # ninja shows its progress on a terminal; elsewhere it goes to a file.
   if [ -t 1 ]; then
     cmake --build "$naru_root/build/$preset" ${1:+--target "$@"}
-  elif ! cmake --build "$naru_root/build/$preset" ${1:+--target "$@"} >"$naru_root/build/$preset.build.log" 2>&1; then
+  elif ! naru_watch "$naru_root/build/$preset.build.log" "build: $preset" cmake --build "$naru_root/build/$preset" ${1:+--target "$@"}; then
     grep -E -A 12 'FAILED|error' "$naru_root/build/$preset.build.log" | head -n 80 >&2
     echo "build: $preset failed; the whole log is build/$preset.build.log" >&2
     return 1

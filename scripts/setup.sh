@@ -3,6 +3,7 @@
 # Sourced by scripts/demo.sh and scripts/test.sh; may also be run alone.
 set -euo pipefail
 naru_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+source "$naru_root/scripts/progress.sh"
 
 naru_install_missing() {
   local list=$1 missing=() name
@@ -11,7 +12,7 @@ naru_install_missing() {
     dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'install ok installed' || missing+=("$name")
   done <"$list"
   [ ${#missing[@]} -eq 0 ] && return 0
-  echo "setup: installing ${#missing[@]} missing packages: ${missing[*]}"
+  echo "setup: installing ${#missing[@]} missing packages, which takes a minute or two: ${missing[*]}"
   local sudo=""
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || { echo "setup: not root and no sudo; run as root: apt-get install ${missing[*]}" >&2; return 1; }
@@ -19,7 +20,7 @@ naru_install_missing() {
   fi
   local log
   log=$(mktemp)
-  if ! { $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+  if ! naru_watch "$log" setup $sudo apt-get update -q || ! naru_watch "$log" setup $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"; then
     tail -n 30 "$log" >&2
     echo "setup: apt-get failed; the last lines are above, the whole log is $log" >&2
     return 1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The suite, from a fresh Debian 12: installs what is missing, builds what the labels need, runs them, and says what was skipped and why.
-# Usage: scripts/test.sh [LABEL]...    labels: fast, asan, tsan (these three without arguments), system (a served mock lost, stopped, plugged in again; the umockdev bus), clang (build only),
+# Usage: scripts/test.sh [LABEL]...    labels: fast, system (a served mock lost, stopped, plugged in again; the umockdev bus), asan, tsan (these four without arguments), clang (build only),
 #        soak (long, by hand)
 # NARU_MODELS names the folder of golden models; without it ../shared/models beside the checkout is taken where it exists.
 set -euo pipefail
@@ -9,7 +9,7 @@ source scripts/setup.sh
 source scripts/build.sh
 
 labels=("$@")
-[ ${#labels[@]} -gt 0 ] || labels=(fast asan tsan)
+[ ${#labels[@]} -gt 0 ] || labels=(fast system asan tsan)
 if [ -z "${NARU_MODELS:-}" ] && [ -d ../shared/models ]; then
   NARU_MODELS=$(cd ../shared/models && pwd)
 fi

@@ -78,6 +78,7 @@ int exit_code(ErrorKind kind) noexcept {
     case ErrorKind::kSecurity: return 10;
     case ErrorKind::kCheckFailed: return 1;
     case ErrorKind::kOutOfMemory:
+    case ErrorKind::kCouldNotRun:
     case ErrorKind::kInternal: return 7;
   }
   return 7;
@@ -98,6 +99,7 @@ std::string_view to_string(ErrorKind kind) noexcept {
     case ErrorKind::kVersion: return "version";
     case ErrorKind::kSecurity: return "security";
     case ErrorKind::kOutOfMemory: return "out of memory";
+    case ErrorKind::kCouldNotRun: return "could not run";
     case ErrorKind::kCheckFailed: return "check failed";
     case ErrorKind::kInternal: return "internal";
   }

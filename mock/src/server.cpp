@@ -13,8 +13,8 @@
 namespace naru::mock {
 namespace {
 
-/// `arguments` is what follows "plant": kernel_error, "sram_bit N", link, clear.
-Result<mockdev::PlantedFaults> parse_faults(std::string_view arguments) {
+/// `arguments` is what follows "plant": kernel_error, "sram_bit N" of a chip with `sram_bytes`, link, clear.
+Result<mockdev::PlantedFaults> parse_faults(std::string_view arguments, std::uint64_t sram_bytes) {
   mockdev::PlantedFaults faults;
   if (arguments == "clear") return faults;
   if (arguments == "kernel_error") {
@@ -27,9 +27,10 @@ Result<mockdev::PlantedFaults> parse_faults(std::string_view arguments) {
   }
   constexpr std::string_view kBit = "sram_bit ";
   if (arguments.starts_with(kBit)) {
-    arguments.remove_prefix(kBit.size());
-    const auto [end, error] = std::from_chars(arguments.data(), arguments.data() + arguments.size(), faults.sram_stuck_bit);
-    if (error == std::errc() && end == arguments.data() + arguments.size() && faults.sram_stuck_bit >= 0) return faults;
+    const std::string_view number = arguments.substr(kBit.size());
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), faults.sram_stuck_bit);
+    if (error == std::errc() && end == number.data() + number.size() && faults.sram_stuck_bit >= 0 && static_cast<std::uint64_t>(faults.sram_stuck_bit) / 8 < sram_bytes) return faults;
+    return fail(Error(ErrorId::kInvalidArgument, fmt::format("The SRAM has no bit \"{}\"", number)).with_remedy(fmt::format("Give a number from 0 to {}.", sram_bytes * 8 - 1)));
   }
   return fail(Error(ErrorId::kInvalidArgument, fmt::format("No fault is called \"{}\"", arguments)).with_remedy("Use kernel_error, \"sram_bit N\", link, or clear."));
 }
@@ -47,8 +48,8 @@ Result<void> serve_until_signal(const ServeOptions& options) {
     return device;
   };
   // The server hands back what make_function made.
-  server_options.plant = [](usb::Function& function, std::string_view arguments) -> Result<void> {
-    NARU_TRY(const mockdev::PlantedFaults faults, parse_faults(arguments));
+  server_options.plant = [sram_bytes = profile.chip.sram_bytes](usb::Function& function, std::string_view arguments) -> Result<void> {
+    NARU_TRY(const mockdev::PlantedFaults faults, parse_faults(arguments, sram_bytes));
     static_cast<mockdev::Device&>(function).plant(faults);
     return {};
   };

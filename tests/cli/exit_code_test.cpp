@@ -75,7 +75,63 @@ TEST(ExitCode, Is2ForUsage) {
     expect_failure({"run", kDigits, "--device", "mock", "--input", kSevenImage, "--mean", value}, 2, "NARU-0101");
     expect_failure({"run", kDigits, "--device", "mock", "--input", kSevenImage, "--std", value}, 2, "NARU-0101");
   }
+  expect_failure({"run", kDigits, "--device", "mock", "--input", kSeven, "--mean", "0"}, 2, "NARU-0101");
+  expect_failure({"run", kDigits, "--device", "mock", "--std", "255"}, 2, "NARU-0101");
+  expect_failure({"help", "frobnicate"}, 2, "NARU-0102");
   EXPECT_EQ(run_naru({}).exit, 2);
+}
+
+TEST(ExitCode, Is2ForATensorThatAPackageDoesNotKeep) {
+  const Folder folder;
+  const std::string package = folder / "digits.naru";
+  ASSERT_EQ(run_naru({"compile", kDigits, "-o", package, "--tensor", "12"}).exit, 0);
+  EXPECT_EQ(run_naru({"run", package, "--device", "mock", "--tensor", "12", "--output-dir", folder / "."}).exit, 0);
+  EXPECT_NE(read_text(folder / "tensor12.bin"), "");
+  const Outcome outcome = expect_failure({"run", package, "--device", "mock", "--tensor", "9"}, 2, "NARU-0101");
+  EXPECT_NE(outcome.err.find(".tflite"), std::string::npos) << outcome.err;
+}
+
+TEST(ExitCode, Is4ForADeviceThatTheUserMayNotOpen) {
+  if (!fuse_is_usable()) GTEST_SKIP() << "/dev/fuse cannot be opened here";
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const ServedMock mock("edge");
+  ASSERT_TRUE(mock.ready());
+  // A mount belongs to who made it: the kernel refuses it to everybody else. In this process's child, so that the program's own folder need not be open to all.
+  const Outcome outcome = run_program({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "naru", "info", "--device", mock.selector()});
+  EXPECT_EQ(outcome.exit, 4) << outcome.err;
+  EXPECT_NE(outcome.err.find("NARU-0307"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("udev rule"), std::string::npos) << outcome.err;
+}
+
+TEST(ExitCode, Is13ForALinkThatDamagesWhatItCarriesAnd6ForTheWarningThatItLeaves) {
+  if (!fuse_is_usable()) GTEST_SKIP() << "/dev/fuse cannot be opened here";
+  const ServedMock mock("edge");
+  ASSERT_TRUE(mock.ready());
+  EXPECT_EQ(run_naru({"diag", "--device", mock.selector(), "--strict"}).exit, 0);
+  ASSERT_EQ(run_naru({"mock", "plant", mock.path(), "link"}).exit, 0);
+  const Outcome run = run_naru({"run", kDigits, "--device", mock.selector()});
+  EXPECT_EQ(run.exit, 13) << run.err;
+  EXPECT_TRUE(std::regex_search(run.err, std::regex("\\[NARU-03[0-9]{2}\\]"))) << run.err;
+  const Outcome damaged = run_naru({"diag", "--device", mock.selector(), "--level", "2"});
+  EXPECT_TRUE(std::regex_search(damaged.out, std::regex("SKIP  operator.conv2d [^\n]*link.loopback"))) << damaged.out;
+  EXPECT_EQ(damaged.out.find(" 0 skipped"), std::string::npos) << damaged.out;
+  ASSERT_EQ(run_naru({"mock", "plant", mock.path(), "clear"}).exit, 0);
+  const Outcome after = run_naru({"diag", "--device", mock.selector()});
+  EXPECT_EQ(after.exit, 0) << after.out;
+  EXPECT_TRUE(std::regex_search(after.out, std::regex("WARN  device.counters [^\n]*checksum errors"))) << after.out;
+  EXPECT_EQ(run_naru({"diag", "--device", mock.selector(), "--strict"}).exit, 6);
+}
+
+TEST(ExitCode, Is2ForWhatAServedMockRefusesAndSaysWhatToDo) {
+  if (!fuse_is_usable()) GTEST_SKIP() << "/dev/fuse cannot be opened here";
+  const ServedMock mock("tiny");
+  ASSERT_TRUE(mock.ready());
+  const Outcome beyond = expect_failure({"mock", "plant", mock.path(), "sram_bit", "999999999999"}, 2, "NARU-0101");
+  EXPECT_NE(beyond.err.find("from 0 to"), std::string::npos) << beyond.err;
+  expect_failure({"mock", "plant", mock.path(), "gremlins"}, 2, "NARU-0101");
+  ASSERT_EQ(run_naru({"mock", "unplug", mock.path()}).exit, 0);
+  const Outcome twice = expect_failure({"mock", "unplug", mock.path()}, 2, "NARU-0101");
+  EXPECT_NE(twice.err.find("naru mock plug " + mock.path()), std::string::npos) << twice.err;
 }
 
 TEST(ExitCode, Is3WithoutADevice) {

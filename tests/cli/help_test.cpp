@@ -37,6 +37,8 @@ TEST(Help, FitsAScreenAndEndsWithAnExample) {
   EXPECT_NE(text.find("Example: naru run"), std::string::npos);
   for (const auto& page : kPages) EXPECT_NE(text.find("\n  " + page.front() + " "), std::string::npos) << page.front() << " is not in naru --help";
   EXPECT_EQ(run_naru({"help"}).out, text);
+  EXPECT_EQ(run_naru({"help", "run"}).out, help({"run"}));
+  EXPECT_EQ(run_naru({"help", "mock", "serve"}).out, help({"mock", "serve"}));
 }
 
 TEST(Help, ExamplesWorkAsPastedFromTheRepository) {

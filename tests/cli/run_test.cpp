@@ -1,8 +1,10 @@
 // `naru run` and the verbs around packages: what they print, what they write, what stays the same from run to run.
+#include <map>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <vector>
 
+#include "../support/golden_models.h"
 #include "support.h"
 
 using namespace naru::testing;
@@ -25,13 +27,34 @@ std::string portable_graymap(const std::string& raw) {
   return pixels;
 }
 
+/// The same picture as a bitmap: 24 bits a pixel, rows from the bottom up.
+std::string bitmap(const std::string& raw) {
+  std::string file = "BM";
+  const auto put = [&](std::uint32_t value, int bytes) {
+    for (int i = 0; i < bytes; ++i) file += static_cast<char>(value >> (8 * i));
+  };
+  put(54 + 28 * 84, 4);
+  put(0, 4);
+  put(54, 4);
+  put(40, 4);
+  put(28, 4);
+  put(28, 4);
+  put(1, 2);
+  put(24, 2);
+  for (int i = 0; i < 6; ++i) put(0, 4);
+  for (std::size_t row = 28; row-- > 0;)
+    for (std::size_t column = 0; column < 28; ++column) file.append(3, static_cast<char>(static_cast<unsigned char>(raw[row * 28 + column]) ^ 0x80U));
+  return file;
+}
+
 }  // namespace
 
-TEST(Run, NamesTheDigitFromARawTensorAPngAndAPpm) {
+TEST(Run, NamesTheDigitFromARawTensorAPngAPpmAndABmp) {
   const Folder folder;
   write_text(folder / "seven.pgm", portable_graymap(source_file(kSeven)));
+  write_text(folder / "seven.bmp", bitmap(source_file(kSeven)));
   std::string scores;
-  for (const std::string& input : std::vector<std::string>{kSeven, kSevenImage, folder / "seven.pgm"}) {
+  for (const std::string& input : std::vector<std::string>{kSeven, kSevenImage, folder / "seven.pgm", folder / "seven.bmp"}) {
     const Json json = run_json({kDigits, "--device", "mock", "--input", input, "--labels", "models/digits/labels.txt"});
     EXPECT_EQ(json["top"][0]["class"], 7) << input;
     if (scores.empty()) scores = json["top"].dump();
@@ -112,6 +135,44 @@ TEST(Run, ComparesEveryBitWithTheReference) {
     EXPECT_EQ(outcome.exit, 0) << outcome.err;
     EXPECT_NE(outcome.out.find("equal the reference's, bit by bit"), std::string::npos) << outcome.out;
   }
+}
+
+TEST(Run, NamesClassesOnlyWhereScoresAreMeant) {
+  const auto folder = models_folder();
+  if (!folder) GTEST_SKIP() << "golden models not found: set NARU_MODELS or put them in ../shared/models";
+  const std::string autoencoder = (*folder / "mlperf_ad01_int8.tflite").string();
+  EXPECT_TRUE(run_json({autoencoder, "--device", "mock"})["top"].empty());
+  EXPECT_FALSE(run_json({kDigits, "--device", "mock"})["top"].empty());
+}
+
+TEST(Run, ComparesOperatorByOperatorWhereTheDeviceCannotHoldAllResultsAtOnce) {
+  const auto models = models_folder();
+  if (!models) GTEST_SKIP() << "golden models not found: set NARU_MODELS or put them in ../shared/models";
+  const Folder folder;
+  const std::string model = (*models / "tinyengine_detection.tflite").string();
+  std::string small = source_file("profile/profiles/tiny.profile");
+  small = std::regex_replace(small, std::regex("\ndram_bytes = [^\n]*"), "\ndram_bytes = 1 MiB");
+  write_text(folder / "small.profile", small);
+  const Json whole = run_json({model, "--device", "mock:tiny", "--check"})["check"], parts = run_json({model, "--device", "mock:" + (folder / "small.profile"), "--check"})["check"];
+  EXPECT_GT(whole["operators_compared"], 20);
+  EXPECT_EQ(parts, whole);
+}
+
+TEST(Inspect, ListsEveryTensorOfTheModel) {
+  const Json json = Json::parse(run_naru({"inspect", kDigits, "--json"}).out, nullptr, false);
+  std::map<std::string, int> kinds;
+  std::int64_t before = -1;
+  for (const Json& tensor : json["tensors"]) {
+    EXPECT_GT(tensor["tensor"], before);
+    before = tensor["tensor"];
+    ++kinds[tensor["kind"]];
+  }
+  EXPECT_EQ(kinds["input"], 1);
+  EXPECT_EQ(kinds["output"], 1);
+  EXPECT_GT(kinds["constant"], 4);
+  EXPECT_GT(kinds["inner"], 4);
+  const Outcome text = run_naru({"inspect", kDigits});
+  EXPECT_NE(text.out.find("SHAPE AND NAME"), std::string::npos) << text.out;
 }
 
 TEST(Package, RunsAsItsModelDoesAndCanBeVerifiedInspectedAndDisassembled) {

@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "../support/measured.h"
 #include "generator.h"
 #include "judge.h"
 #include "shrink.h"
@@ -91,7 +92,6 @@ TEST(GeneratedModels, GiveTheReferencesResultsOnBothProfiles) {
   const std::uint64_t models = number_from("NARU_GENERATED", 1000, 10);
   const std::uint64_t seed = number_from("NARU_GENERATED_SEED", commit_seed(), 16);
   const auto begin = std::chrono::steady_clock::now();
-  std::printf("    seed %llx, %llu models\n", static_cast<unsigned long long>(seed), static_cast<unsigned long long>(models));
   Judge judge;
   std::map<std::string, std::size_t> appearances;
   Failures failures(judge);
@@ -104,9 +104,9 @@ TEST(GeneratedModels, GiveTheReferencesResultsOnBothProfiles) {
     if (!verdict.ok()) failures.add(generated, verdict);
   }
   const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::printf("    %zu operators, %llu models with state; over both profiles %llu on the NPU, %llu on the host; %.1f s\n   ", operators,
-              static_cast<unsigned long long>(judge.models_with_state), static_cast<unsigned long long>(judge.on_npu),
-              static_cast<unsigned long long>(judge.on_host), seconds);
+  testing::record_measured(fmt::format("seed {:x}: {} models, {} of them with state, {} operators; over both profiles {} on the NPU, {} on the host; {} mismatches; {:.1f} s", seed, models,
+                                       judge.models_with_state, operators, judge.on_npu, judge.on_host, failures.count(), seconds));
+  std::printf("   ");
   for (const auto& [name, times] : appearances) std::printf(" %s %zu", name.c_str(), times);
   std::printf("\n");
   EXPECT_EQ(failures.count(), 0U) << "of " << models << " models, seed " << std::hex << seed;

@@ -30,9 +30,15 @@ struct OperatorSummary {
   std::int32_t output_tensor = -1;
 };
 
+struct TensorSummary {
+  TensorInfo info;
+  std::string kind;               // "input", "output", "constant", "state", "inner"; a package has no constants of the model, and "kept" for those of keep_tensors
+};
+
 struct ModelSummary {
   std::string name, description, profile;
   std::vector<TensorInfo> inputs, outputs;
+  std::vector<TensorSummary> tensors;  // of a source: all of the model file's; of a package: those that its steps exchange
   std::vector<OperatorSummary> operators;
   std::uint64_t macs = 0;
   double npu_mac_share = 0;       // 0 to 1

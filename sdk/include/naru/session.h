@@ -136,7 +136,7 @@ struct CheckReport {
   std::vector<CheckRow> outputs; // of the shipped package
   /// Every operator of the same model compiled without fusion, in order, up to the first that differs: an error that a later operator hides shows here.
   std::vector<CheckRow> operators;
-  /// Why operators were not compared one by one (all their results do not fit the device's memory, say); empty when they were.
+  /// Why operators were not compared one by one (not even one result fits the device's memory beside the session, say); empty when they were.
   std::string operators_skipped;
 };
 /// Judges inference after inference of one session: it keeps the model's state as the reference computes it, so it must be given every inference since the
@@ -150,7 +150,8 @@ class NARU_API Checker {
   ~Checker();
 
   /// Judges `outputs` for `inputs` against the reference, then the model's operators one by one on the device. Codes are compared bit by bit, float values
-  /// within 1e-5 of the larger of 1 and the value.
+  /// within 1e-5 of the larger of 1 and the value. Where the device's memory cannot hold all operators' results at once, they are compared in groups, an
+  /// inference each; a model with state then repeats what came before, so that the n-th call costs n inferences a group.
   [[nodiscard]] Result<CheckReport> check(std::span<const std::vector<std::byte>> inputs, const Outputs& outputs);
   /// State back to its first values, as Session::reset_state().
   [[nodiscard]] Result<void> reset_state();

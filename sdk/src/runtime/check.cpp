@@ -73,7 +73,7 @@ CheckRow compare(const TensorInfo& info, std::span<const std::byte> device, std:
   return row;
 }
 
-/// The rows of the model's operators up to the first that differs, from an inference that kept every tensor.
+/// The rows of the operators whose results this inference kept, up to the first that differs.
 std::vector<CheckRow> compare_operators(const Graph& graph, const Outputs& outputs, const std::vector<sdk::reference::Bytes>& reference) {
   std::vector<CheckRow> rows;
   for (const Operator& op : graph.operators) {
@@ -90,6 +90,16 @@ std::vector<CheckRow> compare_operators(const Graph& graph, const Outputs& outpu
   return rows;
 }
 
+using Inputs = std::vector<std::vector<std::byte>>;
+
+Result<Outputs> run_with(Session& session, std::span<const std::vector<std::byte>> inputs) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    MutableTensorView view = session.input(i);
+    NARU_CHECK_OK(view.fill_from(std::span<const std::byte>(inputs[i])));
+  }
+  return session.run();
+}
+
 /// What may keep a model without fusion and with all its tensors from fitting: the outputs are judged all the same.
 bool is_too_large(const Error& error) {
   return error.kind() == ErrorKind::kOutOfMemory || error.id() == ErrorId::kCompileDramTooSmall || error.id() == ErrorId::kPackageRequirement;
@@ -98,10 +108,76 @@ bool is_too_large(const Error& error) {
 }  // namespace
 
 struct Checker::Data {
+  using Group = std::vector<std::int32_t>;  // tensors of the model file, in the order of its operators
+
+  Device device;
   Model source;
-  std::optional<Session> unfused;
+  std::optional<Session> unfused;  // keeps every tensor; absent where the device's memory cannot hold them all at once
+  std::vector<Group> groups;       // then: what one inference after another keeps
+  std::vector<Inputs> history;     // of a model with state and groups: the inputs since the state was reset
   std::string operators_skipped;
   std::vector<sdk::reference::Bytes> states;
+
+  [[nodiscard]] const Graph& graph() const { return *source.handle()->graph; }
+
+  [[nodiscard]] Result<Session> open(const Group& group) const {
+    return Session::create(device, source, {.keep_tensors = group, .keep_all_tensors = false, .fuse = false, .depth = 1});
+  }
+
+  Result<void> choose_groups() {
+    Result<Session> session = Session::create(device, source, {.keep_tensors = {}, .keep_all_tensors = true, .fuse = false, .depth = 1});
+    if (session) {
+      unfused = std::move(*session);
+      return {};
+    }
+    if (!is_too_large(session.error())) return fail(std::move(session).error());
+    Group all;
+    for (const Operator& op : graph().operators)
+      for (TensorId id : op.outputs)
+        if (graph().tensor(id).file_index >= 0) all.push_back(graph().tensor(id).file_index);
+    return add_groups(all, session.error());
+  }
+
+  /// Halves what was `refused` for its size until the parts fit.
+  Result<void> add_groups(const Group& refused, const Error& error) {
+    if (refused.size() <= 1) {
+      groups.clear();
+      operators_skipped = error.message();
+      return {};
+    }
+    const auto middle = refused.begin() + static_cast<std::ptrdiff_t>(refused.size() / 2);
+    for (const Group& half : {Group(refused.begin(), middle), Group(middle, refused.end())}) {
+      const Result<Session> session = open(half);
+      if (session) groups.push_back(half);
+      else if (!is_too_large(session.error())) return fail(session.error());
+      else NARU_CHECK_OK(add_groups(half, session.error()));
+      if (!operators_skipped.empty()) return {};
+    }
+    return {};
+  }
+
+  /// The inference that keeps `group`: a session of its own, brought to the present state first.
+  [[nodiscard]] Result<Outputs> run_group(const Group& group, std::span<const std::vector<std::byte>> inputs) const {
+    NARU_TRY(Session session, open(group));
+    for (const Inputs& before : history) NARU_CHECK_OK(run_with(session, before));
+    return run_with(session, inputs);
+  }
+
+  /// Operator by operator, up to the first that differs.
+  Result<std::vector<CheckRow>> check_operators(std::span<const std::vector<std::byte>> inputs, const std::vector<sdk::reference::Bytes>& reference) {
+    if (unfused) {
+      NARU_TRY(const Outputs outputs, run_with(*unfused, inputs));
+      return compare_operators(graph(), outputs, reference);
+    }
+    std::vector<CheckRow> rows;
+    for (const Group& group : groups) {
+      NARU_TRY(const Outputs outputs, run_group(group, inputs));
+      for (CheckRow& row : compare_operators(graph(), outputs, reference)) rows.push_back(std::move(row));
+      if (!rows.empty() && rows.back().differing != 0) break;
+    }
+    if (!groups.empty() && !states.empty()) history.emplace_back(inputs.begin(), inputs.end());
+    return rows;
+  }
 };
 
 Checker::Checker(std::unique_ptr<Data> data) noexcept : data_(std::move(data)) {}
@@ -112,23 +188,21 @@ Checker::~Checker() = default;
 Result<Checker> Checker::create(const Device& device, const Model& source) {
   return sdk::runtime::guarded([&]() -> Result<Checker> {
     if (source.is_compiled()) return fail(Error(ErrorId::kInvalidArgument, "A package cannot be checked: the reference runs the model").with_remedy("Give the source model."));
-    auto data = std::unique_ptr<Data>(new Data{source, std::nullopt, {}, {}});
-    Result<Session> session = Session::create(device, source, {.keep_tensors = {}, .keep_all_tensors = true, .fuse = false, .depth = 1});
-    if (session) data->unfused = std::move(*session);
-    else if (is_too_large(session.error())) data->operators_skipped = session.error().message();
-    else return fail(std::move(session).error().while_doing("comparing operator by operator"));
+    auto data = std::unique_ptr<Data>(new Data{device, source, std::nullopt, {}, {}, {}, {}});
+    NARU_CHECK_OK_WHILE(data->choose_groups(), "comparing operator by operator");
     return Checker(std::move(data));
   });
 }
 
 Result<void> Checker::reset_state() {
   data_->states.clear();
+  data_->history.clear();
   return data_->unfused ? data_->unfused->reset_state() : Result<void>();
 }
 
 Result<CheckReport> Checker::check(std::span<const std::vector<std::byte>> inputs, const Outputs& outputs) {
   return sdk::runtime::guarded([&]() -> Result<CheckReport> {
-    const Graph& graph = *data_->source.handle()->graph;
+    const Graph& graph = data_->graph();
     std::vector<std::span<const std::byte>> spans(inputs.begin(), inputs.end());
     NARU_TRY(const sdk::reference::RunResult reference, sdk::reference::run(graph, spans, {.keep_intermediates = true, .states = &data_->states}));
     CheckReport report;
@@ -139,14 +213,9 @@ Result<CheckReport> Checker::check(std::span<const std::vector<std::byte>> input
     }
     if (outputs.size() != reference.outputs.size()) report.equal = false;
     report.operators_skipped = data_->operators_skipped;
-    if (!data_->unfused) return report;
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      MutableTensorView view = data_->unfused->input(i);
-      NARU_CHECK_OK(view.fill_from(std::span<const std::byte>(inputs[i])));
-    }
-    Result<Outputs> unfused = data_->unfused->run();
-    if (!unfused) return fail(std::move(unfused).error().while_doing("comparing operator by operator"));
-    report.operators = compare_operators(graph, *unfused, reference.tensors);
+    Result<std::vector<CheckRow>> operators = data_->check_operators(inputs, reference.tensors);
+    if (!operators) return fail(std::move(operators).error().while_doing("comparing operator by operator"));
+    report.operators = std::move(*operators);
     for (const CheckRow& row : report.operators) report.equal = report.equal && row.differing == 0;
     return report;
   });

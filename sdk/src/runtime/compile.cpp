@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "compiler/compiler.h"
 #include "compiler/schedule/predict.h"
 #include "naru/abi/cycles.h"
@@ -36,6 +38,32 @@ Result<abi::Stream> decode(const NpuJob& job, std::size_t step) {
   return stream;
 }
 
+std::vector<TensorSummary> tensors_of(const sdk::graph::Graph& graph) {
+  const auto is_in = [](const std::vector<sdk::graph::TensorId>& ids, std::size_t id) { return std::ranges::count(ids, static_cast<sdk::graph::TensorId>(id)) > 0; };
+  std::vector<TensorSummary> rows;
+  for (std::size_t id = 0; id < graph.tensors.size(); ++id) {
+    const sdk::graph::Tensor& tensor = graph.tensors[id];
+    if (tensor.file_index < 0) continue;
+    rows.push_back({sdk::runtime::to_info(tensor), is_in(graph.inputs, id)    ? "input"
+                                                   : is_in(graph.outputs, id) ? "output"
+                                                   : tensor.is_constant()     ? "constant"
+                                                   : tensor.is_variable       ? "state"
+                                                                              : "inner"});
+  }
+  return rows;
+}
+
+std::vector<TensorSummary> tensors_of(const Package& package) {
+  const auto is_in = [](const std::vector<std::uint32_t>& indices, std::size_t index) { return std::ranges::count(indices, static_cast<std::uint32_t>(index)) > 0; };
+  std::vector<TensorSummary> rows;
+  for (std::size_t i = 0; i < package.tensors.size(); ++i)
+    rows.push_back({sdk::runtime::to_info(package.tensors[i]), is_in(package.inputs, i)    ? "input"
+                                                               : is_in(package.outputs, i) ? "output"
+                                                               : is_in(package.kept, i)    ? "kept"
+                                                                                           : "inner"});
+  return rows;
+}
+
 /// `model` itself when it is compiled (for `profile`, if that is given), else compiled for `profile`.
 Result<Model> compiled(const Model& model, const std::string& profile) {
   if (model.is_compiled()) {
@@ -66,7 +94,8 @@ Result<ModelSummary> summarize(const Model& model, const std::string& profile) {
   return sdk::runtime::guarded([&]() -> Result<ModelSummary> {
     NARU_TRY(const Model package_model, compiled(model, profile));
     const Package& package = *package_model.handle()->package;
-    ModelSummary summary{.name = model.name(), .description = package.description, .profile = package.advice.profile, .inputs = model.inputs(), .outputs = model.outputs(), .operators = {}};
+    ModelSummary summary{.name = model.name(), .description = package.description, .profile = package.advice.profile, .inputs = model.inputs(), .outputs = model.outputs(),
+                         .tensors = model.is_compiled() ? tensors_of(package) : tensors_of(*model.handle()->graph), .operators = {}};
     std::uint64_t npu_macs = 0;
     for (const sdk::package::OperatorReport& op : package.operators) {
       summary.operators.push_back({.index = op.file_index, .kind = std::string(sdk::graph::name_of(op.kind)), .name = op.name, .placement = std::string(name_of(op.placement)), .reason = op.reason,

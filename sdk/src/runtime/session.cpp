@@ -99,6 +99,11 @@ Result<Session> Session::create(const Device& device, const Model& model, const 
       compiled = sdk::runtime::make_model(model.name(), std::move(*package), model.handle()->content_sha256);
       compile_time = std::chrono::steady_clock::now() - start;
     }
+    const std::vector<sdk::package::Tensor>& tensors = compiled.handle()->package->tensors;
+    for (std::int32_t wanted : options.keep_tensors)
+      if (std::ranges::find(tensors, wanted, &sdk::package::Tensor::file_index) == tensors.end())
+        return fail(Error(ErrorId::kInvalidArgument, fmt::format("Tensor {} is not in the package {}: it keeps what it was compiled to keep", wanted, model.name()))
+                        .with_remedy("Give the .tflite model, or compile it with CompileSettings::keep_tensors (naru compile --tensor)."));
     auto state = std::make_shared<SessionState>(model, std::move(compiled));
     state->device = device.handle();
     state->options = options;
@@ -143,6 +148,7 @@ Result<Inference> Session::submit(const RunOptions& options) {
     inference->session = state_;
     inference->slot = static_cast<std::size_t>(slot - state_->slots.begin());
     inference->deadline = deadline;
+    inference->allowed = allowed;
     inference->phase_started = now;
     inference->wall_started = inference->wall_phase_started = std::chrono::steady_clock::now();
     state_->active.push_back(inference);

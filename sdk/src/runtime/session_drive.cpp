@@ -215,7 +215,8 @@ void advance_all(InferenceState& inference) {
   }
   if (inference.session->device->device->now() >= inference.deadline && !(inference.job && inference.phase == Phase::kRunning)) {
     // A running job keeps its own deadline in the driver, which knows whether the device still moves.
-    end(inference, fail(ErrorId::kDeadline, "The inference did not end before its deadline"));
+    end(inference, fail(ErrorId::kDeadline, fmt::format("The inference did not end within {:.3f} ms; {} of {} steps were done", static_cast<double>(inference.allowed.count()) / 1e6, inference.step,
+                                                        inference.session->package().steps.size())));
     return;
   }
   while (true) {

@@ -45,6 +45,7 @@ struct InferenceState {
   std::vector<driver::Operation> operations;
   std::optional<driver::Job> job;
   TimePoint deadline = kForever;
+  std::chrono::nanoseconds allowed{0};                     // what the deadline left it at submit
   bool cancel_requested = false;
   Timing timing;
   TimePoint phase_started{0};                              // device's clock

@@ -23,6 +23,7 @@ enum class ErrorKind : std::uint8_t {
   kVersion,          // upgrade the side that the message names
   kSecurity,         // do not trust it
   kOutOfMemory,      // host or device
+  kCouldNotRun,      // this machine lacks what it needs
   kCheckFailed,      // a check that was asked for found a difference
   kInternal,         // our bug
 };
@@ -180,7 +181,7 @@ inline constexpr ErrorRow kErrorTable[] = {
     {ErrorId::kChecksum, ErrorKind::kProtocol, "protocol.checksum", "Check the cable; if it stays, report it with what --verbose and NARU_LOG=debug print."},
     {ErrorId::kStaleEpoch, ErrorKind::kDeviceLost, "device.reset-by-other", "Another program reset the device: run again; `naru reset` refuses a device in use unless --force is given."},
     {ErrorId::kNodeDead, ErrorKind::kNotFound, "node.dead", "Nothing serves this node: start `naru mock serve --fuse PATH` (a stale mount is removed with `fusermount3 -u PATH`)."},
-    {ErrorId::kFuseUnavailable, ErrorKind::kUnsupported, "fuse.unavailable", "Load the fuse module, give the container /dev/fuse and SYS_ADMIN, or use --device mock."},
+    {ErrorId::kFuseUnavailable, ErrorKind::kCouldNotRun, "fuse.unavailable", "Load the fuse module, give the container /dev/fuse and SYS_ADMIN, or use --device mock."},
     {ErrorId::kRomMode, ErrorKind::kUnsupported, "device.rom-mode", "The device waits for firmware, which this version cannot load: replug it, or update it with the maker's tool."},
     {ErrorId::kCompileSramTooSmall, ErrorKind::kUnsupported, "compile.sram", "Use a profile with more SRAM, or split the operator."},
     {ErrorId::kCompileDramTooSmall, ErrorKind::kUnsupported, "compile.dram", "Use a profile with more DRAM, or a smaller model."},

@@ -109,7 +109,11 @@ Result<std::string> control_mock(const std::string& path, std::string_view comma
   const std::size_t end = reply.find('\n');
   if (end == std::string::npos) return fail(ErrorId::kNodeDead, fmt::format("The server of {} does not answer", path));
   reply.resize(end);
-  if (reply.starts_with("error ")) return fail(ErrorId::kInvalidArgument, fmt::format("The server of {} refuses \"{}\": {}", path, command, reply.substr(6)));
+  if (reply.starts_with("error ")) {
+    const std::size_t tab = std::min(reply.find('\t'), reply.size());
+    Error refusal(ErrorId::kInvalidArgument, fmt::format("The server of {} refuses \"{}\": {}", path, command, reply.substr(6, tab - 6)));
+    return fail(tab == reply.size() ? std::move(refusal) : std::move(refusal).with_remedy(reply.substr(tab + 1)));
+  }
   return reply.size() > 3 ? reply.substr(3) : std::string{};
 }
 

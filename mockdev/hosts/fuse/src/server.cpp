@@ -147,6 +147,7 @@ class MockServer::Core {
     function_.reset();
   }
 
+  /// "ok ...", or "error WHAT<tab>REMEDY".
   std::string answer(std::string_view line) {
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
     const std::string_view verb = line.substr(0, line.find(' '));
@@ -156,20 +157,20 @@ class MockServer::Core {
                          options_.pacing == Pacing::kFree ? "free" : "real");
     }
     if (line == "unplug") {
-      if (!function_) return "error it is unplugged already";
+      if (!function_) return fmt::format("error it is unplugged already\tPut it in again with `naru mock plug {}`.", options_.path);
       unplug();
       return "ok";
     }
     if (line == "plug") {
-      if (function_) return "error it is plugged in already";
+      if (function_) return fmt::format("error it is plugged in already\tPull it first with `naru mock unplug {}`.", options_.path);
       const Result<void> plugged = plug();
-      return plugged ? "ok" : "error " + plugged.error().message();
+      return plugged ? "ok" : fmt::format("error {}\t{}", plugged.error().message(), plugged.error().remedy());
     }
     if (verb == "plant") {
       if (!options_.plant) return "error this server plants no faults";
-      if (!function_) return "error it is unplugged";
+      if (!function_) return fmt::format("error it is unplugged\tPut it in again with `naru mock plug {}`.", options_.path);
       const Result<void> planted = options_.plant(*function_, arguments);
-      return planted ? "ok" : "error " + planted.error().message();
+      return planted ? "ok" : fmt::format("error {}\t{}", planted.error().message(), planted.error().remedy());
     }
     return fmt::format("error unknown command \"{}\": status, unplug, plug, plant", verb);
   }

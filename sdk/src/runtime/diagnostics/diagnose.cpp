@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "runtime/diagnostics/battery.h"
 #include "runtime/handles.h"
 
@@ -54,6 +56,11 @@ Finding run_test(const Test& test, driver::Device& device) {
   return finding;
 }
 
+Finding skip_test(const Test& test, const Finding& needed) {
+  return {.test = std::string(test.name), .id = fmt::format("NARU-{:04}", test.id), .verdict = Verdict::kSkip, .evidence = fmt::format("{} did not pass: this would find the same again", needed.test),
+          .action = {}, .replace_device = false, .took = {}};
+}
+
 }  // namespace
 }  // namespace sdk::runtime::diagnostics
 
@@ -65,7 +72,8 @@ Result<std::vector<Finding>> diagnose(Device& device, const DiagnosticsOptions& 
     for (const auto tests : {battery::link_tests(), battery::memory_tests(), battery::operator_tests()})
       for (const battery::Test& test : tests) {
         if (test.level > options.level) continue;
-        findings.push_back(battery::run_test(test, *device.handle()->device));
+        const auto needed = std::ranges::find(findings, test.needs, &Finding::test);
+        findings.push_back(needed == findings.end() || needed->verdict == Verdict::kPass ? battery::run_test(test, *device.handle()->device) : battery::skip_test(test, *needed));
         if (options.on_finding) options.on_finding(findings.back());
       }
     return findings;

@@ -115,7 +115,7 @@ constexpr Test kLinkTests[] = {
     {"device.registers", 814, 1, "Replug; if it stays, replace the device.", scratch_registers},
     {"device.sensors", 815, 1, "Cool the device; check its power supply.", sensors},
     {"device.counters", 816, 1, "Check the cable: checksums failed.", counters},
-    {"link.loopback", 821, 2, "Replace the cable or port; if it stays, replace the device.", loopback},
+    {kCable, 821, 2, "Replace the cable or port; if it stays, replace the device.", loopback},
 };
 
 }  // namespace

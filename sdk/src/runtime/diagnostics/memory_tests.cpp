@@ -155,9 +155,9 @@ Result<Outcome> dma_sizes(driver::Device& device) {
 }
 
 constexpr Test kMemoryTests[] = {
-    {"memory.sram.march", 831, 2, "Replace the device: its SRAM is damaged.", sram_march, true},
-    {"memory.sram.addresses", 832, 2, "Replace the device: its SRAM is damaged.", sram_addresses, true},
-    {"memory.dma.sizes", 833, 2, "Replace the device: its DMA is damaged.", dma_sizes, true},
+    {"memory.sram.march", 831, 2, "Replace the device: its SRAM is damaged.", sram_march, kCable, true},
+    {"memory.sram.addresses", 832, 2, "Replace the device: its SRAM is damaged.", sram_addresses, kCable, true},
+    {"memory.dma.sizes", 833, 2, "Replace the device: its DMA is damaged.", dma_sizes, kCable, true},
 };
 
 }  // namespace

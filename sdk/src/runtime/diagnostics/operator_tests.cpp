@@ -31,16 +31,16 @@ Result<Outcome> run_operator_test(driver::Device& device);
 
 constexpr std::string_view kAction = "Do not trust results of this operator: replace the device.";
 constexpr Test kOperatorTests[] = {
-    {"operator.conv2d", 841, 2, kAction, run_operator_test<0>, true},          {"operator.fully_connected", 842, 2, kAction, run_operator_test<1>, true},
-    {"operator.depthwise_conv2d", 843, 2, kAction, run_operator_test<2>, true}, {"operator.average_pool2d", 844, 2, kAction, run_operator_test<3>, true},
-    {"operator.max_pool2d", 845, 2, kAction, run_operator_test<4>, true},      {"operator.add", 846, 2, kAction, run_operator_test<5>, true},
-    {"operator.mul", 847, 2, kAction, run_operator_test<6>, true},             {"operator.quantize", 848, 2, kAction, run_operator_test<7>, true},
-    {"operator.table", 849, 2, kAction, run_operator_test<8>, true},           {"operator.mean", 850, 2, kAction, run_operator_test<9>, true},
-    {"operator.softmax", 851, 2, kAction, run_operator_test<10>, true},        {"operator.transpose", 852, 2, kAction, run_operator_test<11>, true},
-    {"operator.relu", 853, 2, kAction, run_operator_test<12>, true},           {"operator.pad", 854, 2, kAction, run_operator_test<13>, true},
-    {"operator.concatenation", 855, 2, kAction, run_operator_test<14>, true},  {"operator.batch_matmul", 856, 2, kAction, run_operator_test<15>, true},
-    {"operator.resize_bilinear", 857, 2, kAction, run_operator_test<16>, true}, {"operator.gates", 858, 2, kAction, run_operator_test<17>, true},
-    {"operator.svdf", 859, 2, kAction, run_operator_test<18>, true},
+    {"operator.conv2d", 841, 2, kAction, run_operator_test<0>, kCable, true},          {"operator.fully_connected", 842, 2, kAction, run_operator_test<1>, kCable, true},
+    {"operator.depthwise_conv2d", 843, 2, kAction, run_operator_test<2>, kCable, true}, {"operator.average_pool2d", 844, 2, kAction, run_operator_test<3>, kCable, true},
+    {"operator.max_pool2d", 845, 2, kAction, run_operator_test<4>, kCable, true},      {"operator.add", 846, 2, kAction, run_operator_test<5>, kCable, true},
+    {"operator.mul", 847, 2, kAction, run_operator_test<6>, kCable, true},             {"operator.quantize", 848, 2, kAction, run_operator_test<7>, kCable, true},
+    {"operator.table", 849, 2, kAction, run_operator_test<8>, kCable, true},           {"operator.mean", 850, 2, kAction, run_operator_test<9>, kCable, true},
+    {"operator.softmax", 851, 2, kAction, run_operator_test<10>, kCable, true},        {"operator.transpose", 852, 2, kAction, run_operator_test<11>, kCable, true},
+    {"operator.relu", 853, 2, kAction, run_operator_test<12>, kCable, true},           {"operator.pad", 854, 2, kAction, run_operator_test<13>, kCable, true},
+    {"operator.concatenation", 855, 2, kAction, run_operator_test<14>, kCable, true},  {"operator.batch_matmul", 856, 2, kAction, run_operator_test<15>, kCable, true},
+    {"operator.resize_bilinear", 857, 2, kAction, run_operator_test<16>, kCable, true}, {"operator.gates", 858, 2, kAction, run_operator_test<17>, kCable, true},
+    {"operator.svdf", 859, 2, kAction, run_operator_test<18>, kCable, true},
 };
 
 template <std::size_t NameIndex>
