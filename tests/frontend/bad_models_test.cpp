@@ -200,8 +200,8 @@ const std::vector<BadModel>& bad_models() {
       {"M24NoResults", [](auto& b) { b.op(S::kRelu).outputs.clear(); }, ErrorId::kModelOptions, "Operator 11 RELU, outputs"},
       {"M24NoSubgraphs", [](auto& b) { b.model.subgraphs.clear(); }, ErrorId::kModelGraph, "Subgraphs"},
       {"M24NoOutputs", [](auto& b) { b.graph().outputs.clear(); }, ErrorId::kModelGraph, "Outputs of the graph"},
-      {"M24OutputThatNothingComputes", [](auto& b) { b.graph().outputs = {S::kInput}; }, ErrorId::kModelGraph, "input"},
-      {"M24OutputListedTwice", [](auto& b) { b.graph().outputs = {S::kOutput, S::kOutput}; }, ErrorId::kModelGraph, "listed twice"},
+      {"M24OutputThatNothingComputes", [](auto& b) { b.graph().outputs = {S::kConvOut}; b.graph().operators.erase(b.graph().operators.begin() + 1, b.graph().operators.end()); }, ErrorId::kModelGraph, "is not computed"},
+      {"M24InputListedTwice", [](auto& b) { b.graph().inputs = {S::kInput, S::kInput}; }, ErrorId::kModelGraph, "listed twice"},
       {"M24SchemaVersion", [](auto& b) { b.model.version = 4; }, ErrorId::kModelStructure, "Version"},
       {"M24SignatureOfAnotherSubgraph", [](auto& b) { b.model.signature_defs[0]->subgraph_index = 3; }, ErrorId::kModelGraph, "subgraph_index"},
   };

@@ -64,6 +64,14 @@ TEST(Import, ReadsConstantsThatLieBehindTheFlatBuffer) {
   EXPECT_THAT(graph::constant_values<std::int32_t>(graph->tensor(Sample::kConvBias)), testing::ElementsAre(1, -2, 3, -4, 500, -600, 7, 8));
 }
 
+TEST(Import, TakesAnInputAsAnOutputAndAnOutputTwice) {
+  auto sample = Sample::make();
+  sample.graph().outputs = {Sample::kOutput, Sample::kInput, Sample::kOutput};
+  const auto graph = import_tflite(sample.bytes());
+  ASSERT_TRUE(graph) << graph.error().to_string(true);
+  EXPECT_THAT(graph->outputs, testing::ElementsAre(Sample::kOutput, Sample::kInput, Sample::kOutput));
+}
+
 /// M2: the FlatBuffers verifier lets a vector of 8-byte elements lie on a multiple of 4; a plain load would fault on some processors.
 TEST(Import, ReadsZeroPointsThatAreMisaligned) {
   auto bytes = *Sample::make().bytes();

@@ -228,10 +228,12 @@ void Growth::finish() {
   while (last.size() > 4) last.erase(last.begin() + static_cast<std::ptrdiff_t>(random.below(last.size())));
   if (last.empty() || (!others.empty() && chance(3))) last.push_back(others[random.below(others.size())]);
   graph.outputs = last;
+  if (chance(12)) graph.outputs.push_back(last[random.below(last.size())]);  // wanted twice
   std::vector<int> inputs;
   for (int id : graph.inputs)
     if (read.contains(id) || chance(8)) inputs.push_back(id);
   if (!inputs.empty()) graph.inputs = inputs;
+  if (!graph.inputs.empty() && chance(20)) graph.outputs.push_back(graph.inputs[random.below(graph.inputs.size())]);  // handed through
 }
 
 }  // namespace naru::generated

@@ -79,9 +79,9 @@ class Compiler {
     for (const Node& node : program_.nodes) node.for_each_output([&](TensorId id) { written[static_cast<std::size_t>(id)] = true; });
     const auto pin = [&](TensorId id) { program_.pinned[static_cast<std::size_t>(id)] = true; };
     for (TensorId id : graph.inputs) pin(id);
-    // What no operator writes is copied, so that an output never is an input or a constant.
-    const auto own = [&](TensorId id) {
-      if (!written[static_cast<std::size_t>(id)]) {
+    // What no operator writes is copied, so that an output never is an input or a constant; so is one that is listed `again`.
+    const auto own = [&](TensorId id, bool again) {
+      if (again || !written[static_cast<std::size_t>(id)]) {
         graph::Tensor copy = graph.tensor(id);
         copy.constant = {};
         const TensorId from = id;
@@ -93,7 +93,12 @@ class Compiler {
       pin(id);
       return id;
     };
-    for (TensorId& id : graph.outputs) id = own(id);
+    std::vector<bool> listed(graph.tensors.size());
+    for (TensorId& id : graph.outputs) {
+      const auto index = static_cast<std::size_t>(id);
+      id = own(id, listed[index]);
+      listed[index] = true;
+    }
     if (options_.keep_all_tensors)
       for (const auto& op : program_.graph.operators)
         for (TensorId id : op.outputs)
@@ -109,7 +114,7 @@ class Compiler {
       if (is_input(id)) continue;
       if (graph.tensor(id).type == abi::ElementType::kNone || graph::byte_size(graph.tensor(id)) == 0)
         return fail(ErrorId::kInvalidArgument, fmt::format("Tensor {} has no elements to keep", graph.tensor(id).file_index));
-      id = own(id);
+      id = own(id, false);
     }
     for (const Node& node : program_.nodes) {
       if (!std::holds_alternative<HostNode>(node.body)) continue;

@@ -32,17 +32,19 @@ Result<void> verify_indices(const Graph& graph) {
     for (TensorId id : op.outputs) NARU_CHECK_OK(verify_index(graph, op, id, "outputs"));
   }
   const auto verify_list = [&](const std::vector<TensorId>& ids, std::string_view field) -> Result<void> {
-    std::vector<bool> seen(graph.tensors.size());
-    for (TensorId id : ids) {
+    for (TensorId id : ids)
       if (!is_tensor(graph, id))
         return refuse(ErrorId::kModelTensorIndex, {.field = field}, fmt::format("names tensor {}; the model has {}", id, graph.tensors.size()));
-      if (seen[static_cast<std::size_t>(id)]) return refuse(ErrorId::kModelGraph, place_of(graph.tensor(id), field), "is listed twice");
-      seen[static_cast<std::size_t>(id)] = true;
-    }
     return {};
   };
   NARU_CHECK_OK(verify_list(graph.inputs, "inputs of the graph"));
   NARU_CHECK_OK(verify_list(graph.outputs, "outputs of the graph"));
+  // Two inputs could be given different values; an output may well be wanted twice.
+  std::vector<bool> seen(graph.tensors.size());
+  for (TensorId id : graph.inputs) {
+    if (seen[static_cast<std::size_t>(id)]) return refuse(ErrorId::kModelGraph, place_of(graph.tensor(id), "inputs of the graph"), "is listed twice");
+    seen[static_cast<std::size_t>(id)] = true;
+  }
   if (graph.outputs.empty()) return refuse(ErrorId::kModelGraph, {.field = "outputs of the graph"}, "there are none");
   for (const graph::Signature& signature : graph.signatures)
     for (const auto* list : {&signature.inputs, &signature.outputs})
@@ -123,7 +125,15 @@ Result<void> verify_tensors(const Graph& graph, const GraphLimits& limits) {
   mark(graph.outputs);
   for (const graph::State& state : graph.states) mark({state.before, state.after});
 
+  // Every place in the list of outputs is a tensor of its own for those who run it.
   std::uint64_t all_bytes = 0;
+  for (TensorId id : graph.outputs) {
+    const Tensor& tensor = graph.tensor(id);
+    NARU_CHECK_OK(verify_tensor(tensor, true, limits));
+    all_bytes += graph::byte_size(tensor);
+    if (all_bytes > limits.all_tensor_bytes_max)
+      return refuse(ErrorId::kModelLimit, place_of(tensor, "outputs of the graph"), fmt::format("brings all tensors over the limit of {} bytes", limits.all_tensor_bytes_max));
+  }
   for (std::size_t i = 0; i < graph.tensors.size(); ++i) {
     const Tensor& tensor = graph.tensors[i];
     NARU_CHECK_OK(verify_tensor(tensor, used[i], limits));
@@ -179,10 +189,9 @@ Result<void> verify_order(const Graph& graph) {
     if (before.type != after.type || before.shape != after.shape || state.initial.size() != graph::byte_size(before))
       return refuse(ErrorId::kModelShape, place_of(before, "states"), "is not what the next inference begins with");
   }
-  const std::vector<std::int32_t> producers = graph::producers_of(graph);
   for (TensorId id : graph.outputs)
-    if (producers[static_cast<std::size_t>(id)] < 0 && !graph.tensor(id).is_constant())
-      return refuse(ErrorId::kModelGraph, place_of(graph.tensor(id), "outputs of the graph"), "is not computed by any operator, and is no constant");
+    if (!ready[static_cast<std::size_t>(id)])
+      return refuse(ErrorId::kModelGraph, place_of(graph.tensor(id), "outputs of the graph"), "is not computed by any operator, and is no input, state or constant");
   return {};
 }
 
@@ -218,6 +227,8 @@ Result<void> verify_graph(const Graph& graph, const GraphLimits& limits) {
     return refuse(ErrorId::kModelLimit, {.field = "tensors"}, fmt::format("has {}; the limit is {}", graph.tensors.size(), limits.tensors_max));
   if (graph.operators.size() > limits.operators_max)
     return refuse(ErrorId::kModelLimit, {.field = "operators"}, fmt::format("has {}; the limit is {}", graph.operators.size(), limits.operators_max));
+  if (graph.outputs.size() > limits.tensors_max)
+    return refuse(ErrorId::kModelLimit, {.field = "outputs of the graph"}, fmt::format("lists {}; the limit is {}", graph.outputs.size(), limits.tensors_max));
   NARU_CHECK_OK(verify_indices(graph));
   NARU_CHECK_OK(verify_tensors(graph, limits));
   NARU_CHECK_OK(verify_order(graph));
