@@ -18,6 +18,7 @@ struct Outcome {
 [[nodiscard]] inline Outcome pass(std::string evidence) { return {Verdict::kPass, std::move(evidence)}; }
 [[nodiscard]] inline Outcome failed(std::string evidence) { return {Verdict::kFail, std::move(evidence)}; }
 [[nodiscard]] inline Outcome warn(std::string evidence) { return {Verdict::kWarn, std::move(evidence)}; }
+[[nodiscard]] inline Outcome skip(std::string evidence) { return {Verdict::kSkip, std::move(evidence)}; }
 
 /// One test. An error it returns becomes the verdict ERROR: it could not run.
 struct Test {
@@ -26,7 +27,7 @@ struct Test {
   int level = 1;
   std::string_view action;  // what to do when it fails or warns
   Result<Outcome> (*run)(driver::Device& device);
-  std::string_view needs;          // an earlier test of the same run; unless that passed, this one is skipped: it would only find the same again
+  std::string_view needs = {};     // an earlier test of the same run; unless that passed, this one is skipped: it would only find the same again
   bool needs_replacement = false;  // a failure is the device's own: neither cable nor reset mends it
 };
 
