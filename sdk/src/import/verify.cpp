@@ -125,21 +125,20 @@ Result<void> verify_tensors(const Graph& graph, const GraphLimits& limits) {
   mark(graph.outputs);
   for (const graph::State& state : graph.states) mark({state.before, state.after});
 
-  // Every place in the list of outputs is a tensor of its own for those who run it.
   std::uint64_t all_bytes = 0;
-  for (TensorId id : graph.outputs) {
-    const Tensor& tensor = graph.tensor(id);
-    NARU_CHECK_OK(verify_tensor(tensor, true, limits));
-    all_bytes += graph::byte_size(tensor);
-    if (all_bytes > limits.all_tensor_bytes_max)
-      return refuse(ErrorId::kModelLimit, place_of(tensor, "outputs of the graph"), fmt::format("brings all tensors over the limit of {} bytes", limits.all_tensor_bytes_max));
-  }
   for (std::size_t i = 0; i < graph.tensors.size(); ++i) {
     const Tensor& tensor = graph.tensors[i];
     NARU_CHECK_OK(verify_tensor(tensor, used[i], limits));
     if (used[i]) all_bytes += graph::byte_size(tensor);
     if (all_bytes > limits.all_tensor_bytes_max)
       return refuse(ErrorId::kModelLimit, place_of(tensor, "shape"), fmt::format("brings all tensors over the limit of {} bytes", limits.all_tensor_bytes_max));
+  }
+  // Every place in the list of outputs is a tensor of its own for those who run it.
+  for (TensorId id : graph.outputs) {
+    const Tensor& tensor = graph.tensor(id);
+    all_bytes += graph::byte_size(tensor);
+    if (all_bytes > limits.all_tensor_bytes_max)
+      return refuse(ErrorId::kModelLimit, place_of(tensor, "outputs of the graph"), fmt::format("brings all tensors over the limit of {} bytes", limits.all_tensor_bytes_max));
   }
   return {};
 }

@@ -73,11 +73,14 @@ CheckRow compare(const TensorInfo& info, std::span<const std::byte> device, std:
   return row;
 }
 
-/// The rows of the operators whose results this inference kept, up to the first that differs.
-std::vector<CheckRow> compare_operators(const Graph& graph, const Outputs& outputs, const std::vector<sdk::reference::Bytes>& reference) {
+using TensorGroup = std::vector<std::int32_t>;  // tensors of the model file, in the order of its operators
+
+/// The rows of the operators whose results this inference kept, up to the first that differs. `group`: of these alone, since every inference gives the model's outputs too.
+std::vector<CheckRow> compare_operators(const Graph& graph, const Outputs& outputs, const std::vector<sdk::reference::Bytes>& reference, const TensorGroup* group = nullptr) {
   std::vector<CheckRow> rows;
   for (const Operator& op : graph.operators) {
     for (TensorId id : op.outputs) {
+      if (group != nullptr && std::find(group->begin(), group->end(), graph.tensor(id).file_index) == group->end()) continue;
       const Result<TensorView> kept = outputs.tensor(graph.tensor(id).file_index);
       if (!kept) continue;
       CheckRow row = compare(kept->info(), kept->bytes(), reference[static_cast<std::size_t>(id)]);
@@ -108,7 +111,7 @@ bool is_too_large(const Error& error) {
 }  // namespace
 
 struct Checker::Data {
-  using Group = std::vector<std::int32_t>;  // tensors of the model file, in the order of its operators
+  using Group = TensorGroup;
 
   Device device;
   Model source;
@@ -172,7 +175,7 @@ struct Checker::Data {
     std::vector<CheckRow> rows;
     for (const Group& group : groups) {
       NARU_TRY(const Outputs outputs, run_group(group, inputs));
-      for (CheckRow& row : compare_operators(graph(), outputs, reference)) rows.push_back(std::move(row));
+      for (CheckRow& row : compare_operators(graph(), outputs, reference, &group)) rows.push_back(std::move(row));
       if (!rows.empty() && rows.back().differing != 0) break;
     }
     if (!groups.empty() && !states.empty()) history.emplace_back(inputs.begin(), inputs.end());
