@@ -1,9 +1,12 @@
-// What became of mutated things: by the check that refused them, or executed and judged.
+// What became of mutated things: by the check that refused them, or executed and judged. 10,000 of them are made: 4,500 command streams, 3,000 messages, 2,500 packages.
 #pragma once
 
-#include <cstdio>
+#include <fmt/format.h>
+
 #include <map>
 #include <string>
+
+#include "support/measured.h"
 
 namespace naru::testing {
 
@@ -26,10 +29,13 @@ class Histogram {
   unsigned past_framing() const { return past_framing_; }
   std::size_t checks() const { return refused_.size(); }
 
-  void print(const char* what) const {
-    std::printf("    %u mutated %s: %u past framing (%.0f %%), %u executed (%.0f %%), %u of these judged by the reference\n", total_, what, past_framing_, 100.0 * past_framing_ / total_, executed_,
-                100.0 * executed_ / total_, judged_);
-    for (const auto& [by, count] : refused_) std::printf("      %6u refused by %s\n", count, by.c_str());
+  /// Kept with the test's result.
+  void record(const char* what) const {
+    const auto share = [&](unsigned count) { return 100.0 * count / total_; };
+    std::string text = fmt::format("{} mutated {}: {} past framing ({:.0f} %), {} executed ({:.0f} %), {} of these judged by the reference", total_, what, past_framing_, share(past_framing_), executed_,
+                                   share(executed_), judged_);
+    for (const auto& [by, count] : refused_) text += fmt::format("\n      {:6} refused by {}", count, by);
+    record_measured(text);
   }
 
  private:

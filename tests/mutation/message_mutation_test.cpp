@@ -1,4 +1,4 @@
-// Goal: 3,000 mutated messages, with checksums put right again, end in an error or a right result each. Method: requests of a life-cycle with fields changed; a
+// Goal: 3,000 mutated messages (of 10,000 mutated things, see histogram.h), with checksums put right again, end in an error or a right result each. Method: requests of a life-cycle with fields changed; a
 // shadow of the device's buffer is kept by the rules of the wire and, for jobs, by the stream interpreter; reads must equal it.
 #include "mockdev/support.h"
 
@@ -123,23 +123,28 @@ class MessageMutations : public ::testing::Test {
     ASSERT_TRUE(ran) << ran.error().to_string(true);
   }
 
-  /// What an answer with status OK must mean.
-  void judge(const Sent& sent, const Message& answer) {
-    if (sent.header.type == MessageType::kWrite) {
+  /// What an answer with status OK must mean. True when there was something to compare: what was read, or the buffer after it was written.
+  bool judge(const Sent& sent, const Message& answer) {
+    const bool is_job = answer.header.type == MessageType::kCompletion;
+    if (is_job) execute_on_shadow(sent.body);
+    if (sent.header.type == MessageType::kRead || sent.header.type == MessageType::kWrite) {
       abi::Access access;
-      ASSERT_EQ(abi::decode(sent.body, access), abi::Decoded::kOk);
-      if (access.handle != buffer_) return;
-      ASSERT_LE(access.offset + access.bytes, kBufferBytes);
-      ASSERT_EQ(access.bytes, sent.payload.size());
-      std::copy(sent.payload.begin(), sent.payload.end(), shadow_.begin() + static_cast<std::ptrdiff_t>(access.offset));
-    } else if (sent.header.type == MessageType::kRead) {
-      abi::Access access;
-      ASSERT_EQ(abi::decode(sent.body, access), abi::Decoded::kOk);
-      if (access.handle != buffer_) return;
-      ASSERT_LE(access.offset + access.bytes, kBufferBytes);
-      ASSERT_EQ(answer.payload.size(), access.bytes);
-      ASSERT_TRUE(std::equal(answer.payload.begin(), answer.payload.end(), shadow_.begin() + static_cast<std::ptrdiff_t>(access.offset)));
+      EXPECT_EQ(abi::decode(sent.body, access), abi::Decoded::kOk);
+      if (access.handle != buffer_) return false;
+      EXPECT_LE(access.offset + access.bytes, kBufferBytes);
+      if (access.offset + access.bytes > kBufferBytes) return true;
+      const auto place = shadow_.begin() + static_cast<std::ptrdiff_t>(access.offset);
+      if (sent.header.type == MessageType::kRead) {
+        EXPECT_TRUE(std::equal(answer.payload.begin(), answer.payload.end(), place, place + static_cast<std::ptrdiff_t>(access.bytes)));
+        return true;
+      }
+      EXPECT_EQ(access.bytes, sent.payload.size());
+      std::copy_n(sent.payload.begin(), std::min<std::uint64_t>(access.bytes, sent.payload.size()), place);
+    } else if (!is_job) {
+      return false;
     }
+    EXPECT_TRUE(bench_.read(buffer_, 0, kBufferBytes).payload == shadow_);
+    return true;
   }
 
   Bench bench_{"tiny"};
@@ -183,17 +188,12 @@ TEST_F(MessageMutations, EndInAnErrorOrARightResult) {
       histogram.refused(fmt::format("the device: {}", abi::name_of(status)));
       if (is_job) begin();  // a refused job may or may not have used its fence up
     } else {
-      histogram.executed(true);
-      if (is_job) {
-        ++bench_.fence;
-        execute_on_shadow(sent.body);
-      } else {
-        judge(sent, *answer);
-      }
+      if (is_job) ++bench_.fence;
+      histogram.executed(judge(sent, *answer));
     }
-    if (HasFatalFailure()) FAIL() << "round " << round << ", type " << static_cast<unsigned>(sent.header.type);
+    if (HasFailure()) FAIL() << "round " << round << ", type " << static_cast<unsigned>(sent.header.type);
   }
-  histogram.print("messages");
+  histogram.record("messages");
   // After all that, the device is as good as new.
   begin();
   const Bytes data = random_bytes(kPart, 5);
