@@ -158,6 +158,15 @@ TEST(Run, ComparesOperatorByOperatorWhereTheDeviceCannotHoldAllResultsAtOnce) {
   EXPECT_EQ(parts, whole);
 }
 
+TEST(Log, IsSilentUnlessAsked) {
+  EXPECT_EQ(run_naru({"run", kDigits, "--device", "mock"}).err, "");
+  EXPECT_EQ(run_naru({"run", kDigits, "--device", "mock"}, {"NARU_LOG=error"}).err, "");
+  const std::string info = run_naru({"run", kDigits, "--device", "mock"}, {"NARU_LOG=info"}).err, debug = run_naru({"run", kDigits, "--device", "mock"}, {"NARU_LOG=debug"}).err;
+  EXPECT_NE(info.find("naru info sdk: opened mock:edge"), std::string::npos) << info;
+  EXPECT_EQ(info.find("naru debug"), std::string::npos) << info;
+  EXPECT_NE(debug.find("naru debug driver: "), std::string::npos) << debug;
+}
+
 TEST(Inspect, ListsEveryTensorOfTheModel) {
   const Json json = Json::parse(run_naru({"inspect", kDigits, "--json"}).out, nullptr, false);
   std::map<std::string, int> kinds;

@@ -1,5 +1,6 @@
 // Goal: the session does what its header promises: synchronous and asynchronous runs, several in flight, deadlines, cancelling, lost devices. Method: the
 // public API on the mock bench with the project's own model, whose answers stand beside it.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -230,6 +231,27 @@ TEST(Session, AgreesWithTheReferenceOrNamesTheFirstOperatorThatDiffers) {
   EXPECT_EQ(bad.operators.back().operator_index, 0);
   EXPECT_EQ(bad.operators.back().kind, "CONV_2D");
   EXPECT_GT(bad.operators.back().differing, 0U);
+}
+
+TEST(Log, GoesToTheCallbackFromTheLevelAskedForUpAndToNobodyAfterwards) {
+  std::vector<std::string> lines;
+  set_log_callback([&](LogLevel level, std::string_view area, std::string_view message) {
+    EXPECT_LE(level, LogLevel::kInfo) << message;
+    lines.push_back(std::string(area) + ": " + std::string(message));
+  });
+  {
+    Opened opened;
+    const Session session = Session::create(opened.device, digits_model()).value();
+  }
+  set_log_callback({});
+  EXPECT_THAT(lines, testing::ElementsAre(testing::StartsWith("sdk: opened mock:edge"), testing::HasSubstr("is ready on mock:edge")));
+  ::testing::internal::CaptureStderr();
+  {
+    Opened opened;
+    const Session session = Session::create(opened.device, digits_model()).value();
+  }
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(lines.size(), 2U);
 }
 
 TEST(OpenDevice, SaysWhatToDoWhenThereIsNone) {
