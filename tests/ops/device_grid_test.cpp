@@ -94,6 +94,29 @@ INSTANTIATE_TEST_SUITE_P(All, OperatorsOnTheDevice,
                                            OperatorKind::kConcatenation, OperatorKind::kTranspose, OperatorKind::kQuantize, OperatorKind::kDequantize),
                          [](const auto& info) { return std::string(sdk::graph::name_of(info.param)); });
 
+/// Whole rows and columns of a convolution's output lie in the padding of a PAD before it. A row of an image that is one row high was once taken for a flattened image.
+TEST(PaddingBeyondTheKernel, GivesTheReferencesBits) {
+  for (const char* profile : {"edge", "tiny"}) {
+    Device device = open_mock(profile);
+    for (const bool depthwise : {false, true})
+      for (const std::int32_t rows : {1, 2})
+        for (const sdk::graph::Shape& before : {sdk::graph::Shape{0, 0, 0, 0}, {0, 1, 2, 0}})
+          for (const sdk::graph::Shape& after : {sdk::graph::Shape{0, 1, 0, 0}, {0, 0, 1, 0}, {0, 2, 3, 0}}) {
+            sdk::testing::ModelBuilder builder(7);
+            const sdk::graph::Shape image{1, rows, 11, 4}, padded{1, rows + before[1] + after[1], 11 + before[2] + after[2], 4};
+            const auto input = builder.input(image);
+            const auto pads = builder.indices({0, 0, before[1], after[1], before[2], after[2], 0, 0});
+            const auto wide = builder.op(OperatorKind::kPad, {input, pads}, builder.like(input, padded), sdk::graph::PadOptions{before, after});
+            const auto filter = builder.weights({depthwise ? 1 : 12, 1, 1, depthwise ? 12 : 4}, depthwise ? 3 : 0, true);
+            const auto output = builder.op(depthwise ? OperatorKind::kDepthwiseConv2d : OperatorKind::kConv2d, {wide, filter, sdk::graph::kAbsent}, builder.activation({1, padded[1], padded[2], 12}),
+                                           sdk::graph::ConvOptions{sdk::graph::Padding::kValid, 1, 1, 1, 1, depthwise ? 3 : 1, sdk::graph::Activation::kNone});
+            const Graph graph = builder.finish({output});
+            expect_reference_bits(device, graph, sdk::testing::random_inputs(graph, 5));
+            if (HasFatalFailure()) FAIL() << profile << (depthwise ? ", depthwise, " : ", dense, ") << sdk::graph::to_string(padded) << " of " << rows << " rows";
+          }
+  }
+}
+
 /// A dense layer whose operands are all at one end of their range.
 Graph extreme_dense(std::int32_t depth, std::int8_t weight) {
   sdk::testing::ModelBuilder builder(static_cast<std::uint64_t>(depth));

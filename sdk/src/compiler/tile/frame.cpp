@@ -54,7 +54,7 @@ bool walk_window(WindowNest& nest, const auto& is_framed, const Frame& frame) {
     return rows == frame.rows && cols == frame.cols && channels * abi::element_bytes(type) == frame.pixel_bytes;
   };
   // A pointwise window was flattened to one row of pixels: it becomes an image again.
-  if (w.in_rows == 1 && w.kernel_rows == 1 && w.kernel_cols == 1 && w.in_cols == w.out_cols && w.stride_cols == 1 && w.in_cols == frame.rows * frame.cols) {
+  if (w.in_rows == 1 && w.out_rows == 1 && w.pad_top == 0 && w.pad_left == 0 && w.kernel_rows == 1 && w.kernel_cols == 1 && w.in_cols == w.out_cols && w.stride_cols == 1 && w.in_cols == frame.rows * frame.cols) {
     w.in_rows = w.out_rows = static_cast<std::uint32_t>(frame.rows);
     w.in_cols = w.out_cols = static_cast<std::uint32_t>(frame.cols);
   }
