@@ -1,4 +1,4 @@
-// Writes the files that the fuzzers start from: make_seeds CORPUS fills CORPUS/fuzz_model, CORPUS/fuzz_package and CORPUS/fuzz_stream with seed_*.
+// Writes the files that the fuzzers start from: make_seeds CORPUS fills CORPUS/fuzz_model, CORPUS/fuzz_package and CORPUS/fuzz_stream with seed_*. 1: a seed is refused.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -28,16 +28,18 @@ int main(int count, char** arguments) {
   const std::filesystem::path corpus = arguments[1];
   const abi::Chip tiny = profile::load("tiny").value().chip;
   write(corpus / "fuzz_stream" / "seed_one_of_each", abi::encode_stream(test::one_of_each()));
+  int refused = 0;
   for (const auto& [name, bytes] : fuzzing::seed_models()) {
     write(corpus / "fuzz_model" / ("seed_" + name), *bytes);
     const auto graph = sdk::import_tflite(bytes);
     if (!graph) {
       std::printf("%s is refused: %s\n", name.c_str(), graph.error().to_string().c_str());
+      ++refused;
       continue;
     }
-    const auto package = sdk::compiler::compile(*graph, tiny, {.profile = "tiny", .keep_tensors = {}});
+    const auto package = sdk::compiler::compile(*graph, tiny, {.profile = "tiny", .keep_tensors = {}, .resident_weights = true});
     if (package) write(corpus / "fuzz_package" / ("seed_" + name), sdk::package::encode(*package));
     else std::printf("%s does not compile: %s\n", name.c_str(), package.error().to_string().c_str());
   }
-  return 0;
+  return refused == 0 ? 0 : 1;
 }

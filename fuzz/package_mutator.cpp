@@ -123,7 +123,7 @@ T* any_of(std::vector<T>& list, Random& random) {
   return list.empty() ? nullptr : &list[random.below(list.size())];
 }
 
-void change_job(package::NpuJob& job, Random& random) {
+void change_job(package::JobStream& job, Random& random) {
   package::Binding* binding = any_of(job.bindings, random);
   switch (random.below(10)) {
     case 0: return rearrange(job.bindings, random);
@@ -195,7 +195,7 @@ void change_package(package::Package& p, Random& random) {
       return change(tensor->bytes, random);
     default:
       if (package::Step* step = any_of(p.steps, random)) {
-        if (auto* job = std::get_if<package::NpuJob>(step)) change_job(*job, random);
+        if (auto* job = std::get_if<package::NpuJob>(step)) change_job(random.chance(3) ? job->resident : *job, random);
         else change_step(std::get<package::HostStep>(*step), random);
       }
   }

@@ -219,21 +219,23 @@ void add_reductions(Collection& c) {
   c.with_parameter("sum", BuiltinOperator_SUM, {1}, {-1}, {1, 4, 4, 1}, keep);
   c.with_parameter("reduce_max", BuiltinOperator_REDUCE_MAX, {1}, {1}, {1, 4, 2}, ReducerOptionsT());
   c.with_parameter("reduce_min", BuiltinOperator_REDUCE_MIN, {1}, {1}, {1, 4, 2}, ReducerOptionsT());
-  for (const auto& [name, code] : {std::pair{"arg_max", BuiltinOperator_ARG_MAX}, std::pair{"arg_min", BuiltinOperator_ARG_MIN}})
-    c.add(name, [code = code](Seed& s) {
+  const auto add_arg = [&](const char* name, BuiltinOperator code, auto options) {
+    options.output_type = TensorType_INT32;
+    c.add(name, [code, options](Seed& s) {
       const int in = s.in({1, 4, 4, 2});
-      ArgMaxOptionsT options;
-      options.output_type = TensorType_INT32;
       s.builder.add_operator(code, {in, s.indices({1}, {3})}, {s.out({1, 4, 4}, TensorType_INT32)}, options);
     });
+  };
+  add_arg("arg_max", BuiltinOperator_ARG_MAX, ArgMaxOptionsT());
+  add_arg("arg_min", BuiltinOperator_ARG_MIN, ArgMinOptionsT());
 }
 
 void add_movements(Collection& c) {
   c.with_parameter("pad", BuiltinOperator_PAD, {4, 2}, {0, 0, 1, 1, 1, 0, 0, 0}, {1, 6, 5, 2}, PadOptionsT());
-  c.with_parameter("mirror_pad", BuiltinOperator_MIRROR_PAD, {4, 2}, {0, 0, 1, 1, 1, 0, 0, 0}, {1, 6, 5, 2});
+  c.with_parameter("mirror_pad", BuiltinOperator_MIRROR_PAD, {4, 2}, {0, 0, 1, 1, 1, 0, 0, 0}, {1, 6, 5, 2}, MirrorPadOptionsT());
   c.with_parameter("reshape", BuiltinOperator_RESHAPE, {2}, {4, -1}, {4, 8}, ReshapeOptionsT());
   c.with_parameter("transpose", BuiltinOperator_TRANSPOSE, {4}, {0, 3, 1, 2}, {1, 2, 4, 4}, TransposeOptionsT());
-  c.with_parameter("gather", BuiltinOperator_GATHER, {3}, {3, 0, 1}, {3, 4, 4, 2}, GatherOptionsT());
+  c.with_parameter("gather", BuiltinOperator_GATHER, {3}, {0, 0, 0}, {3, 4, 4, 2}, GatherOptionsT());
   c.with_parameter("gather_nd", BuiltinOperator_GATHER_ND, {2, 3}, {0, 1, 2, 0, 3, 3}, {2, 2}, GatherNdOptionsT());
   c.with_parameter("tile", BuiltinOperator_TILE, {4}, {1, 2, 1, 3}, {1, 8, 4, 6}, TileOptionsT());
   c.with_parameter("broadcast_to", BuiltinOperator_BROADCAST_TO, {4}, {3, 4, 4, 2}, {3, 4, 4, 2});

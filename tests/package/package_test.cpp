@@ -138,9 +138,20 @@ TEST(Package, OfSeveralLayersIsRefusedAtEveryCutAndSaysWhere) {
   EXPECT_GT(cuts, 50U);
 }
 
+/// One job, with a second stream for when its weights are still there.
+package::Package resident_package() {
+  ModelBuilder b(22);
+  const auto in = b.input({1, 8, 8, 16});
+  const auto conv = b.op(graph::OperatorKind::kConv2d, {in, b.weights({16, 3, 3, 16}, 0, true), b.bias(16)}, b.activation({1, 8, 8, 16}),
+                         graph::ConvOptions{graph::Padding::kSame, 1, 1, 1, 1, 1, {}});
+  compiler::CompileOptions options;
+  options.profile = "tiny";
+  options.resident_weights = true;
+  return compiler::compile(b.finish({conv}), tiny().numbers, options).value();
+}
+
 /// Encodes a package that was changed after compiling, hashes and all, and expects it to be refused as contradictory.
-void expect_contradiction(const char* what, const std::function<void(package::Package&)>& change) {
-  package::Package package = small_package();
+void expect_contradiction(const char* what, const std::function<void(package::Package&)>& change, package::Package package = small_package()) {
   change(package);
   const auto decoded = package::decode(package::encode(package));
   ASSERT_FALSE(decoded) << what;
@@ -175,6 +186,27 @@ TEST(Package, IsRefusedWhenItContradictsItself) {
   expect_contradiction("host tensor", [](Package& p) { std::get<HostStep>(p.steps[1]).tensors[0] = 50; });
   expect_contradiction("host shape", [](Package& p) { std::get<HostStep>(p.steps[1]).constants[1].shape = {1}; });
   expect_contradiction("report", [](Package& p) { p.operators[0].step = 1000; });
+}
+
+TEST(Package, IsRefusedWhenAResidentStreamContradictsItsJob) {
+  using package::NpuJob;
+  using package::Package;
+  const Package good = resident_package();
+  ASSERT_TRUE(std::get<NpuJob>(good.steps.at(0)).has_resident());
+  const auto expect = [&](const char* what, const std::function<void(package::JobStream&)>& change) {
+    expect_contradiction(what, [&](Package& p) { change(std::get<NpuJob>(p.steps[0]).resident); }, good);
+  };
+  expect("cycles", [](package::JobStream& r) { r.worst_case_cycles = 1; });
+  expect("stream", [](package::JobStream& r) { r.stream.resize(40); });
+  expect("bindings without a stream", [](package::JobStream& r) { r.stream.clear(); });
+  expect("bindings", [](package::JobStream& r) { r.bindings.pop_back(); });
+  expect_contradiction("a second job", [](Package& p) { p.steps.push_back(p.steps[0]); }, good);
+  expect_contradiction("a stream that writes nothing", [](Package& p) {
+    NpuJob& job = std::get<NpuJob>(p.steps[0]);
+    abi::Stream stream;
+    stream.commands.push_back({abi::Engine::kNone, 0, abi::End{}});
+    job.resident = {abi::encode_stream(stream), {}, job.resident.worst_case_cycles, 0};
+  }, good);
 }
 
 TEST(Package, SurvivesAnyBytesInsideValidHashes) {

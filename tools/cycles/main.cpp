@@ -26,7 +26,7 @@ struct Row {
   std::string refusal;  // why there are no numbers
   compiler::Bound bound;
   std::uint64_t cycles = 0;
-  std::optional<std::uint64_t> warm_cycles;  // when all weights can stay in the SRAM
+  std::optional<std::uint64_t> warm_cycles;  // with weights that stay in the SRAM, where they fit
   std::uint64_t file_bytes = 0;              // weights as the model has them
   package::MemoryReport memory;
   double milliseconds = 0, compile_milliseconds = 0;
@@ -44,11 +44,11 @@ std::uint64_t cycles_of(const package::Package& package) {
   return cycles;
 }
 
-bool loads_constants(const package::Package& package) {
-  return std::ranges::any_of(package.steps, [](const auto& step) {
-    const auto* job = std::get_if<package::NpuJob>(&step);
-    return job != nullptr && std::ranges::count(job->bindings, package::RegionSource::kConstants, &package::Binding::source) > 0;
-  });
+/// Of an inference that finds its weights in the SRAM.
+std::optional<std::uint64_t> resident_cycles_of(const package::Package& package) {
+  for (const auto& step : package.steps)
+    if (const auto* job = std::get_if<package::NpuJob>(&step); job != nullptr && job->has_resident()) return job->resident.predicted_cycles;
+  return std::nullopt;
 }
 
 Row measure(const std::filesystem::path& file, const profile::Profile& chip) {
@@ -74,9 +74,8 @@ Row measure(const std::filesystem::path& file, const profile::Profile& chip) {
   row.memory = package->memory;
   row.cycles = cycles_of(*package);
   for (const auto& tensor : graph->tensors) row.file_bytes += tensor.constant.size();
-  options.weights_resident = true;
-  const auto warm = compiler::compile(*graph, chip.chip, options);
-  if (warm && !loads_constants(*warm)) row.warm_cycles = cycles_of(*warm);
+  options.resident_weights = true;
+  if (const auto warm = compiler::compile(*graph, chip.chip, options)) row.warm_cycles = resident_cycles_of(*warm);
   row.milliseconds = static_cast<double>(row.cycles) * 1e3 / static_cast<double>(chip.chip.clock_hz());
   return row;
 }

@@ -308,7 +308,9 @@ class Compiler {
 
   /// What stays in the SRAM during each job, and the buffers of the tiles of all that does not; nothing lives in the SRAM across jobs.
   void place_sram() {
-    staging_ = plan_operators(planned_, program_, aliases_, places_, chip_, options_.weights_resident);
+    // A second job, of this model, would overwrite what the first left.
+    const bool weights_stay = options_.resident_weights && std::ranges::all_of(planned_, [](const Planned& planned) { return planned.job == 0; });
+    staging_ = plan_operators(planned_, program_, aliases_, places_, chip_, weights_stay);
     package_.memory.sram_peak_bytes = staging_.peak;
     package_.memory.sram_live_peak_bytes = staging_.live_peak;
     for (const StagedTensor& tensor : staging_.tensors)
@@ -372,14 +374,13 @@ class Compiler {
       operators.push_back(&planned->tiled);
       for (const TiledOperator& op : planned->after) operators.push_back(&op);
     }
-    NARU_TRY(const EmittedJob emitted, emit(order_commands(operators, chip_), storage_bytes_, chip_));
     package::NpuJob step;
-    step.stream = abi::encode_stream(emitted.stream);
-    if (step.stream.size() > abi::kStreamBytesMax)
-      return fail(ErrorId::kCompileLimit, fmt::format("{} takes {} bytes of commands; a stream may have {}", describe(*job.front()->node), step.stream.size(), abi::kStreamBytesMax));
-    step.bindings = emitted.bindings;
-    step.worst_case_cycles = emitted.worst_case_cycles;
-    step.predicted_cycles = predict_cycles(emitted.stream, chip_);
+    NARU_TRY(static_cast<package::JobStream&>(step), build_stream(operators, *job.front()->node));
+    if (staging_.weights_stay) {
+      auto others = operators;
+      std::erase_if(others, &TiledOperator::loads_weights);
+      NARU_TRY(step.resident, build_stream(others, *job.front()->node));
+    }
     for (const Planned* planned : job) {
       package_.memory.dram_traffic_bytes += planned->dram_bytes;
       if (planned->node->op < 0) continue;
@@ -398,6 +399,18 @@ class Compiler {
     }
     package_.steps.emplace_back(std::move(step));
     return {};
+  }
+
+  Result<package::JobStream> build_stream(const std::vector<const TiledOperator*>& operators, const Node& first) const {
+    NARU_TRY(EmittedJob emitted, emit(order_commands(operators, chip_), storage_bytes_, chip_));
+    package::JobStream result;
+    result.stream = abi::encode_stream(emitted.stream);
+    if (result.stream.size() > abi::kStreamBytesMax)
+      return fail(ErrorId::kCompileLimit, fmt::format("{} takes {} bytes of commands; a stream may have {}", describe(first), result.stream.size(), abi::kStreamBytesMax));
+    result.bindings = std::move(emitted.bindings);
+    result.worst_case_cycles = emitted.worst_case_cycles;
+    result.predicted_cycles = predict_cycles(emitted.stream, chip_);
+    return result;
   }
 
   void finish(const graph::Graph& graph) {
@@ -457,19 +470,45 @@ Result<void> check_chip(const abi::Chip& chip) {
   return {};
 }
 
+Result<Package> compile_as(const graph::Graph& graph, const abi::Chip& chip, const CompileOptions& options) {
+  HostReasons on_host;
+  while (true) {
+    Compiler compiler(chip, options, on_host);
+    Result<Package> package = compiler.run(graph);
+    // Each round gives at least one operator more to the host, so there are no more rounds than operators.
+    if (package || compiler.on_host().size() == on_host.size()) return package;
+    on_host = compiler.on_host();
+  }
+}
+
+/// Of the one job that a package with a resident stream has.
+std::optional<std::uint64_t> resident_cycles(const Package& package) {
+  for (const package::Step& step : package.steps)
+    if (const auto* job = std::get_if<package::NpuJob>(&step); job != nullptr && job->has_resident()) return job->resident.predicted_cycles;
+  return std::nullopt;
+}
+
+std::uint64_t cycles_of(const Package& package) {
+  std::uint64_t cycles = 0;
+  for (const package::Step& step : package.steps)
+    if (const auto* job = std::get_if<package::NpuJob>(&step)) cycles += job->predicted_cycles;
+  return cycles;
+}
+
 }  // namespace
 
 Result<Package> compile(const graph::Graph& graph, const abi::Chip& chip, const CompileOptions& options) {
   try {
     NARU_CHECK_OK(check_chip(chip));
-    HostReasons on_host;
-    while (true) {
-      Compiler compiler(chip, options, on_host);
-      Result<Package> package = compiler.run(graph);
-      // Each round gives at least one operator more to the host, so there are no more rounds than operators.
-      if (package || compiler.on_host().size() == on_host.size()) return package;
-      on_host = compiler.on_host();
-    }
+    CompileOptions plain = options;
+    plain.resident_weights = false;
+    NARU_TRY(Package package, compile_as(graph, chip, plain));
+    if (!options.resident_weights) return package;
+    // Weights that stay take room from everything else: that must be worth it.
+    Result<Package> resident = compile_as(graph, chip, options);
+    const auto cycles = resident ? resident_cycles(*resident) : std::nullopt;
+    if (cycles && *cycles < cycles_of(package)) return resident;
+    return package;
   } catch (const std::bad_alloc&) {
     return fail(ErrorId::kHostOutOfMemory, fmt::format("No memory to compile \"{}\"", graph.name));
   }

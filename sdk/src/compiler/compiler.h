@@ -16,7 +16,7 @@ struct CompileOptions {
   bool fuse = true;                         // --check compiles without, to find the first operator that differs
   std::vector<std::int32_t> keep_tensors;   // file numbers: they become outputs of their own (Package::kept) and are kept from fusion
   bool keep_all_tensors = false;            // every operator's output, as for --check
-  bool weights_resident = false;            // the jobs find all weights in the SRAM, where that is possible: what an inference after the first takes
+  bool resident_weights = false;            // also a stream that finds all weights in the SRAM (NpuJob::resident), where they fit and it takes fewer cycles
 };
 
 /// kModelOperatorUnsupported, kModelTypeUnsupported, kCompileSramTooSmall, kCompileDramTooSmall, kCompileTooLong: each names operator and sizes.

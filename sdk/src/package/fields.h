@@ -32,9 +32,15 @@ template <typename Archive>
 void transfer(Archive& a, Binding& b) { transfer_all(a, b.source, b.tensor, b.offset, b.bytes, b.rights); }
 
 template <typename Archive>
-void transfer(Archive& a, NpuJob& job) {
+void transfer(Archive& a, JobStream& job) {
   transfer_bytes(a, job.stream);
   transfer_all(a, job.bindings, job.worst_case_cycles, job.predicted_cycles);
+}
+
+template <typename Archive>
+void transfer(Archive& a, NpuJob& job) {
+  transfer(a, static_cast<JobStream&>(job));
+  transfer(a, job.resident);
 }
 
 template <typename Archive>

@@ -16,7 +16,7 @@
 
 namespace naru::sdk::package {
 
-inline constexpr std::uint16_t kFormatVersion = 2;
+inline constexpr std::uint16_t kFormatVersion = 3;
 
 /// What the device must have; checked before anything is sent.
 struct Requirements {
@@ -56,11 +56,17 @@ struct Binding {
   abi::Rights rights = abi::Rights::kNone;
 };
 
-struct NpuJob {
+struct JobStream {
   std::vector<std::byte> stream;         // abi::encode_stream; at most kStreamBytesMax
   std::vector<Binding> bindings;         // as many as the stream declares regions
   std::uint64_t worst_case_cycles = 0;   // the job's budget
   std::uint64_t predicted_cycles = 0;    // what a device like Advice::chip takes
+};
+
+struct NpuJob : JobStream {
+  /// The same job for when its weights still lie in the SRAM, where the stream above left them: run under the lease that the other took. Empty: there is none.
+  JobStream resident;
+  [[nodiscard]] bool has_resident() const noexcept { return !resident.stream.empty(); }
 };
 
 /// One operator that the host executes: inputs and outputs are indices in Package::tensors, or constants.

@@ -37,9 +37,11 @@ Requirements requirements_of(const Package& package) {
   for (const Step& step : package.steps) {
     const auto* job = std::get_if<NpuJob>(&step);
     if (job == nullptr) continue;
-    abi::Stream stream;
-    if (abi::decode_stream(job->stream, stream).fault == abi::StreamFault::kNone) raise(requirements, stream);
-    requirements.job_cycles = std::max(requirements.job_cycles, job->worst_case_cycles);
+    for (const JobStream* either : {static_cast<const JobStream*>(job), &job->resident}) {
+      abi::Stream stream;
+      if (abi::decode_stream(either->stream, stream).fault == abi::StreamFault::kNone) raise(requirements, stream);
+      requirements.job_cycles = std::max(requirements.job_cycles, either->worst_case_cycles);
+    }
   }
   return requirements;
 }

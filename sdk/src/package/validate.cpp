@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -95,6 +96,27 @@ class Validator {
   }
 
   Result<void> check(const NpuJob& job) {
+    NARU_CHECK_OK(check_stream(job));
+    if (!job.has_resident()) {
+      if (!job.resident.bindings.empty() || job.resident.worst_case_cycles != 0 || job.resident.predicted_cycles != 0) return refuse("a job without a resident stream describes one");
+      return {};
+    }
+    // Nothing else may run between the two, so that no step can need what the other would have written.
+    if (std::ranges::count_if(package_.steps, [](const Step& step) { return std::holds_alternative<NpuJob>(step); }) != 1)
+      return refuse("a job has a resident stream, and is not the only one");
+    NARU_CHECK_OK(check_stream(job.resident));
+    const auto exchanged = [](const JobStream& stream) {
+      std::set<std::tuple<RegionSource, std::uint32_t, abi::Rights>> result;
+      for (const Binding& binding : stream.bindings)
+        if (binding.source != RegionSource::kSram && binding.source != RegionSource::kConstants && binding.source != RegionSource::kScratch)
+          result.insert({binding.source, binding.tensor, binding.rights});
+      return result;
+    };
+    if (exchanged(job) != exchanged(job.resident)) return refuse("a job's resident stream does not read and write what the job does");
+    return {};
+  }
+
+  Result<void> check_stream(const JobStream& job) {
     abi::Stream stream;
     if (const auto decoded = abi::decode_stream(job.stream, stream); decoded.fault != abi::StreamFault::kNone)
       return refuse("a stream is malformed at command {}: {}", decoded.command, abi::name_of(decoded.fault));

@@ -26,7 +26,7 @@ Sha256 key_of(const detail::ModelHandle& model, const abi::Chip& chip, const com
   writer(options.profile);
   writer(options.fuse);
   writer(options.keep_all_tensors);
-  writer(options.weights_resident);
+  writer(options.resident_weights);
   writer(static_cast<std::uint64_t>(options.keep_tensors.size()));
   for (std::int32_t tensor : options.keep_tensors) writer(tensor);
   return sha256(writer.take());

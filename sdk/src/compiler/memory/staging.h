@@ -63,7 +63,7 @@ struct Staging {
   std::vector<StagedTensor> tensors;
   std::vector<StagedWeights> weights;
   std::vector<std::optional<std::uint64_t>> weights_at;  // by operator, in the SRAM
-  bool weights_stay = false;                        // every weight has a place of its own for all jobs: nothing loads it
+  bool weights_stay = false;                        // every weight has a place of its own from the first operator to the last
   std::uint64_t peak = 0, live_peak = 0;
 };
 

@@ -14,6 +14,7 @@ struct TiledOperator {
   std::uint32_t source = 0;  // what the commands carry: the operator's number in the model file
   std::int32_t op = -1;      // whose work it is: index into the graph's operators; -1: nobody's
   std::vector<Step> steps;
+  bool loads_weights = false;  // weights that stay: not needed while they are there
 };
 
 /// Operands keep their storage numbers. Executed one after the other, the commands do what the steps did.

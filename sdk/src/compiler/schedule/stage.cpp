@@ -59,8 +59,7 @@ void stage_transfers(std::vector<Planned>& all, const Staging& staging, const Pr
     const StagedTensor* tensor;
   };
   std::vector<Load> loads;
-  if (!staging.weights_stay)
-    for (const StagedWeights& weights : staging.weights) loads.push_back({weights.issue, weights.first, &weights, nullptr});
+  for (const StagedWeights& weights : staging.weights) loads.push_back({weights.issue, weights.first, &weights, nullptr});
   for (const StagedTensor& tensor : staging.tensors)
     if (tensor.loads || tensor.frame.any()) loads.push_back({tensor.issue, tensor.first, nullptr, &tensor});
   std::ranges::stable_sort(loads, {}, [](const Load& load) { return std::pair(load.issue, load.first); });
@@ -80,6 +79,7 @@ void stage_transfers(std::vector<Planned>& all, const Staging& staging, const Pr
     std::vector<Item>& items = put(all[issue].before, all[first]);
     if (weights != nullptr) {
       items = transfers.load(*weights);
+      all[issue].before.back().loads_weights = true;
       continue;
     }
     if (tensor->frame.any()) append_border(items, tensor->frame, tensor->offset, tensor->border_value, program.graph.tensor(tensor->root).type);
