@@ -29,6 +29,7 @@ std::string_view name_of(Status status) noexcept {
     case Status::kReset: return "reset";
     case Status::kFenceFailed: return "fence failed";
     case Status::kPayloadChecksum: return "payload checksum";
+    case Status::kLeaseLost: return "lease lost";
   }
   return "unknown";
 }

@@ -47,6 +47,7 @@ Error error_of(abi::Status status, std::uint32_t detail, std::string_view what) 
     case abi::Status::kBudgetExceeded: return make(ErrorId::kJobBudget);
     case abi::Status::kCancelled: return make(ErrorId::kJobCancelled);
     case abi::Status::kJobFault: return make(ErrorId::kJobFault);
+    case abi::Status::kLeaseLost: return make(ErrorId::kLeaseLost);
     case abi::Status::kReset: return make(ErrorId::kDeviceFault).with_remedy("The engines were reset while it ran: submit it again.");
   }
   return Error(ErrorId::kProtocolViolation, fmt::format("The device ended a {} with the unknown status {}", what, static_cast<unsigned>(status)));

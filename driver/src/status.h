@@ -14,7 +14,7 @@ namespace naru::driver {
 [[nodiscard]] Error error_of(TransferStatus status, std::string_view what);
 /// A status that the device gave. Not for kOk; an unknown number is a protocol violation.
 [[nodiscard]] Error error_of(abi::Status status, std::uint32_t detail, std::string_view what);
-[[nodiscard]] constexpr bool is_known(abi::Status status) noexcept { return status <= abi::Status::kPayloadChecksum; }
+[[nodiscard]] constexpr bool is_known(abi::Status status) noexcept { return status <= abi::Status::kLeaseLost; }
 
 /// "write", "job", ...: for messages.
 [[nodiscard]] std::string_view name_of(abi::MessageType type) noexcept;

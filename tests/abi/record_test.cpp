@@ -1,8 +1,11 @@
 // Goal: the described records encode to the bytes that the field lists promise, and back. Method: constants, compile-time where possible.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "naru/abi/chip.h"
 #include "naru/abi/stream.h"
+#include "naru/abi/wire.h"
 
 namespace naru::abi {
 namespace {
@@ -34,6 +37,17 @@ TEST(Record, RefusesReservedBytesThatAreNotZero) {
   bytes[2] = std::byte{1};
   Wait wait;
   EXPECT_EQ(decode(bytes, wait), Decoded::kReservedNotZero);
+}
+
+TEST(Record, OfAJobHasItsLeaseWhereItsReservedBytesWere) {
+  // A host that knows of no leases sends zeros there: a job without one.
+  auto bytes = encode(JobRecord{.region_count = 3, .lease_use = LeaseUse::kNeed, .lease = 0x01020304});
+  const std::array<std::byte, 6> expected = {std::byte{3}, std::byte{2}, std::byte{4}, std::byte{3}, std::byte{2}, std::byte{1}};
+  EXPECT_TRUE(std::equal(expected.begin(), expected.end(), bytes.begin() + 26));
+  std::fill(bytes.begin() + 27, bytes.end(), std::byte{0});
+  JobRecord job;
+  EXPECT_EQ(decode(bytes, job), Decoded::kOk);
+  EXPECT_EQ(job, (JobRecord{.region_count = 3}));
 }
 
 TEST(Record, RefusesTooFewBytes) {

@@ -104,6 +104,9 @@ TEST(Hostile, EveryLieAboutAReplyIsRefused) {
   });
   expect_refused("an endless body", [](auto& parts) { parts[0].header.body_bytes = 0xFFFFFFF8; });
   expect_refused("an unknown status", [](auto& parts) { parts[0].body[0] = std::byte{200}; });
+  std::uint8_t first_unknown = 0;
+  while (abi::name_of(static_cast<abi::Status>(first_unknown)) != "unknown") ++first_unknown;
+  expect_refused("the first unknown status", [=](auto& parts) { parts[0].body[0] = std::byte{first_unknown}; });
   expect_refused("reserved bytes", [](auto& parts) { parts[0].body[2] = std::byte{1}; });
   expect_refused("a completion of nothing", [](auto& parts) {
     parts[0].header = {.type = abi::MessageType::kCompletion, .epoch = parts[0].header.epoch, .context = parts[0].header.context, .body_bytes = 48};
@@ -123,6 +126,27 @@ TEST(Hostile, EveryLieAboutAReplyIsRefused) {
     parts[0].payload.clear();
     parts[0].body[0] = std::byte{static_cast<unsigned char>(abi::Status::kBadRange)};
   }, ErrorId::kDeviceRefused);
+}
+
+TEST(Hostile, EveryStatusThatHasANameHasAnErrorToo) {
+  for (std::uint8_t status = 1; abi::name_of(static_cast<abi::Status>(status)) != "unknown"; ++status) {
+    SCOPED_TRACE(abi::name_of(static_cast<abi::Status>(status)));
+    Bench bench;
+    auto device = bench.open();
+    auto buffer = device->create_buffer(100);
+    ASSERT_OK(buffer);
+    Bytes bytes(100);
+    lie_once(bench, [=](auto& parts) {
+      parts[0].header.flags = 0;
+      parts[0].header.payload_bytes = 0;
+      parts[0].payload.clear();
+      parts[0].body[0] = std::byte{status};
+    });
+    const auto read = device->read(*buffer, 0, bytes);
+    ASSERT_FALSE(read);
+    EXPECT_EQ(read.error().message().find("unknown"), read.error().message().find("unknown message type")) << read.error().message();
+    EXPECT_EQ(read.error().id() == ErrorId::kLeaseLost, status == static_cast<std::uint8_t>(abi::Status::kLeaseLost));
+  }
 }
 
 TEST(Hostile, ASecondReplyDoesNotUndoTheFirst) {

@@ -227,20 +227,33 @@ struct RegionBinding {
                       Field{"rights", &RegionBinding::rights, "At least what the stream declares."}, Field{"reserved", &RegionBinding::reserved, ""}};
   }
 };
+/// What a job has to do with what lies in the SRAM when it begins and when it has ended. A lease is a number that a context gives to what one of its
+/// jobs leaves there for later ones (weights). A device holds one at most:
+/// - kTake: it begins when the job ends with kOk. kNeed: the job finds it, and it goes on when the job ends with kOk.
+/// - It ends when any other job is dispatched, of whatever context; when a job that takes or needs it ends otherwise; at a reset of any level; with its
+///   context; and whenever SRAM is cleared. Jobs that are never dispatched (refused, cancelled while they waited, kLeaseLost) do not touch it.
+/// - It is looked for when the job's turn comes, not at submission: whether it is there depends on what ran before, in the order in which it ran. A job
+///   that does not find the lease that it needs ends with kLeaseLost, and none of its commands has run.
+enum class LeaseUse : std::uint8_t { kNone = 0, kTake = 1, kNeed = 2 };
+
 struct JobRecord {
   Handle stream = 0;
   std::uint64_t fence = 0;
   std::uint64_t cycle_budget = 0;
   std::uint16_t queue = 0;
   std::uint8_t region_count = 0;
-  Reserved<5> reserved{};
+  LeaseUse lease_use = LeaseUse::kNone;
+  std::uint32_t lease = 0;
   friend constexpr bool operator==(const JobRecord&, const JobRecord&) = default;
   static constexpr auto fields() {
     return std::tuple{Field{"stream", &JobRecord::stream, ""}, Field{"fence", &JobRecord::fence, "Next value of the queue's timeline in this context: last + 1."},
                       Field{"cycle_budget", &JobRecord::cycle_budget, "Enforced in device time; 0 is the chip's longest job."}, Field{"queue", &JobRecord::queue, "0 to 3."},
-                      Field{"region_count", &JobRecord::region_count, "RegionBinding records that follow."}, Field{"reserved", &JobRecord::reserved, ""}};
+                      Field{"region_count", &JobRecord::region_count, "RegionBinding records that follow."},
+                      Field{"lease_use", &JobRecord::lease_use, "0 none; 1 take: what the job leaves in SRAM stays for those that need it; 2 need: runs only where nothing else has run since."},
+                      Field{"lease", &JobRecord::lease, "The context's number for what stays in SRAM; 0 exactly when lease_use is 0."}};
   }
 };
+static_assert(wire_size<JobRecord>() == 32);
 struct Cancel {
   std::uint64_t fence = 0;
   std::uint16_t queue = 0;
@@ -252,7 +265,7 @@ struct Cancel {
 enum class Status : std::uint16_t {
   kOk = 0, kBadMagic = 1, kBadVersion = 2, kBadChecksum = 3, kBadLength = 4, kStaleEpoch = 5, kUnknownType = 6, kBadHandle = 7, kBadRange = 8, kBadRights = 9,
   kOutOfMemory = 10, kBadStream = 11, kBadBinding = 12, kBadField = 13, kBudgetExceeded = 14, kCancelled = 15, kJobFault = 16, kNoCredit = 17, kBadContext = 18,
-  kReset = 19, kFenceFailed = 20, kPayloadChecksum = 21,
+  kReset = 19, kFenceFailed = 20, kPayloadChecksum = 21, kLeaseLost = 22,
 };
 [[nodiscard]] NARU_API std::string_view name_of(Status status) noexcept;
 

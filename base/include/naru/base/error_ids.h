@@ -221,7 +221,7 @@ inline constexpr ErrorRow kErrorTable[] = {
     {ErrorId::kDeviceOutOfMemory, ErrorKind::kOutOfMemory, "device.memory", "Free buffers or models, or use a chip with more DRAM."},
     {ErrorId::kHandleInvalid, ErrorKind::kInvalidArgument, "device.handle", "The buffer or stream was freed or belongs to another context: open the session again."},
     {ErrorId::kDeviceRefused, ErrorKind::kProtocol, "device.refused", "The device refused a well-formed request: report it with what --verbose and NARU_LOG=debug print."},
-    {ErrorId::kLeaseLost, ErrorKind::kBusy, "device.lease-lost", "Load the model again."},
+    {ErrorId::kLeaseLost, ErrorKind::kBusy, "device.lease-lost", "A session loads its weights again by itself; with the driver alone, submit the job that takes the lease again."},
     {ErrorId::kDeviceFault, ErrorKind::kProtocol, "device.fault", "`naru reset`, then `naru diag --level 2`."},
     {ErrorId::kCheckDiffers, ErrorKind::kCheckFailed, "check.differs", "Do not trust this device's results: run `naru diag --level 2`."},
     {ErrorId::kDiagnosticsFailed, ErrorKind::kCheckFailed, "diag.failed", "Follow the action that stands beside each failed test."},
