@@ -111,6 +111,7 @@ class DeviceImpl final : public Device, private ControlTarget {
 
   // ---- Device ----
   void plant(const PlantedFaults& faults) override {
+    if (faults.sram_stuck_bit != state_.faults.sram_stuck_bit) scheduler_.drop_lease();  // or what was resident would keep the bit when it is mended
     state_.faults = faults;
     executor_.apply_stuck_bit();
   }

@@ -77,6 +77,8 @@ class MessageMutations : public ::testing::Test {
       case MessageType::kSubmit: {
         abi::JobRecord job{.stream = stream_, .fence = bench_.fence + 1, .cycle_budget = 100'000, .queue = 0, .region_count = 3};
         std::array<abi::RegionBinding, 3> bindings = {sram(2 * kPart), bind(buffer_, kPart, random.below(4) * kPart), bind(buffer_, kPart, (4 + random.below(4)) * kPart)};
+        job.lease_use = static_cast<abi::LeaseUse>(random.below(3));
+        job.lease = job.lease_use == abi::LeaseUse::kNone ? 0 : 1;
         if (random.chance(3)) testing::mutate_field(job, random);
         if (random.chance(2)) testing::mutate_field(bindings[random.below(3)], random);
         sent.body = body_of(abi::Submit{.count = 1}, job, bindings[0], bindings[1], bindings[2]);

@@ -26,6 +26,8 @@ struct Job {
   std::shared_ptr<const LoadedStream> stream;
   std::array<BoundRegion, abi::kRegionsMax> regions;
   std::uint8_t region_count = 0;
+  abi::LeaseUse lease_use = abi::LeaseUse::kNone;
+  std::uint32_t lease = 0;
   bool answers_request = false;               // its completion gives back the credit of its message
   abi::Status decided = abi::Status::kOk;     // not kOk: refused or cancelled before it ran
   std::uint32_t fault = 0;                    // command, or region of a refused binding
@@ -35,6 +37,8 @@ struct Job {
     stream.reset();
     for (BoundRegion& region : regions) region = BoundRegion{};
     region_count = 0;
+    lease_use = abi::LeaseUse::kNone;
+    lease = 0;
     answers_request = false;
     decided = abi::Status::kOk;
     fault = 0;

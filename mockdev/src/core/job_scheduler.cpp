@@ -44,6 +44,7 @@ void JobScheduler::end_all(TimePoint now, std::uint32_t context, abi::Status sta
 
 void JobScheduler::reset_engines(TimePoint now) {
   if (running_ != nullptr) end_running(now, abi::Status::kReset, 0);
+  drop_lease();
 }
 
 void JobScheduler::settle(TimePoint now, unsigned queue) {
@@ -101,6 +102,7 @@ bool JobScheduler::held(const Job& job) const noexcept {
 void JobScheduler::dispatch(TimePoint now, Job& job) {
   if (sram_owner_ != job.context) scrub_sram();
   sram_owner_ = job.context;
+  lease_ = job.lease_use == abi::LeaseUse::kNone ? Lease{} : Lease{job.context, job.lease};
   for (std::size_t i = 0; i < job.region_count; ++i) {
     const BoundRegion& region = job.regions[i];
     if (region.memory != abi::MemoryKind::kSram || !abi::includes(region.rights, abi::Rights::kWrite)) continue;
@@ -127,6 +129,11 @@ bool JobScheduler::run(TimePoint now, std::int64_t& budget) {
     if (running_ == nullptr) {
       Job* job = next_job();
       if (job == nullptr || held(*job)) break;
+      if (lost(*job)) {
+        job->decided = abi::Status::kLeaseLost;
+        settle(now, job->queue);
+        continue;
+      }
       dispatch(now, *job);
     }
     while (issuing_ && budget > 0) {
@@ -177,6 +184,7 @@ void JobScheduler::end_running(TimePoint now, abi::Status status, std::uint32_t 
   Job& job = *running_;
   running_ = nullptr;
   issuing_ = false;
+  if (status != abi::Status::kOk) drop_lease();
   const EngineCounts& counts = engines_.counts();
   abi::Counters& counters = state_.counters;
   for (unsigned engine = 0; engine < abi::kEnginesMax; ++engine) {
@@ -199,6 +207,7 @@ void JobScheduler::scrub_sram() noexcept {
   if (sram_dirty_end_ > sram_dirty_begin_) std::memset(memory_.sram().data() + sram_dirty_begin_, 0, sram_dirty_end_ - sram_dirty_begin_);
   sram_dirty_begin_ = sram_dirty_end_ = 0;
   sram_owner_ = 0;
+  drop_lease();
   executor_.apply_stuck_bit();
 }
 

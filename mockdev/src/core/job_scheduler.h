@@ -1,4 +1,5 @@
-// Jobs from submission to completion: four queues by priority, one job at a time on the engines, completions in order per queue and context.
+// Jobs from submission to completion: four queues by priority, one job at a time on the engines, completions in order per queue and context;
+// and what they leave in the SRAM for the next: whose it is, and whether it is leased.
 #pragma once
 
 #include <deque>
@@ -28,7 +29,7 @@ class JobScheduler {
   bool cancel(TimePoint now, std::uint32_t context, std::uint16_t queue, std::uint64_t fence);
   /// Ends all jobs of a context, or (0) of all, with `status`.
   void end_all(TimePoint now, std::uint32_t context, abi::Status status);
-  /// Ends the running job only, with kReset.
+  /// Ends the running job only, with kReset, and the lease.
   void reset_engines(TimePoint now);
 
   /// Dispatches and executes what has begun by `now`; stops early when `budget` (host nanoseconds) is spent. True: jobs ended.
@@ -41,13 +42,23 @@ class JobScheduler {
   [[nodiscard]] std::uint32_t take_answered() noexcept { return std::exchange(answered_, 0); }
   /// Fences were signalled since the last call.
   [[nodiscard]] bool take_signalled() noexcept { return std::exchange(signalled_, false); }
-  /// Before another context's job, and when a context closes.
+  /// Before another context's job, and when a context closes. Ends the lease.
   void scrub_sram() noexcept;
+  /// What lies in the SRAM, or will when the running job has ended, is not what the lease stands for any more.
+  void drop_lease() noexcept { lease_ = {}; }
   [[nodiscard]] std::uint32_t sram_owner() const noexcept { return sram_owner_; }
 
  private:
+  /// A number that a context gave to what one of its jobs left in the SRAM. Number 0: none.
+  struct Lease {
+    std::uint32_t context = 0, number = 0;
+    friend bool operator==(const Lease&, const Lease&) = default;
+  };
+
   [[nodiscard]] Job* next_job() const noexcept;
   [[nodiscard]] bool held(const Job& job) const noexcept;
+  /// It needs a lease that is not held. Asked between jobs.
+  [[nodiscard]] bool lost(const Job& job) const noexcept { return job.lease_use == abi::LeaseUse::kNeed && lease_ != Lease{job.context, job.lease}; }
   void dispatch(TimePoint now, Job& job);
   [[nodiscard]] TimePoint time_of(std::uint64_t cycle) const noexcept;
   void end_running(TimePoint now, abi::Status status, std::uint32_t fault_command);
@@ -73,6 +84,7 @@ class JobScheduler {
   bool signalled_ = false;
   bool unsettled_ = false;  // jobs arrived that were refused
   std::uint32_t sram_owner_ = 0;
+  Lease lease_;  // held; while a job runs: that will be held when it ends with kOk. Its context is the SRAM's owner.
   std::uint64_t sram_dirty_begin_ = 0, sram_dirty_end_ = 0;
 };
 

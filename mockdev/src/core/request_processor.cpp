@@ -19,6 +19,15 @@ std::span<const std::byte> payload_of(const Request& request) noexcept {
   return request.landing == Landing::kUndecided ? request.inline_payload : std::span<const std::byte>(request.target);
 }
 
+bool names_its_lease(const abi::JobRecord& record) noexcept {
+  switch (record.lease_use) {
+    case abi::LeaseUse::kNone: return record.lease == 0;
+    case abi::LeaseUse::kTake:
+    case abi::LeaseUse::kNeed: return record.lease != 0;
+  }
+  return false;
+}
+
 }  // namespace
 
 // ---- payloads that follow ----
@@ -323,7 +332,8 @@ void RequestProcessor::submit(TimePoint now, const Request& request) {
     const abi::Decoded job_decoded = abi::decode(check, record);
     if (job_decoded == abi::Decoded::kTooShort) return refuse(now, request, Status::kBadLength, i);
     check = check.subspan(abi::wire_size<abi::JobRecord>());
-    if (job_decoded == abi::Decoded::kReservedNotZero || record.queue >= abi::kQueues || record.region_count > abi::kRegionsMax || record.fence != last[record.queue] + 1)
+    if (job_decoded == abi::Decoded::kReservedNotZero || record.queue >= abi::kQueues || record.region_count > abi::kRegionsMax || record.fence != last[record.queue] + 1 ||
+        !names_its_lease(record))
       return refuse(now, request, Status::kBadField, i);
     last[record.queue] = record.fence;
     if (check.size() < record.region_count * kBinding) return refuse(now, request, Status::kBadLength, i);
@@ -342,6 +352,8 @@ void RequestProcessor::submit(TimePoint now, const Request& request) {
     job->fence = record.fence;
     const std::uint64_t cycles_max = state_.chip().job_cycles_max;
     job->cycle_budget = record.cycle_budget == 0 ? cycles_max : std::min(record.cycle_budget, cycles_max);
+    job->lease_use = record.lease_use;
+    job->lease = record.lease;
     job->answers_request = i + 1 == body.count;
     job->decided = bind(*job, record, rest);
     rest = rest.subspan(record.region_count * kBinding);
