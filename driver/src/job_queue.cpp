@@ -14,6 +14,9 @@ Result<void> Core::check_job(const JobDescription& description) const {
   if (stream->era_ != era_) return fail(ErrorId::kHandleInvalid, "The job names a stream whose context was given up by a recovery or reset");
   if (description.bindings.size() != stream->regions_.size())
     return fail(ErrorId::kInvalidArgument, fmt::format("The job binds {} regions; its stream declares {}", description.bindings.size(), stream->regions_.size()));
+  if (description.lease_use > abi::LeaseUse::kNeed || (description.lease_use == abi::LeaseUse::kNone) != (description.lease == 0))
+    return fail(ErrorId::kInvalidArgument, fmt::format("The job gives {} as its use of lease {}: 0 (none) goes with lease 0, 1 (take) and 2 (need) with any other",
+                                                       static_cast<unsigned>(description.lease_use), description.lease));
   for (std::size_t i = 0; i < description.bindings.size(); ++i) {
     const Binding& binding = description.bindings[i];
     const abi::RegionDeclaration& region = stream->regions_[i];
@@ -62,6 +65,8 @@ std::uint16_t Core::enqueue_job(std::uint16_t queue, const JobDescription& descr
   timeline.unfinished.push(index);
   job.handle = description.stream->handle_;
   job.cycle_budget = description.cycle_budget;
+  job.lease_use = description.lease_use;
+  job.lease = description.lease;
   job.region_count = static_cast<std::uint8_t>(description.bindings.size());
   for (std::size_t i = 0; i < description.bindings.size(); ++i) {
     const Binding& binding = description.bindings[i];

@@ -79,7 +79,8 @@ std::size_t Core::encode_jobs(std::span<std::byte> target, std::size_t room) {
     Slot& job = slots_[index];
     if (!job.is_job() || used + record_bytes(job) > room) break;
     waiting_.pop();
-    const abi::JobRecord record{.stream = job.handle, .fence = job.fence, .cycle_budget = job.cycle_budget, .queue = job.queue, .region_count = job.region_count};
+    const abi::JobRecord record{.stream = job.handle, .fence = job.fence, .cycle_budget = job.cycle_budget, .queue = job.queue, .region_count = job.region_count,
+                                .lease_use = job.lease_use, .lease = job.lease};
     used += abi::encode_to(target.subspan(used), record);
     for (std::size_t i = 0; i < job.region_count; ++i) used += abi::encode_to(target.subspan(used), job.bindings[i]);
     job.sequence = sequence;

@@ -39,6 +39,7 @@ struct Slot {
   bool ending = false;    // answered, but transfers of it are still in flight
   bool fence_seen = false;  // a read after a fence: the watchdog has seen that the fence is reached
   std::uint8_t region_count = 0;
+  abi::LeaseUse lease_use = abi::LeaseUse::kNone;
   std::uint16_t queue = 0;
   std::uint16_t parent = kNoSlot, first_child = kNoSlot, next_sibling = kNoSlot;
   std::uint16_t children = 0;   // unfinished writes and reads of a job
@@ -46,6 +47,7 @@ struct Slot {
   std::uint32_t generation = 0;  // counts the requests that this slot has served
   std::uint32_t sequence = 0;
   std::uint32_t era = 0;
+  std::uint32_t lease = 0;
   std::uint32_t crc = 0, expected_crc = 0;
   abi::Handle handle = 0;       // asked about; for what was made, the answer
   std::uint64_t offset = 0, bytes = 0, moved = 0;
@@ -84,6 +86,8 @@ class SlotTable {
         slot.fence_seen = false;
     ++slot.generation;
     slot.region_count = 0;
+    slot.lease_use = abi::LeaseUse::kNone;
+    slot.lease = 0;
     slot.parent = slot.first_child = slot.next_sibling = kNoSlot;
     slot.children = slot.transfers = 0;
     slot.sequence = slot.crc = slot.expected_crc = 0;

@@ -50,6 +50,10 @@ struct JobDescription {
   std::span<const JobRead> reads{};
   std::uint64_t cycle_budget = 0;  // device cycles; 0 is the chip's longest job
   Duration deadline{0};            // from now, on the transport's clock; 0 is DeviceOptions::timeouts.job
+  /// What the job leaves in, or needs to find in, the SRAM (abi::LeaseUse has the rules). A job that does not find what it needs ends with kLeaseLost
+  /// before it begins; its writes are done, so the job that takes the lease may be submitted at once with the same inputs.
+  abi::LeaseUse lease_use = abi::LeaseUse::kNone;
+  std::uint32_t lease = 0;  // any number but 0, the caller's own; 0 exactly when there is no use
 };
 
 struct JobResult {
@@ -75,7 +79,7 @@ class NARU_API Job : public SlotTicket {
   bool wait_until(TimePoint until);
   /// Drives the device until the job has ended.
   [[nodiscard]] Result<JobResult> wait();
-  /// How it ended. kWrongThreadOrState while it has not; kJobCancelled, kDeadline, kJobFault, kJobBudget, kDeviceLost and others.
+  /// How it ended. kWrongThreadOrState while it has not; kJobCancelled, kDeadline, kJobFault, kJobBudget, kLeaseLost, kDeviceLost and others.
   [[nodiscard]] Result<JobResult> result() const;
   /// Asks for an early end; the job may still turn out done.
   void cancel();
