@@ -66,6 +66,7 @@ int compile_model(const CompileOptions& options) {
     json["profile"] = summary->profile;
     json["commands"] = summary->commands;
     json["predicted_cycles"] = summary->predicted_cycles;
+    json["resident_cycles"] = summary->resident_cycles ? Json(*summary->resident_cycles) : Json();
     json["seconds"] = static_cast<double>(took.count()) / 1e9;
     json["operators"] = Json::array();
     for (const OperatorSummary& op : summary->operators)
@@ -76,6 +77,10 @@ int compile_model(const CompileOptions& options) {
   }
   fmt::print("  {} for {}: {} operators, {} commands, {} cycles predicted, compiled in {}\n", options.output, summary->profile, summary->operators.size(),
              with_commas(summary->commands), with_commas(summary->predicted_cycles), milliseconds(took));
+  if (summary->resident_cycles)
+    fmt::print("  {} cycles when the weights lie in the SRAM already\n", with_commas(*summary->resident_cycles));
+  else if (options.settings.resident_weights)
+    fmt::print("  every inference loads its weights: they do not all fit into the SRAM beside the tensors of one job, or it would not be faster\n");
   if (options.explain) {
     fmt::print("  {:>4} {:<18} {:<7} {:>6} {:>9} {:>12} {:>12}  {}\n", "OP", "KIND", "WHERE", "TILES", "COMMANDS", "CYCLES", "DRAM BYTES", "NOTE");
     for (const OperatorSummary& op : summary->operators)
@@ -94,6 +99,7 @@ void add_compile(App& app) {
   verb->add_option("-o,--output", options->output, "The package to write")->required();
   verb->add_option("--profile", options->settings.profile, "edge, tiny, or the path of a profile file (default: edge)");
   verb->add_option("--tensor", options->settings.keep_tensors, "Keep this tensor of the model file, so that `naru run PACKAGE --tensor` can give it; repeatable")->allow_extra_args(false);
+  verb->add_flag("--resident", options->settings.resident_weights, "Also make a stream that finds the weights in the SRAM, for inferences after the first");
   verb->add_option("--trace", options->trace, "Write the predicted timeline here in Chrome trace format, for Perfetto");
   verb->add_flag("--explain", options->explain, "Show what became of each operator");
 }

@@ -36,6 +36,7 @@ Json to_json(const ModelSummary& summary) {
   json["host_steps"] = summary.host_steps;
   json["commands"] = summary.commands;
   json["predicted_cycles"] = summary.predicted_cycles;
+  json["resident_cycles"] = summary.resident_cycles ? Json(*summary.resident_cycles) : Json();
   json["worst_case_cycles"] = summary.worst_case_cycles;
   json["memory"] = {{"sram_peak_bytes", summary.sram_peak_bytes}, {"sram_live_peak_bytes", summary.sram_live_peak_bytes}, {"scratch_bytes", summary.scratch_bytes},
                     {"constants_bytes", summary.constants_bytes}, {"dram_traffic_bytes", summary.dram_traffic_bytes}, {"compulsory_bytes", summary.compulsory_bytes}};
@@ -59,6 +60,7 @@ int inspect(const InspectOptions& options) {
   fmt::print("  on {:<8}{} cycles predicted ({} at {:.0f} MHz), {} commands\n", summary->profile, with_commas(summary->predicted_cycles),
              milliseconds(std::chrono::nanoseconds(summary->clock_hz == 0 ? 0 : summary->predicted_cycles * 1'000'000'000 / summary->clock_hz)), static_cast<double>(summary->clock_hz) / 1e6,
              with_commas(summary->commands));
+  if (summary->resident_cycles) fmt::print("  resident   {} cycles when the weights lie in the SRAM already\n", with_commas(*summary->resident_cycles));
   const double fragmentation = summary->sram_live_peak_bytes == 0 ? 1 : static_cast<double>(summary->sram_peak_bytes) / static_cast<double>(summary->sram_live_peak_bytes);
   fmt::print("  memory     SRAM peak {} ({:.2f} of the largest live set), DRAM scratch {}, constants {}, traffic {} ({:.2f} of what must move)\n", byte_size(summary->sram_peak_bytes), fragmentation,
              byte_size(summary->scratch_bytes), byte_size(summary->constants_bytes), byte_size(summary->dram_traffic_bytes),

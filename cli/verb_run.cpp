@@ -23,7 +23,7 @@ struct RunVerbOptions : Common {
   double deadline_ms = 0;  // 0: the session's own
   Normalization normalization;
   double mean = 0, std = 1;
-  bool check = false, counters = false, draw = false;
+  bool check = false, counters = false, draw = false, resident = false;
 };
 
 /// Input bytes per step and input.
@@ -225,6 +225,7 @@ int print_json(const RunVerbOptions& options, const Device& device, const Model&
   json["top"] = Json::array();
   for (const Class& c : result.top_classes) json["top"].push_back({{"class", c.index}, {"label", label_of(labels, c.index)}, {"score", c.score}});
   json["timing"] = to_json(median(result.timings), session.compile_time(), device.info().virtual_time);
+  json["timing"]["first_device_cycles"] = result.timings.front().device_cycles;
   json["runs"] = result.timings.size();
   if (options.check) {
     json["check"] = {{"equal", std::all_of(result.checks.begin(), result.checks.end(), [](const CheckReport& c) { return c.equal; })}, {"operators_compared", result.checks.empty() ? 0 : result.checks.back().operators.size()}};
@@ -261,10 +262,12 @@ int print_text(const RunVerbOptions& options, const Device& device, const Model&
   }
   const Timing timing = median(result.timings);
   const char* modelled = info.simulated ? ", modelled" : "";
+  const std::uint64_t first = result.timings.front().device_cycles;
+  const std::string cycles = with_commas(timing.device_cycles) + (first == timing.device_cycles ? " cycles" : fmt::format(" cycles; {} the first time", with_commas(first)));
   if (info.virtual_time)
-    fmt::print("  time     upload {} · device {} ({} cycles) · download {}{}\n", milliseconds(timing.upload), milliseconds(timing.device), with_commas(timing.device_cycles), milliseconds(timing.download), modelled);
+    fmt::print("  time     upload {} · device {} ({}) · download {}{}\n", milliseconds(timing.upload), milliseconds(timing.device), cycles, milliseconds(timing.download), modelled);
   else
-    fmt::print("  time     device {} ({} cycles){}\n", milliseconds(timing.device), with_commas(timing.device_cycles), modelled);
+    fmt::print("  time     device {} ({}){}\n", milliseconds(timing.device), cycles, modelled);
   fmt::print("  wall     compile {} · upload {} · device {} · download {} · host steps {} · run {}{}\n", milliseconds(session.compile_time()), milliseconds(timing.wall_upload),
              milliseconds(timing.wall_device), milliseconds(timing.wall_download), milliseconds(timing.wall_host), milliseconds(timing.wall),
              result.timings.size() > 1 ? fmt::format(" (median of {})", result.timings.size()) : "");
@@ -296,7 +299,7 @@ int run_model(RunVerbOptions& options, bool has_mean, bool has_std) {
   if (!labels) return report(labels.error(), options, "run");
   Result<Device> device = choose_device(options.device, true);
   if (!device) return report(device.error(), options, "run");
-  Result<Session> session = Session::create(*device, *model, {.keep_tensors = options.tensors, .split_timing = true});
+  Result<Session> session = Session::create(*device, *model, {.keep_tensors = options.tensors, .split_timing = true, .resident_weights = options.resident});
   if (!session) return report(session.error(), options, "run", device->info().simulated);
   const Result<StepInputs> inputs = read_inputs(options, *session);
   if (!inputs) return report(inputs.error(), options, "run", device->info().simulated);
@@ -323,6 +326,7 @@ void add_run(App& app) {
   verb->add_option("--steps", options->steps, "Inferences, one after another, state kept between them; each input file is this many equal slices, each output file too")->check(CLI::Range(1, 1000000));
   verb->add_option("--repeat", options->repeat, "Do it all this many times; times are medians")->check(CLI::Range(1, 1000000));
   verb->add_option("--tensor", options->tensors, "Also write tensorINDEX.bin (into --output-dir, else here): a tensor of the model file, by the number that `naru inspect` prints; repeatable")->allow_extra_args(false);
+  verb->add_flag("--resident", options->resident, "Leave the weights in the SRAM between inferences, where they fit: only the first loads them");
   verb->add_flag("--check", options->check, "Compare outputs, then operator by operator, with the reference; name the first that differs");
   verb->add_flag("--counters", options->counters, "Print the counters afterwards");
   verb->add_option("--labels", options->labels, "Class names, one a line");

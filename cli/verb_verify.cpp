@@ -19,7 +19,7 @@ int run_verify(const VerifyOptions& options) {
     Json json = document("verify", false);
     json["streams"] = Json::array();
     for (const StreamSummary& stream : summary->streams) {
-      Json row = {{"step", stream.step}, {"commands", stream.commands}, {"waits", stream.waits}, {"worst_case_cycles", stream.worst_case_cycles}, {"bytes", stream.bytes}};
+      Json row = {{"step", stream.step}, {"resident", stream.resident}, {"commands", stream.commands}, {"waits", stream.waits}, {"worst_case_cycles", stream.worst_case_cycles}, {"bytes", stream.bytes}};
       for (const auto& [name, count] : stream.per_command) row["per_command"][name] = count;
       json["streams"].push_back(row);
     }
@@ -27,7 +27,7 @@ int run_verify(const VerifyOptions& options) {
     return 0;
   }
   for (const StreamSummary& stream : summary->streams)
-    fmt::print("  step {}: {} commands ({} waits), {} bytes, at most {} cycles: bounds, rights, alignment, waits and hazards are right\n", stream.step, with_commas(stream.commands),
+    fmt::print("  step {}{}: {} commands ({} waits), {} bytes, at most {} cycles: bounds, rights, alignment, waits and hazards are right\n", stream.step, stream.resident ? " with its weights in the SRAM" : "", with_commas(stream.commands),
                with_commas(stream.waits), with_commas(stream.bytes), with_commas(stream.worst_case_cycles));
   return 0;
 }

@@ -3,32 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
-
+#include "digits.h"
 #include "naru/base/random.h"
 #include "naru/mock.h"
 #include "naru/naru.h"
 
 namespace naru {
 namespace {
-
-const std::string kDigits = NARU_SOURCE_DIR "/models/digits/";
-
-std::vector<std::byte> read_bytes(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::vector<char> chars((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  const auto bytes = std::as_bytes(std::span(chars));
-  return {bytes.begin(), bytes.end()};
-}
-
-Model digits_model() { return Model::load(kDigits + "digits.tflite").value(); }
-
-std::vector<std::byte> digit(int number) { return read_bytes(kDigits + "samples/digit" + std::to_string(number) + ".bin"); }
-
-void fill(Session& session, int number) { ASSERT_TRUE(session.input(0).fill_from(std::span<const std::byte>(digit(number)))); }
-
-std::size_t best(const Outputs& outputs) { return top(outputs.at(0), 1).at(0).index; }
 
 struct Opened {
   mock::Bench bench = mock::Bench::with_profile("edge").value();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@ struct CompileSettings {
   std::vector<std::int32_t> keep_tensors;  // tensor numbers of the model file that a run should be able to give
   bool keep_all_tensors = false;
   bool fuse = true;
+  /// Also a command stream for when the weights still lie in the SRAM from the inference before: a session then loads them once, and again when another job has
+  /// had the SRAM in between. Changes nothing where they do not fit beside the tensors, or where it would not be faster.
+  bool resident_weights = false;
 };
 
 /// A package for the chip of `settings.profile`. A model that is compiled already is returned as it is.
@@ -44,6 +48,7 @@ struct ModelSummary {
   double npu_mac_share = 0;       // 0 to 1
   std::uint64_t commands = 0, steps = 0, host_steps = 0;
   std::uint64_t predicted_cycles = 0, worst_case_cycles = 0;
+  std::optional<std::uint64_t> resident_cycles = {};  // predicted, of an inference that finds its weights in the SRAM; none: every inference loads them
   std::uint64_t sram_peak_bytes = 0, sram_live_peak_bytes = 0, scratch_bytes = 0, constants_bytes = 0, dram_traffic_bytes = 0, compulsory_bytes = 0;
   std::uint64_t clock_hz = 0;
 };
@@ -73,6 +78,7 @@ struct StreamSummary {
   std::uint32_t step = 0;
   std::uint64_t commands = 0, waits = 0, worst_case_cycles = 0, bytes = 0;
   std::vector<std::pair<std::string, std::uint64_t>> per_command;  // name, count
+  bool resident = false;  // the step's second stream, for weights that lie in the SRAM
 };
 struct VerifySummary {
   std::vector<StreamSummary> streams;

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "numerics/fixed_point.h"
+
 namespace naru::sdk::numerics {
 namespace {
 

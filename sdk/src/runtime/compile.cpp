@@ -16,6 +16,7 @@
 namespace naru {
 namespace {
 
+using sdk::package::JobStream;
 using sdk::package::NpuJob;
 using sdk::package::Package;
 using sdk::package::Placement;
@@ -30,7 +31,7 @@ std::string_view name_of(Placement placement) {
   return "npu";
 }
 
-Result<abi::Stream> decode(const NpuJob& job, std::size_t step) {
+Result<abi::Stream> decode(const JobStream& job, std::size_t step) {
   abi::Stream stream;
   const abi::StreamDecoded decoded = abi::decode_stream(job.stream, stream);
   if (decoded.fault != abi::StreamFault::kNone)
@@ -77,6 +78,23 @@ Result<Model> compiled(const Model& model, const std::string& profile) {
   return compile(model, {.profile = profile.empty() ? "edge" : profile, .keep_tensors = {}});
 }
 
+Result<StreamSummary> verify_stream(const JobStream& job, std::size_t step, const abi::Chip& chip, std::string_view model) {
+  NARU_TRY(const abi::Stream stream, decode(job, step));
+  Result<verify::Report> report = verify::verify_stream(stream, chip);
+  if (!report) return fail(std::move(report).error().with_kind(ErrorKind::kCheckFailed).while_doing(fmt::format("verifying step {} of {}", step, model)));
+  StreamSummary row{.step = static_cast<std::uint32_t>(step), .commands = stream.commands.size(), .worst_case_cycles = report->cycles_worst, .bytes = job.stream.size(), .per_command = {}};
+  std::array<std::uint64_t, std::variant_size_v<abi::CommandBody>> counts{};
+  std::array<std::string_view, std::variant_size_v<abi::CommandBody>> names{};
+  for (const abi::Command& command : stream.commands) {
+    ++counts[command.body.index()];
+    names[command.body.index()] = abi::name_of(command.body);
+    if (std::holds_alternative<abi::Wait>(command.body)) ++row.waits;
+  }
+  for (std::size_t k = 0; k < counts.size(); ++k)
+    if (counts[k] != 0) row.per_command.emplace_back(std::string(names[k]), counts[k]);
+  return row;
+}
+
 }  // namespace
 
 Result<Model> compile(const Model& model, const CompileSettings& settings) {
@@ -84,7 +102,8 @@ Result<Model> compile(const Model& model, const CompileSettings& settings) {
     if (model.is_compiled()) return model;
     NARU_TRY(const profile::Profile chip_profile, profile::load(settings.profile));
     Result<Package> package = sdk::runtime::compile_cached(*model.handle(), chip_profile.chip,
-                                                     {.profile = chip_profile.name, .fuse = settings.fuse, .keep_tensors = settings.keep_tensors, .keep_all_tensors = settings.keep_all_tensors});
+                                                     {.profile = chip_profile.name, .fuse = settings.fuse, .keep_tensors = settings.keep_tensors, .keep_all_tensors = settings.keep_all_tensors,
+                                                      .resident_weights = settings.resident_weights});
     if (!package) return fail(std::move(package).error().while_doing(fmt::format("compiling {} for {}", model.name(), chip_profile.name)));
     return sdk::runtime::make_model(model.name(), std::move(*package), model.handle()->content_sha256);
   });
@@ -116,6 +135,7 @@ Result<ModelSummary> summarize(const Model& model, const std::string& profile) {
       summary.commands += stream.commands.size();
       summary.predicted_cycles += job->predicted_cycles;
       summary.worst_case_cycles += job->worst_case_cycles;
+      if (job->has_resident()) summary.resident_cycles = job->resident.predicted_cycles;
     }
     summary.sram_peak_bytes = package.memory.sram_peak_bytes;
     summary.sram_live_peak_bytes = package.memory.sram_live_peak_bytes;
@@ -141,6 +161,9 @@ Result<std::string> disassemble(const Model& model, const std::string& profile) 
       const NpuJob& job = std::get<NpuJob>(package.steps[i]);
       NARU_TRY(const abi::Stream stream, decode(job, i));
       text += fmt::format("step {}: job, {} bytes\n{}", i, job.stream.size(), abi::disassemble(stream));
+      if (!job.has_resident()) continue;
+      NARU_TRY(const abi::Stream resident, decode(job.resident, i));
+      text += fmt::format("step {}: the same job with its weights in the SRAM, {} bytes\n{}", i, job.resident.stream.size(), abi::disassemble(resident));
     }
     return text;
   });
@@ -194,20 +217,10 @@ Result<VerifySummary> verify_model(const Model& model, const std::string& profil
     for (std::size_t i = 0; i < package.steps.size(); ++i) {
       const auto* job = std::get_if<NpuJob>(&package.steps[i]);
       if (job == nullptr) continue;
-      NARU_TRY(const abi::Stream stream, decode(*job, i));
-      Result<verify::Report> report = verify::verify_stream(stream, chip);
-      if (!report) return fail(std::move(report).error().with_kind(ErrorKind::kCheckFailed).while_doing(fmt::format("verifying step {} of {}", i, model.name())));
-      StreamSummary row{.step = static_cast<std::uint32_t>(i), .commands = stream.commands.size(), .worst_case_cycles = report->cycles_worst, .bytes = job->stream.size(), .per_command = {}};
-      std::array<std::uint64_t, std::variant_size_v<abi::CommandBody>> counts{};
-      std::array<std::string_view, std::variant_size_v<abi::CommandBody>> names{};
-      for (const abi::Command& command : stream.commands) {
-        ++counts[command.body.index()];
-        names[command.body.index()] = abi::name_of(command.body);
-        if (std::holds_alternative<abi::Wait>(command.body)) ++row.waits;
-      }
-      for (std::size_t k = 0; k < counts.size(); ++k)
-        if (counts[k] != 0) row.per_command.emplace_back(std::string(names[k]), counts[k]);
-      summary.streams.push_back(std::move(row));
+      NARU_TRY(summary.streams.emplace_back(), verify_stream(*job, i, chip, model.name()));
+      if (!job->has_resident()) continue;
+      NARU_TRY(summary.streams.emplace_back(), verify_stream(job->resident, i, chip, model.name()));
+      summary.streams.back().resident = true;
     }
     return summary;
   });

@@ -1,6 +1,7 @@
 // What the public handles point to: the runtime's own view of models and devices.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,10 @@ struct ModelHandle {
 struct DeviceHandle {
   std::unique_ptr<driver::Device> device;
   DeviceInfo info;
+  std::uint32_t last_lease = 0;
+
+  /// A number that no other session of this device has for its lease.
+  [[nodiscard]] std::uint32_t next_lease() noexcept { return last_lease = std::max(last_lease + 1, 1U); }
 };
 
 }  // namespace naru::detail

@@ -91,10 +91,13 @@ Result<void> run_host_step(InferenceState& inference, const HostStep& step) {
   return {};
 }
 
-Result<void> submit_job(InferenceState& inference) {
+/// The job of this step; `load_weights` or not is a question where the package has a stream for each.
+Result<void> submit_job(InferenceState& inference, bool load_weights) {
   SessionState& session = *inference.session;
   Slot& slot = session.slots[inference.slot];
-  const NpuJob& job = std::get<NpuJob>(session.package().steps[inference.step]);
+  const NpuJob& step = std::get<NpuJob>(session.package().steps[inference.step]);
+  inference.needs_lease = step.has_resident() && !load_weights;
+  const package::JobStream& job = inference.needs_lease ? step.resident : step;
   const detail::StepPlan& plan = session.plans[inference.step];
   std::vector<driver::Binding> bindings;
   bindings.reserve(job.bindings.size());
@@ -117,8 +120,12 @@ Result<void> submit_job(InferenceState& inference) {
     for (std::uint32_t tensor : plan.downloads) reads.push_back({.buffer = &slot.tensors[tensor], .offset = 0, .bytes = slot.host[tensor]});
   }
   const Duration left = inference.deadline == kForever ? Duration(0) : std::max<Duration>(Duration(1), inference.deadline - session.device->device->now());
-  NARU_TRY(inference.job, session.queue.submit({.stream = &session.streams[inference.step], .bindings = bindings, .writes = writes, .reads = reads,
-                                                .cycle_budget = job.worst_case_cycles, .deadline = left}));
+  // Under a number of its own: what an earlier job left may be overwritten by now.
+  if (step.has_resident() && load_weights) session.lease = session.device->next_lease();
+  const auto lease_use = !step.has_resident() ? abi::LeaseUse::kNone : load_weights ? abi::LeaseUse::kTake : abi::LeaseUse::kNeed;
+  NARU_TRY(inference.job, session.queue.submit({.stream = inference.needs_lease ? &session.resident : &session.streams[inference.step], .bindings = bindings, .writes = writes,
+                                                .reads = reads, .cycle_budget = job.worst_case_cycles, .deadline = left, .lease_use = lease_use,
+                                                .lease = step.has_resident() ? session.lease : 0}));
   return {};
 }
 
@@ -182,14 +189,19 @@ Result<bool> advance(InferenceState& inference) {
       if (!ended) return false;
       if (!*ended) return fail(std::move(*ended).error().while_doing("uploading inputs"));
       enter(inference, Phase::kRunning);
-      NARU_CHECK_OK(submit_job(inference));
+      NARU_CHECK_OK(submit_job(inference, session.lease == 0));
       return true;
     }
     case Phase::kRunning: {
       if (!inference.job->done()) return false;
-      NARU_TRY(const driver::JobResult result, inference.job->result());
+      const Result<driver::JobResult> result = inference.job->result();
       inference.job.reset();
-      inference.timing.device_cycles += result.cycles;
+      if (!result && result.error().id() == ErrorId::kLeaseLost && inference.needs_lease) {
+        NARU_CHECK_OK(submit_job(inference, true));
+        return true;
+      }
+      if (!result) return tl::unexpected(result.error());
+      inference.timing.device_cycles += result->cycles;
       enter(inference, Phase::kDownloading);
       NARU_CHECK_OK(begin_downloads(inference));
       return true;

@@ -44,6 +44,7 @@ struct InferenceState {
   Phase phase = Phase::kQueued;
   std::vector<driver::Operation> operations;
   std::optional<driver::Job> job;
+  bool needs_lease = false;                                // the job is the one that finds its weights in the SRAM
   TimePoint deadline = kForever;
   std::chrono::nanoseconds allowed{0};                     // what the deadline left it at submit
   bool cancel_requested = false;
@@ -67,6 +68,8 @@ struct SessionState {
   driver::Buffer constants;
   std::vector<driver::Buffer> states;                // read, write; swapped after each inference
   std::vector<driver::Stream> streams;               // by step; empty for host steps
+  driver::Stream resident;                           // of the one job, when the package has it for weights that lie in the SRAM still
+  std::uint32_t lease = 0;                           // under which the last job that loads weights left them; 0: none was submitted
   std::vector<StepPlan> plans;                       // by step
   std::vector<Slot> slots;
   driver::Queue queue;
