@@ -60,6 +60,7 @@ Result<void> Core::adopt_identity(std::span<const std::byte> bytes) {
   info_.payload_checksums = options_.payload_checksums && has(abi::Feature::kPayloadCrc);
   info_.simulated = has(abi::Feature::kSimulated);
   info_.real_time = has(abi::Feature::kRealTime);
+  info_.leases = has(abi::Feature::kLeases);
   info_.profile = text_of(identity.profile);
   info_.serial = text_of(identity.serial);
   info_.firmware = fmt::format("{}.{}.{}", identity.firmware[0], identity.firmware[1], identity.firmware[2]);

@@ -17,6 +17,8 @@ Result<void> Core::check_job(const JobDescription& description) const {
   if (description.lease_use > abi::LeaseUse::kNeed || (description.lease_use == abi::LeaseUse::kNone) != (description.lease == 0))
     return fail(ErrorId::kInvalidArgument, fmt::format("The job gives {} as its use of lease {}: 0 (none) goes with lease 0, 1 (take) and 2 (need) with any other",
                                                        static_cast<unsigned>(description.lease_use), description.lease));
+  if (description.lease_use != abi::LeaseUse::kNone && !info_.leases)
+    return fail(Error(ErrorId::kInvalidArgument, "The job uses a lease; the device knows none").with_remedy("Submit it without one: DeviceInfo::leases says whether a device knows them."));
   for (std::size_t i = 0; i < description.bindings.size(); ++i) {
     const Binding& binding = description.bindings[i];
     const abi::RegionDeclaration& region = stream->regions_[i];

@@ -96,4 +96,16 @@ struct CopySetup {
   }
 };
 
+/// For Tampering::on_control: what the device says to one EP0 request, edited.
+template <typename Record>
+auto change(abi::ControlRequest request, std::function<void(Record&)> edit) {
+  return [=](const usb::SetupPacket& setup, std::span<std::byte> bytes, TransferCompletion&) {
+    if (setup.request != static_cast<std::uint8_t>(request)) return;
+    Record record;
+    ASSERT_EQ(abi::decode(bytes, record), abi::Decoded::kOk);
+    edit(record);
+    abi::encode_to(bytes, record);
+  };
+}
+
 }  // namespace naru::driver::test

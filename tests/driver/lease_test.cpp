@@ -28,7 +28,9 @@ Bytes look_stream() {
 
 class Leases : public ::testing::Test {
  protected:
-  void SetUp() override {
+  void SetUp() override { open(); }
+  void open() {
+    device_.reset();
     device_ = bench_.open();
     ASSERT_NE(device_, nullptr);
     const auto set_up = [&]() -> Result<void> {
@@ -139,6 +141,16 @@ TEST_F(Leases, WithoutANumberOrNumbersWithoutAUseAreNotSent) {
   EXPECT_FAILS(run(load(static_cast<LeaseUse>(3), 7)), ErrorId::kInvalidArgument);
   EXPECT_EQ(device_->host_counters().messages_out, before);
   EXPECT_OK(run(load(LeaseUse::kTake, 7)));
+}
+
+TEST_F(Leases, AreNotAskedOfADeviceThatKnowsNone) {
+  EXPECT_TRUE(device_->info().leases);
+  bench_.tampering.on_control = change<abi::Identity>(abi::ControlRequest::kIdentity,
+                                                      [](abi::Identity& identity) { identity.features &= ~static_cast<std::uint32_t>(abi::Feature::kLeases); });
+  open();
+  EXPECT_FALSE(device_->info().leases);
+  EXPECT_FAILS(run(load(LeaseUse::kTake, 7)), ErrorId::kInvalidArgument);
+  EXPECT_OK(run(load(LeaseUse::kNone, 0)));
 }
 
 }  // namespace

@@ -8,17 +8,6 @@ namespace naru::driver::test {
 namespace {
 
 /// Changes a record that the device answers on EP0.
-template <typename Record>
-auto change(abi::ControlRequest request, std::function<void(Record&)> edit) {
-  return [=](const usb::SetupPacket& setup, std::span<std::byte> bytes, TransferCompletion&) {
-    if (setup.request != static_cast<std::uint8_t>(request)) return;
-    Record record;
-    ASSERT_EQ(abi::decode(bytes, record), abi::Decoded::kOk);
-    edit(record);
-    abi::encode_to(bytes, record);
-  };
-}
-
 TEST(Open, IdentifiesTheMock) {
   Bench bench;
   auto device = bench.open();

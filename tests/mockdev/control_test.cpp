@@ -12,6 +12,7 @@ TEST(Control, IdentityTellsProfileSerialAndThatItIsSimulated) {
   EXPECT_STREQ(identity.serial.data(), "MOCK0001");
   EXPECT_TRUE(identity.features & static_cast<std::uint32_t>(abi::Feature::kSimulated));
   EXPECT_FALSE(identity.features & static_cast<std::uint32_t>(abi::Feature::kRealTime));
+  EXPECT_TRUE(identity.features & static_cast<std::uint32_t>(abi::Feature::kLeases));
   EXPECT_EQ(bench.control<abi::Chip>(abi::ControlRequest::kChip), bench.profile.chip);
   EXPECT_EQ(bench.device->description().serial, "MOCK0001");
   EXPECT_EQ(bench.device->description().product_id, abi::kProductRun);

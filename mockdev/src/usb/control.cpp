@@ -35,7 +35,8 @@ std::optional<std::size_t> Control::setup(const usb::SetupPacket& packet, std::s
 
 abi::Identity Control::identity() const {
   abi::Identity identity;
-  identity.features = static_cast<std::uint32_t>(abi::Feature::kPayloadCrc) | static_cast<std::uint32_t>(abi::Feature::kSimulated);
+  identity.features = static_cast<std::uint32_t>(abi::Feature::kPayloadCrc) | static_cast<std::uint32_t>(abi::Feature::kSimulated) |
+                      static_cast<std::uint32_t>(abi::Feature::kLeases);
   if (state_.options.time == TimeMode::kReal) identity.features |= static_cast<std::uint32_t>(abi::Feature::kRealTime);
   identity.epoch = state_.epoch;
   identity.firmware = {0, 1, 0};

@@ -96,7 +96,8 @@ Result<void> submit_job(InferenceState& inference, bool load_weights) {
   SessionState& session = *inference.session;
   Slot& slot = session.slots[inference.slot];
   const NpuJob& step = std::get<NpuJob>(session.package().steps[inference.step]);
-  inference.needs_lease = step.has_resident() && !load_weights;
+  const bool leases = session.resident.valid();
+  inference.needs_lease = leases && !load_weights;
   const package::JobStream& job = inference.needs_lease ? step.resident : step;
   const detail::StepPlan& plan = session.plans[inference.step];
   std::vector<driver::Binding> bindings;
@@ -121,11 +122,11 @@ Result<void> submit_job(InferenceState& inference, bool load_weights) {
   }
   const Duration left = inference.deadline == kForever ? Duration(0) : std::max<Duration>(Duration(1), inference.deadline - session.device->device->now());
   // Under a number of its own: what an earlier job left may be overwritten by now.
-  if (step.has_resident() && load_weights) session.lease = session.device->next_lease();
-  const auto lease_use = !step.has_resident() ? abi::LeaseUse::kNone : load_weights ? abi::LeaseUse::kTake : abi::LeaseUse::kNeed;
+  if (leases && load_weights) session.lease = session.device->next_lease();
+  const auto lease_use = !leases ? abi::LeaseUse::kNone : load_weights ? abi::LeaseUse::kTake : abi::LeaseUse::kNeed;
   NARU_TRY(inference.job, session.queue.submit({.stream = inference.needs_lease ? &session.resident : &session.streams[inference.step], .bindings = bindings, .writes = writes,
                                                 .reads = reads, .cycle_budget = job.worst_case_cycles, .deadline = left, .lease_use = lease_use,
-                                                .lease = step.has_resident() ? session.lease : 0}));
+                                                .lease = leases ? session.lease : 0}));
   return {};
 }
 

@@ -91,7 +91,7 @@ Result<void> prepare(detail::SessionState& session) {
       Result<driver::Stream> stream = device.load_stream(job->stream);
       if (!stream) return fail(std::move(stream).error().while_doing(fmt::format("loading the command stream of step {}", i)));
       session.streams[i] = std::move(*stream);
-      if (job->has_resident()) {
+      if (job->has_resident() && device.info().leases) {
         Result<driver::Stream> resident = device.load_stream(job->resident.stream);
         if (!resident) return fail(std::move(resident).error().while_doing(fmt::format("loading the command stream of step {} for weights in the SRAM", i)));
         session.resident = std::move(*resident);

@@ -68,7 +68,7 @@ struct SessionState {
   driver::Buffer constants;
   std::vector<driver::Buffer> states;                // read, write; swapped after each inference
   std::vector<driver::Stream> streams;               // by step; empty for host steps
-  driver::Stream resident;                           // of the one job, when the package has it for weights that lie in the SRAM still
+  driver::Stream resident;                           // of the one job, when the package has one for weights that lie in the SRAM still, and the device knows leases
   std::uint32_t lease = 0;                           // under which the last job that loads weights left them; 0: none was submitted
   std::vector<StepPlan> plans;                       // by step
   std::vector<Slot> slots;

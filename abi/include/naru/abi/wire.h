@@ -53,7 +53,7 @@ inline constexpr std::uint32_t kLoopbackBytesMax = 4u << 20;
 enum class Register : std::uint16_t { kMagic = 0, kVersion = 1, kStatus = 2, kEpoch = 3, kHeartbeat = 4, kScratch0 = 16, kScratch1 = 17, kScratch2 = 18, kScratch3 = 19 };
 inline constexpr unsigned kRegisterCount = 20;
 
-enum class Feature : std::uint32_t { kPayloadCrc = 1, kSimulated = 2, kRealTime = 4 };
+enum class Feature : std::uint32_t { kPayloadCrc = 1, kSimulated = 2, kRealTime = 4, kLeases = 8 };
 
 struct Identity {
   std::uint32_t magic = kMessageMagic;
@@ -71,7 +71,7 @@ struct Identity {
   static constexpr auto fields() {
     return std::tuple{Field{"magic", &Identity::magic, "\"NARU\"."}, Field{"protocol_min", &Identity::protocol_min, "Oldest protocol spoken."},
                       Field{"protocol_max", &Identity::protocol_max, "Newest protocol spoken."}, Field{"isa_generation", &Identity::isa_generation, ""},
-                      Field{"credits", &Identity::credits, "Requests that may be unanswered."}, Field{"features", &Identity::features, "Bits: 1 payload CRC, 2 simulated, 4 real time."},
+                      Field{"credits", &Identity::credits, "Requests that may be unanswered."}, Field{"features", &Identity::features, "Bits: 1 payload CRC, 2 simulated, 4 real time, 8 leases on the SRAM."},
                       Field{"epoch", &Identity::epoch, "Changes at every reset."}, Field{"message_transfer_max", &Identity::message_transfer_max, "Bytes."},
                       Field{"firmware", &Identity::firmware, "Major, minor, patch."}, Field{"security", &Identity::security, "0: firmware built in."},
                       Field{"profile", &Identity::profile, "Zero-padded text."}, Field{"serial", &Identity::serial, "Zero-padded text, as in the string descriptor."}};

@@ -49,6 +49,7 @@ struct DeviceInfo {
   std::uint16_t protocol = 0;  // negotiated
   bool payload_checksums = false;
   bool simulated = false, real_time = false;
+  bool leases = false;             // jobs may leave something in the SRAM for later ones (JobDescription::lease_use)
   std::string profile, serial, firmware;  // printable
 };
 

@@ -48,13 +48,16 @@ class Packer {
     if (filter_type_ == abi::ElementType::kU8) return std::to_integer<std::int32_t>(filter_[index]) - 128;
     return static_cast<std::int8_t>(filter_[index]);
   }
+  [[nodiscard]] std::int64_t bias(std::uint32_t channel) const {
+    if (bias_.empty()) return 0;
+    const std::byte* at = bias_.data() + std::size_t{bias_bytes_} * channel;
+    return bias_bytes_ == 8 ? load_le<std::int64_t>(at) : load_le<std::int32_t>(at);
+  }
   [[nodiscard]] std::int64_t start(std::uint32_t channel) const {
     std::int64_t sum = 0;
     for (std::uint32_t tap = 0; tap < taps_; ++tap)
       for (std::uint32_t i = 0; i < depth_; ++i) sum += std::int64_t{at(channel, tap, i)} - node_.weight_zero;
-    const std::byte* at_bias = bias_.data() + std::size_t{bias_bytes_} * channel;
-    const std::int64_t bias = bias_.empty() ? 0 : bias_bytes_ == 8 ? load_le<std::int64_t>(at_bias) : load_le<std::int32_t>(at_bias);
-    return bias - node_.input_zero * sum;
+    return bias(channel) - node_.input_zero * sum;
   }
 
   const WindowNode& node_;

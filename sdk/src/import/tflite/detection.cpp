@@ -2,6 +2,9 @@
 #include "import/tflite/read_options.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
 
 #include <flatbuffers/flexbuffers.h>
 #include <fmt/format.h>
@@ -26,13 +29,17 @@ Result<graph::Options> read_detection(const Source& source) {
   if (!root.IsMap()) return refuse(ErrorId::kModelOptions, place_of(source.op, "custom_options"), "are not a map");
   const flexbuffers::Map map = root.AsMap();
   graph::DetectionOptions options;
-  const auto number = [&](const char* key, std::int32_t& target) {
+  // Through double and a range: FlexBuffers' own conversions overflow for numbers that a file may have.
+  const auto number_of = [&](const char* key, double limit) -> std::optional<double> {
     const auto value = map[key];
-    if (value.IsNumeric()) target = static_cast<std::int32_t>(std::clamp<std::int64_t>(value.AsInt64(), -1, 1 << 30));
+    if (!value.IsNumeric() || std::isnan(value.AsDouble())) return std::nullopt;
+    return std::clamp(value.AsDouble(), -limit, limit);
+  };
+  const auto number = [&](const char* key, std::int32_t& target) {
+    if (const auto value = number_of(key, 1 << 30)) target = std::max(static_cast<std::int32_t>(*value), -1);
   };
   const auto real = [&](const char* key, float& target) {
-    const auto value = map[key];
-    if (value.IsNumeric()) target = value.AsFloat();
+    if (const auto value = number_of(key, std::numeric_limits<float>::max())) target = static_cast<float>(*value);
   };
   number("max_detections", options.max_detections);
   number("max_classes_per_detection", options.max_classes_per_detection);
@@ -45,7 +52,7 @@ Result<graph::Options> read_detection(const Source& source) {
   real("h_scale", options.h_scale);
   real("w_scale", options.w_scale);
   const auto regular = map["use_regular_nms"];
-  options.regular_suppression = (regular.IsBool() || regular.IsNumeric()) && regular.AsBool();
+  options.regular_suppression = regular.IsBool() ? regular.AsBool() : number_of("use_regular_nms", 1).value_or(0) != 0;
   return options;
 }
 
