@@ -91,6 +91,15 @@ int App::run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     std::string what = error.what();
     while (!what.empty() && (what.back() == '.' || what.back() == '\n')) what.pop_back();
+    if (const std::string word = unknown_verb(); !word.empty()) {
+      const std::string verb = parsed_verb();
+      what = verb == "naru" ? fmt::format("There is no verb \"{}\"", word) : fmt::format("\"{}\" has no verb \"{}\"", verb, word);
+    }
+    if (what == "A subcommand is required") {
+      std::vector<std::string> verbs;
+      for (const CLI::App* verb : root_.get_subcommand(parsed_verb())->get_subcommands([](const CLI::App*) { return true; })) verbs.push_back(verb->get_name());
+      what = fmt::format("\"{}\" needs a verb: {}", parsed_verb(), fmt::join(verbs, ", "));
+    }
     const bool json = std::any_of(argv + 1, argv + argc, [](const char* argument) { return std::string_view(argument) == "--json"; });
     return report(Error(ErrorId::kUsage, what), Common{.json = json, .verbose = false}, parsed_verb());
   }
@@ -100,6 +109,15 @@ int App::run(int argc, char** argv) {
       return exit_code(ErrorKind::kInvalidArgument);
     });
   return finished(action_);
+}
+
+std::string App::unknown_verb() const {
+  const CLI::App* at = &root_;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  if (at->get_subcommands([](const CLI::App*) { return true; }).empty()) return {};
+  for (const std::string& word : root_.remaining(true))
+    if (!word.starts_with('-')) return word;
+  return {};
 }
 
 std::string App::parsed_verb() const {
@@ -130,8 +148,8 @@ Json document(std::string_view verb, bool simulated) { return {{"schema_version"
 
 void print(const Json& json) { fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace)); }
 
-void add_device_option(CLI::App* verb, std::string& selector) {
-  verb->add_option("--device", selector, "mock[:PROFILE], usb[:SERIAL|BUS-PORT] or node:PATH (default: $NARU_DEVICE)");
+void add_device_option(CLI::App* verb, std::string& selector, bool fall_back_to_mock) {
+  verb->add_option("--device", selector, fmt::format("mock[:PROFILE], usb[:SERIAL|BUS-PORT] or node:PATH, which is waited for up to 2 s (default: $NARU_DEVICE, else {})", fall_back_to_mock ? "what is plugged in, else mock:edge" : "what is plugged in"));
 }
 
 Result<Device> choose_device(const std::string& selector, bool fall_back_to_mock, const OpenOptions& options) {

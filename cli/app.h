@@ -36,6 +36,8 @@ class App {
 
  private:
   /// "mock serve", as far as the arguments were understood; "naru" when there was no verb.
+  /// The word that stands where a verb should, after a parse that failed; empty when that was not the reason.
+  [[nodiscard]] std::string unknown_verb() const;
   std::string parsed_verb() const;
 
   int print_help();
@@ -53,7 +55,7 @@ int report(const Error& error, const Common& common, std::string_view verb, bool
 [[nodiscard]] Json document(std::string_view verb, bool simulated);
 void print(const Json& json);
 
-void add_device_option(CLI::App* verb, std::string& selector);
+void add_device_option(CLI::App* verb, std::string& selector, bool fall_back_to_mock = false);
 
 /// The device of --device or NARU_DEVICE, else the one plugged in; `fall_back_to_mock`: else mock:edge.
 [[nodiscard]] Result<Device> choose_device(const std::string& selector, bool fall_back_to_mock, const OpenOptions& options = {});

@@ -57,7 +57,7 @@ Result<std::vector<std::byte>> image_to_tensor(const std::vector<std::byte>& fil
   int width = 0, height = 0, file_channels = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(file.data()), static_cast<int>(file.size()), &width, &height, &file_channels, size->channels), stbi_image_free);
-  if (!pixels) return fail(ErrorId::kImageFormat, fmt::format("{} cannot be decoded: {}", path, stbi_failure_reason()));
+  if (!pixels) return fail(ErrorId::kImageFormat, fmt::format("{} begins as an image and cannot be decoded: it is damaged or cut short (the decoder says: {})", path, stbi_failure_reason()));
   if (width != size->width || height != size->height) {
     // A matrix of one row, as of audio features: nobody has a picture of it.
     if (size->height == 1 || size->width == 1) return fail(not_image_shaped(info, path));

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <filesystem>
 #include <map>
 #include <span>
 
@@ -45,12 +46,13 @@ int compile_model(const CompileOptions& options) {
   if (!source) return report(source.error(), options, "compile");
   if (source->is_compiled())
     return report(Error(ErrorId::kInvalidArgument, fmt::format("{} is a package already", options.model)).with_remedy("Give the .tflite file that it was made from."), options, "compile");
+  for (const std::string* written : {&options.output, &options.trace})
+    if (std::error_code ignored; !written->empty() && std::filesystem::equivalent(*written, options.model, ignored))
+      return report(Error(ErrorId::kInvalidArgument, fmt::format("{} is the model itself: writing it would lose the model", *written)).with_remedy("Give another path."), options, "compile");
   const auto start = std::chrono::steady_clock::now();
   const Result<Model> package = compile(*source, options.settings);
   if (!package) return report(package.error(), options, "compile");
   const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - start;
-  const Result<void> saved = package->save(options.output);
-  if (!saved) return report(saved.error(), options, "compile");
   const Result<ModelSummary> summary = summarize(*package, options.settings.profile);
   if (!summary) return report(summary.error(), options, "compile");
   if (!options.trace.empty()) {
@@ -59,6 +61,8 @@ int compile_model(const CompileOptions& options) {
     const Result<void> written = write_trace(options.trace, *predicted, *summary);
     if (!written) return report(written.error(), options, "compile");
   }
+  const Result<void> saved = package->save(options.output);
+  if (!saved) return report(saved.error(), options, "compile");
   if (options.json) {
     Json json = document("compile", false);
     if (!options.trace.empty()) json["trace"] = options.trace;

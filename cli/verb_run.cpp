@@ -165,13 +165,27 @@ Result<std::vector<std::string>> read_labels(const std::string& path) {
     }
   }
   if (!line.empty()) labels.push_back(line);
+  for (const std::string& label : labels)
+    if (std::ranges::any_of(label, [](unsigned char c) { return c < ' ' && c != '\t'; }))
+      return fail(Error(ErrorId::kInvalidArgument, fmt::format("{} is not a text with a name per line", path)).with_remedy("Give a text file: line n is the name of class n."));
   return labels;
+}
+
+/// One name per class, or nobody knows which class a name belongs to (lists of 1,000 ImageNet classes exist with and without a background class).
+Result<void> check_labels(const std::vector<std::string>& labels, const RunVerbOptions& options, const Session& session) {
+  if (options.labels.empty()) return {};
+  if (!is_classifier(session, true))
+    return fail(Error(ErrorId::kInvalidArgument, "--labels is for models with one output of one score per class").with_remedy("Leave it out."));
+  const auto classes = static_cast<std::size_t>(session.outputs()[0].shape.back());
+  if (labels.size() == classes) return {};
+  return fail(Error(ErrorId::kInvalidArgument, fmt::format("{} has {} lines; the model has {} classes", options.labels, labels.size(), classes)).with_remedy("Give a file with the name of class n in line n."));
 }
 
 Result<void> write_outputs(const RunVerbOptions& options, const RunResult& result) {
   const std::string folder = options.output_dir.empty() ? "." : options.output_dir;
   std::error_code made;
-  if (!options.output_dir.empty()) std::filesystem::create_directories(options.output_dir, made);  // what is wrong with it, writing says
+  if (!options.output_dir.empty() && !std::filesystem::is_directory(options.output_dir, made) && !std::filesystem::create_directories(options.output_dir, made) && made)
+    return fail(ErrorId::kFileUnwritable, fmt::format("The folder {} cannot be made: {}", options.output_dir, made.message()));
   if (!options.output_dir.empty())
     for (std::size_t i = 0; i < result.outputs.size(); ++i) NARU_CHECK_OK(write_file(fmt::format("{}/output{}.bin", folder, i), result.outputs[i]));
   for (const auto& [tensor, bytes] : result.tensors) NARU_CHECK_OK(write_file(fmt::format("{}/tensor{}.bin", folder, tensor), bytes));
@@ -250,6 +264,7 @@ int print_text(const RunVerbOptions& options, const Device& device, const Model&
   fmt::print("  model    {}", model.name());
   if (const Result<ModelSummary> summary = summarize(session.package())) {
     const auto on_host = std::count_if(summary->operators.begin(), summary->operators.end(), [](const OperatorSummary& op) { return op.placement == "host"; });
+    if (summary->profile != info.profile) fmt::print("  (compiled for {})", summary->profile);
     fmt::print("  {} operators, {}, {} MAC", summary->operators.size(), on_host == 0 ? "all on the NPU" : fmt::format("{} on the host", on_host), with_commas(summary->macs));
   }
   fmt::print("\n");
@@ -301,6 +316,7 @@ int run_model(RunVerbOptions& options, bool has_mean, bool has_std) {
   if (!device) return report(device.error(), options, "run");
   Result<Session> session = Session::create(*device, *model, {.keep_tensors = options.tensors, .split_timing = true, .resident_weights = options.resident});
   if (!session) return report(session.error(), options, "run", device->info().simulated);
+  if (const Result<void> fits = check_labels(*labels, options, *session); !fits) return report(fits.error(), options, "run", device->info().simulated);
   const Result<StepInputs> inputs = read_inputs(options, *session);
   if (!inputs) return report(inputs.error(), options, "run", device->info().simulated);
   const Result<RunResult> result = run_steps(options, *device, *model, *session, *inputs, asked);
@@ -319,7 +335,7 @@ void add_run(App& app) {
   CLI::App* verb = app.add_verb("run", "Run a model or package on a device (plugged in, else mock:edge)", "naru run models/digits/digits.tflite --input models/digits/samples/digit7.png --draw", *options,
                                 [options, mean_given, std_given] { return run_model(*options, (*mean_given)->count() > 0, (*std_given)->count() > 0); });
   verb->add_option("MODEL", options->model, "A .tflite model or a package")->required();
-  add_device_option(verb, options->device);
+  add_device_option(verb, options->device, true);
   verb->add_option("--input", options->inputs, "A raw little-endian tensor, or a PNG, BMP or PPM; once per model input, in order")->allow_extra_args(false);
   verb->add_option("--output-dir", options->output_dir, "Write output0.bin, ... here; made if it is not there");
   verb->add_option("--deadline", options->deadline_ms, "Milliseconds that one inference may take, of the device's time where that is modelled; exit code 12 after that (default: 10000)")->check(CLI::Range(0.001, 86400000.0));

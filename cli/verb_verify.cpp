@@ -17,6 +17,7 @@ int run_verify(const VerifyOptions& options) {
   if (!summary) return report(summary.error(), options, "verify");
   if (options.json) {
     Json json = document("verify", false);
+    json["profile"] = summary->profile;
     json["streams"] = Json::array();
     for (const StreamSummary& stream : summary->streams) {
       Json row = {{"step", stream.step}, {"resident", stream.resident}, {"commands", stream.commands}, {"waits", stream.waits}, {"worst_case_cycles", stream.worst_case_cycles}, {"bytes", stream.bytes}};
@@ -26,6 +27,7 @@ int run_verify(const VerifyOptions& options) {
     print(json);
     return 0;
   }
+  fmt::print("  for {}\n", summary->profile);
   for (const StreamSummary& stream : summary->streams)
     fmt::print("  step {}{}: {} commands ({} waits), {} bytes, at most {} cycles: bounds, rights, alignment, waits and hazards are right\n", stream.step, stream.resident ? " with its weights in the SRAM" : "", with_commas(stream.commands),
                with_commas(stream.waits), with_commas(stream.bytes), with_commas(stream.worst_case_cycles));

@@ -11,7 +11,7 @@ naru_build release naru_cli
 
 naru=build/release/bin/naru
 echo
-echo "\$ naru run models/digits/digits.tflite --device mock:edge --input models/digits/samples/digit$digit.png --draw --check"
+echo "\$ naru run models/digits/digits.tflite --device mock:edge --input models/digits/samples/digit$digit.png --labels models/digits/labels.txt --draw --check"
 "$naru" run models/digits/digits.tflite --device mock:edge --input "models/digits/samples/digit$digit.png" --labels models/digits/labels.txt --draw --check
 echo
 said=$("$naru" run models/digits/digits.tflite --device mock:edge --input "models/digits/samples/digit$digit.png" --labels models/digits/labels.txt --json |

@@ -47,6 +47,10 @@ Error&& Error::with_value(std::string name, std::string value) && {
   own().values.push_back({std::move(name), std::move(value)});
   return std::move(*this);
 }
+Error&& Error::found_in(std::string_view where) && {
+  own().message = fmt::format("{}: {}", where, data_->message);
+  return std::move(*this);
+}
 Error&& Error::with_kind(ErrorKind kind) && {
   own().kind = kind;
   return std::move(*this);

@@ -43,6 +43,7 @@ Result<void> write_file(const std::string& path, std::span<const std::byte> byte
   // A device, pipe or symbolic link is written to as it is; only a regular file is replaced by a new one.
   struct stat info {};
   const bool in_place = ::lstat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
+  if (in_place && S_ISFIFO(info.st_mode)) return fail(ErrorId::kFileUnwritable, fmt::format("{} is a FIFO, where writing would wait for a reader", path));
   const std::string temporary = in_place ? path : fmt::format("{}.{}.tmp", path, ::getpid());
   const auto give_up = [&](const char* what) {
     const int code = errno;

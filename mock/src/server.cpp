@@ -25,6 +25,7 @@ Result<mockdev::PlantedFaults> parse_faults(std::string_view arguments, std::uin
     faults.link_corruption = true;
     return faults;
   }
+  if (arguments == "sram_bit") return fail(Error(ErrorId::kInvalidArgument, "sram_bit needs the number of a bit").with_remedy("Use \"sram_bit N\"."));
   constexpr std::string_view kBit = "sram_bit ";
   if (arguments.starts_with(kBit)) {
     const std::string_view number = arguments.substr(kBit.size());

@@ -81,6 +81,7 @@ struct StreamSummary {
   bool resident = false;  // the step's second stream, for weights that lie in the SRAM
 };
 struct VerifySummary {
+  std::string profile;  // whose chip they were verified for
   std::vector<StreamSummary> streams;
 };
 /// Verifies every stream of the package for its chip (or for `profile`). The first refusal is the error (06xx, kind kCheckFailed).

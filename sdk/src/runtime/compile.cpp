@@ -209,11 +209,12 @@ Result<VerifySummary> verify_model(const Model& model, const std::string& profil
     NARU_TRY(const Model package_model, compiled(model, model.is_compiled() ? std::string() : profile));
     const Package& package = *package_model.handle()->package;
     abi::Chip chip = package.advice.chip;
+    VerifySummary summary{.profile = package.advice.profile, .streams = {}};
     if (!profile.empty()) {
       NARU_TRY(const profile::Profile chip_profile, profile::load(profile));
       chip = chip_profile.chip;
+      summary.profile = chip_profile.name;
     }
-    VerifySummary summary;
     for (std::size_t i = 0; i < package.steps.size(); ++i) {
       const auto* job = std::get_if<NpuJob>(&package.steps[i]);
       if (job == nullptr) continue;

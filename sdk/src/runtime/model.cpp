@@ -81,7 +81,7 @@ Result<Model> Model::load(const std::string& path) {
     NARU_TRY(std::vector<std::byte> bytes, read_file(path));
     const std::size_t slash = path.find_last_of('/');
     Result<Model> model = from_owned(std::make_shared<const std::vector<std::byte>>(std::move(bytes)), slash == std::string::npos ? path : path.substr(slash + 1));
-    if (!model) return fail(std::move(model).error().while_doing(fmt::format("loading {}", path)));
+    if (!model) return fail(std::move(model).error().found_in(path));
     return model;
   });
 }

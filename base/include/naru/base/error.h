@@ -43,6 +43,8 @@ class NARU_API Error {
   Error&& while_doing(std::string what) &&;
   Error&& with_remedy(std::string remedy) &&;
   Error&& with_value(std::string name, std::string value) &&;
+  /// The headline with where it was found in front: "model.tflite: The file is ...".
+  Error&& found_in(std::string_view where) &&;
   /// Same failure under another kind's consequences: e.g. a file that is not found is not a device that is not found.
   Error&& with_kind(ErrorKind kind) &&;
 

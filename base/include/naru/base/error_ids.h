@@ -147,7 +147,7 @@ inline constexpr ErrorRow kErrorTable[] = {
     {ErrorId::kTensorType, ErrorKind::kInvalidArgument, "tensor.type", "Use the element type that the tensor has; `naru inspect MODEL` prints it."},
     {ErrorId::kImageFormat, ErrorKind::kInvalidFile, "image.format", "Give a PNG, BMP or PPM of the model's input size, and --mean and --std when the model wants normalised values."},
     {ErrorId::kSelector, ErrorKind::kInvalidArgument, "selector.invalid", "Use mock[:PROFILE], usb[:SERIAL|BUS-PORT] or node:PATH."},
-    {ErrorId::kProfileInvalid, ErrorKind::kInvalidFile, "profile.invalid", "Correct the line that the message names; docs/profiles.md lists the keys."},
+    {ErrorId::kProfileInvalid, ErrorKind::kInvalidFile, "profile.invalid", "Correct the line that the message names; profile/profiles/edge.profile explains every key."},
     {ErrorId::kProfileNotFound, ErrorKind::kInvalidArgument, "profile.not-found", "Use edge, tiny, or the path of a profile file."},
     {ErrorId::kWrongThreadOrState, ErrorKind::kInvalidArgument, "call.out-of-order", "Call in the order that the header documents."},
     {ErrorId::kOutputUnwritable, ErrorKind::kInternal, "output.unwritable", "Free space where the output goes, or keep its reader running; the results were not all written."},

@@ -25,7 +25,7 @@ Error to_error(int code, const std::string& doing, const std::string& device) {
   const std::string message = fmt::format("{} while {} ({})", device, doing, libusb_error_name(code));
   switch (code) {
     case LIBUSB_ERROR_ACCESS: return Error(ErrorId::kDevicePermission, fmt::format("This user may not open {}", message));
-    case LIBUSB_ERROR_BUSY: return Error(ErrorId::kDeviceBusy, fmt::format("Somebody else holds {}", message));
+    case LIBUSB_ERROR_BUSY: return Error(ErrorId::kDeviceBusy, fmt::format("{} is held by somebody else ({})", device, libusb_error_name(code)));
     case LIBUSB_ERROR_NO_DEVICE:
     case LIBUSB_ERROR_NOT_FOUND: return Error(ErrorId::kDeviceLost, fmt::format("The cable lost {}", message));
     case LIBUSB_ERROR_NO_MEM: return Error(ErrorId::kHostMemory, fmt::format("No memory for {}", message));

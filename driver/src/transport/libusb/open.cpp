@@ -84,7 +84,7 @@ std::string lines_of(const std::vector<ListedDevice>& devices) {
 
 /// Index of the one device that `text` names.
 Result<std::size_t> choose(const std::vector<ListedDevice>& devices, std::string_view text) {
-  if (devices.empty()) return fail(ErrorId::kDeviceNotFound, "No Naru device is on the USB");
+  if (devices.empty()) return fail(ErrorId::kDeviceNotFound, text.empty() ? "No Naru device is on the USB" : fmt::format("No Naru device is on the USB, so none is \"usb:{}\"", text));
   std::vector<std::size_t> matches;
   for (std::size_t i = 0; i < devices.size(); ++i)
     if (text.empty() || devices[i].found.serial == text || devices[i].found.bus_port == text) matches.push_back(i);

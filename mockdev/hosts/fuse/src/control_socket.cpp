@@ -35,7 +35,11 @@ std::optional<sockaddr_un> address_of(const std::string& path) {
 UniqueFd connect_to(const std::string& node) {
   UniqueFd descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const auto address = address_of(socket_path(node));
-  if (!address || ::connect(descriptor.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) descriptor.reset();
+  errno = ENAMETOOLONG;
+  if (address && ::connect(descriptor.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) == 0) return descriptor;
+  const int reason = errno;
+  descriptor.reset();
+  errno = reason;
   return descriptor;
 }
 
@@ -93,6 +97,8 @@ bool is_served(const std::string& node) { return connect_to(node).valid(); }
 
 Result<std::string> control_mock(const std::string& path, std::string_view command) {
   const UniqueFd descriptor = fuse::connect_to(path);
+  if (!descriptor.valid() && (errno == EACCES || errno == EPERM))
+    return fail(Error(ErrorId::kDevicePermission, fmt::format("This user may not control the mock that serves {}", path)).with_remedy("Run as the user who serves it."));
   if (!descriptor.valid()) return fail(ErrorId::kNodeDead, fmt::format("Nobody serves {}", path));
   const timeval limit{.tv_sec = 5, .tv_usec = 0};
   ::setsockopt(descriptor.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);

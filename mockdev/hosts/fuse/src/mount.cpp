@@ -40,7 +40,9 @@ bool unmount(const std::string& path) {
 }  // namespace
 
 Result<MountPoint> MountPoint::prepare(const std::string& path) {
-  if (const UniqueFd device(::open("/dev/fuse", O_RDWR | O_CLOEXEC)); !device.valid())
+  if (const UniqueFd device(::open("/dev/fuse", O_RDWR | O_CLOEXEC)); !device.valid() && errno == EACCES)
+    return fail(Error(ErrorId::kDevicePermission, "This user may not open /dev/fuse").with_remedy("Run as a user who may, or change its rights: chmod 0666 /dev/fuse."));
+  else if (!device.valid())
     return fail(ErrorId::kFuseUnavailable, fmt::format("/dev/fuse cannot be opened: {}", std::strerror(errno)));
 
   MountPoint point(path);

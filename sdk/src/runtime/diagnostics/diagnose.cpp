@@ -40,7 +40,7 @@ namespace {
 
 Finding run_test(const Test& test, driver::Device& device) {
   const auto start = std::chrono::steady_clock::now();
-  Finding finding{.test = std::string(test.name), .id = {}, .verdict = Verdict::kError, .evidence = {}, .action = {}, .replace_device = false, .took = {}};
+  Finding finding{.test = std::string(test.name), .id = fmt::format("NARU-{:04}", test.id), .verdict = Verdict::kError, .evidence = {}, .action = {}, .replace_device = false, .took = {}};
   const Result<Outcome> outcome = guarded([&] { return test.run(device); });
   if (outcome) {
     finding.verdict = outcome->verdict;
@@ -50,7 +50,6 @@ Finding run_test(const Test& test, driver::Device& device) {
     finding.evidence = fmt::format("could not run: {} [{}]", outcome.error().message(), outcome.error().id_text());
     finding.action = outcome.error().remedy();
   }
-  if (finding.verdict != Verdict::kPass) finding.id = fmt::format("NARU-{:04}", test.id);
   finding.replace_device = finding.verdict == Verdict::kFail && test.needs_replacement;
   finding.took = std::chrono::steady_clock::now() - start;
   return finding;
