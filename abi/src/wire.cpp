@@ -1,6 +1,8 @@
 // Names and checksums of the wire.
 #include "naru/abi/wire.h"
 
+#include <cstring>
+
 #include "naru/base/hash.h"
 
 namespace naru::abi {
@@ -37,6 +39,12 @@ std::string_view name_of(Status status) noexcept {
 std::uint32_t message_crc(MessageHeader header, std::span<const std::byte> body) noexcept {
   header.crc = 0;
   return crc32c(body, crc32c(encode(header)));
+}
+
+std::uint32_t message_crc(std::span<const std::byte> message) noexcept {
+  std::array<std::byte, wire_size<MessageHeader>() - kMessageCrcOffset> tail{};
+  std::memcpy(tail.data() + sizeof(std::uint32_t), message.data() + kMessageCrcOffset + sizeof(std::uint32_t), tail.size() - sizeof(std::uint32_t));
+  return crc32c(message.subspan(wire_size<MessageHeader>()), crc32c(tail, crc32c(message.first(kMessageCrcOffset))));
 }
 
 }  // namespace naru::abi

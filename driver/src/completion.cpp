@@ -147,7 +147,7 @@ Result<void> Core::on_message_transfer(std::span<const std::byte> rest) {
     if (header.body_bytes % 8 != 0 || header.body_bytes > rest.size() - kHeaderBytes)
       return violation(fmt::format("a message with a body of {} bytes in {}", header.body_bytes, rest.size() - kHeaderBytes));
     const std::span<const std::byte> body = rest.subspan(kHeaderBytes, header.body_bytes);
-    if (abi::message_crc(header, body) != header.crc) {
+    if (abi::message_crc(rest.first(kHeaderBytes + body.size())) != header.crc) {
       ++counters_.checksum_errors;
       return fail(ErrorId::kChecksum, fmt::format("A message of the device has a wrong checksum ({:08x})", header.crc));
     }

@@ -13,7 +13,6 @@ namespace naru::driver {
 namespace {
 
 constexpr std::size_t kHeaderBytes = abi::wire_size<abi::MessageHeader>();
-constexpr std::size_t kCrcOffset = kHeaderBytes - sizeof(std::uint32_t) - abi::wire_size<abi::Reserved<4>>();
 
 std::size_t body_bytes(const Slot& slot) noexcept {
   switch (slot.type) {
@@ -64,7 +63,7 @@ std::size_t Core::seal(std::span<std::byte> target, abi::MessageHeader header, s
   header.version = info_.protocol;
   header.body_bytes = static_cast<std::uint32_t>(body_bytes);
   abi::encode_to(target, header);
-  store_le(target.data() + kCrcOffset, crc32c(target.first(kHeaderBytes + body_bytes)));
+  store_le(target.data() + abi::kMessageCrcOffset, crc32c(target.first(kHeaderBytes + body_bytes)));
   ++counters_.messages_out;
   return kHeaderBytes + body_bytes;
 }

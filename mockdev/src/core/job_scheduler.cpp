@@ -15,9 +15,18 @@ std::unique_ptr<Job> JobScheduler::take_job() {
 
 void JobScheduler::submit(std::unique_ptr<Job> job) {
   ++jobs_;
-  unsettled_ = unsettled_ || job->decided != abi::Status::kOk;
+  if (job->decided != abi::Status::kOk) {
+    unsettled_ = true;
+    ++decided_;
+  }
   contexts_.find(job->context)->queues[job->queue].submitted = job->fence;
   queues_[job->queue].push_back(std::move(job));
+}
+
+void JobScheduler::decide(Job& job, abi::Status status) noexcept {
+  if (job.decided != abi::Status::kOk) return;
+  job.decided = status;
+  ++decided_;
 }
 
 bool JobScheduler::cancel(TimePoint now, std::uint32_t context, std::uint16_t queue, std::uint64_t fence) {
@@ -25,8 +34,8 @@ bool JobScheduler::cancel(TimePoint now, std::uint32_t context, std::uint16_t qu
     if (job->context != context || job->fence != fence) continue;
     if (job.get() == running_) {
       end_running(now, abi::Status::kCancelled, 0);
-    } else if (job->decided == abi::Status::kOk) {
-      job->decided = abi::Status::kCancelled;
+    } else {
+      decide(*job, abi::Status::kCancelled);
     }
     settle(now, queue);
     return true;
@@ -37,7 +46,7 @@ bool JobScheduler::cancel(TimePoint now, std::uint32_t context, std::uint16_t qu
 void JobScheduler::end_all(TimePoint now, std::uint32_t context, abi::Status status) {
   for (auto& queue : queues_)
     for (const std::unique_ptr<Job>& job : queue)
-      if ((context == 0 || job->context == context) && job->decided == abi::Status::kOk) job->decided = status;
+      if (job.get() != running_ && (context == 0 || job->context == context)) decide(*job, status);
   if (running_ != nullptr && (context == 0 || running_->context == context)) end_running(now, status, 0);
   for (unsigned queue = 0; queue < abi::kQueues; ++queue) settle(now, queue);
 }
@@ -48,6 +57,7 @@ void JobScheduler::reset_engines(TimePoint now) {
 }
 
 void JobScheduler::settle(TimePoint now, unsigned queue) {
+  if (decided_ == 0) return;
   auto& jobs = queues_[queue];
   for (std::size_t i = 0; i < jobs.size();) {
     Job& job = *jobs[i];
@@ -57,6 +67,7 @@ void JobScheduler::settle(TimePoint now, unsigned queue) {
       continue;
     }
     complete(now, job, job.decided, job.fault, 0, 0);
+    --decided_;
     remove(queue, i);
   }
 }
@@ -130,7 +141,7 @@ bool JobScheduler::run(TimePoint now, std::int64_t& budget) {
       Job* job = next_job();
       if (job == nullptr || held(*job)) break;
       if (lost(*job)) {
-        job->decided = abi::Status::kLeaseLost;
+        decide(*job, abi::Status::kLeaseLost);
         settle(now, job->queue);
         continue;
       }
@@ -194,7 +205,6 @@ void JobScheduler::end_running(TimePoint now, abi::Status status, std::uint32_t 
   }
   counters.dram_stall_cycles += counts.dram_stall_cycles;
   sensors_.update(now);
-  job.decided = abi::Status::kOk;
   complete(now, job, status, fault_command, engines_.cycle(), engines_.retired());
   auto& jobs = queues_[job.queue];
   const unsigned queue = job.queue;

@@ -59,6 +59,8 @@ class JobScheduler {
   [[nodiscard]] bool held(const Job& job) const noexcept;
   /// It needs a lease that is not held. Asked between jobs.
   [[nodiscard]] bool lost(const Job& job) const noexcept { return job.lease_use == abi::LeaseUse::kNeed && lease_ != Lease{job.context, job.lease}; }
+  /// How a job ends that has not: not by running.
+  void decide(Job& job, abi::Status status) noexcept;
   void dispatch(TimePoint now, Job& job);
   [[nodiscard]] TimePoint time_of(std::uint64_t cycle) const noexcept;
   void end_running(TimePoint now, abi::Status status, std::uint32_t fault_command);
@@ -83,6 +85,7 @@ class JobScheduler {
   std::uint32_t jobs_ = 0, answered_ = 0;
   bool signalled_ = false;
   bool unsettled_ = false;  // jobs arrived that were refused
+  std::uint32_t decided_ = 0;  // jobs that wait for their completion only
   std::uint32_t sram_owner_ = 0;
   Lease lease_;  // held; while a job runs: that will be held when it ends with kOk. Its context is the SRAM's owner.
   std::uint64_t sram_dirty_begin_ = 0, sram_dirty_end_ = 0;

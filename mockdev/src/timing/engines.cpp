@@ -13,7 +13,10 @@ void Engines::start(const LoadedStream& stream, const abi::Chip& chip) noexcept 
   chip_ = &chip;
   cycle_ = retired_ = 0;
   transferring_ = 0;
-  engines_ = {};
+  for (EngineState& engine : engines_) {
+    engine.phase = Phase::kReady;
+    engine.position = 0;
+  }
   counts_ = {};
 }
 

@@ -18,7 +18,6 @@ InPipe::Item& InPipe::add_item(TimePoint now, abi::MessageHeader header, std::sp
     header.flags |= static_cast<std::uint16_t>(abi::MessageFlag::kPayloadFollows);
     header.payload_bytes = payload_bytes;
   }
-  header.crc = abi::message_crc(header, body);
 
   Item& item = items_.emplace_back();
   if (!spare_.empty()) {
@@ -26,11 +25,10 @@ InPipe::Item& InPipe::add_item(TimePoint now, abi::MessageHeader header, std::sp
     spare_.pop_back();
   }
   item.bytes.assign(kHeader + body.size() + align_up<std::size_t>(inline_payload.size(), 8), std::byte{0});
-  abi::encode_to(item.bytes, header);
+  item.header = header;
   if (!body.empty()) std::memcpy(item.bytes.data() + kHeader, body.data(), body.size());
   if (!inline_payload.empty()) std::memcpy(item.bytes.data() + kHeader + body.size(), inline_payload.data(), inline_payload.size());
   item.made = now;
-  item.context = header.context;
   item.sent_from = std::max(now, lane_.free());
   item.available = lane_.send(now, item.bytes.size());
   item.payload_available = payload_bytes != 0 ? lane_.send(now, payload_bytes) : item.available;
@@ -54,26 +52,19 @@ void InPipe::push_reply(TimePoint now, std::uint32_t sequence, std::uint32_t con
 }
 
 void InPipe::push_completion(TimePoint now, std::uint32_t context, const abi::Completion& completion) {
-  constexpr std::size_t kHeader = abi::wire_size<abi::MessageHeader>();
-  abi::MessageHeader header{.type = abi::MessageType::kCompletion, .context = context};
   if (items_.size() > in_transfer_) {
     Item& last = items_.back();
     const bool waits = last.sent_from > now || last.available <= now;  // for the cable, or for the host
-    if (waits && last.is_completion && last.context == context && last.completion.queue == completion.queue && last.completion.status == abi::Status::kOk &&
+    if (waits && last.is_completion && last.header.context == context && last.completion.queue == completion.queue && last.completion.status == abi::Status::kOk &&
         completion.status == abi::Status::kOk && last.completion.last_fence + 1 == completion.first_fence) {
       const std::uint64_t first_fence = last.completion.first_fence;
       last.completion = completion;
       last.completion.first_fence = first_fence;
-      const auto body = abi::encode(last.completion);
-      header.epoch = state_.epoch;
-      header.body_bytes = static_cast<std::uint32_t>(body.size());
-      header.crc = abi::message_crc(header, body);
-      abi::encode_to(last.bytes, header);
-      std::memcpy(last.bytes.data() + kHeader, body.data(), body.size());
       return;
     }
   }
-  Item& item = add_item(now, header, abi::encode(completion), {}, 0);
+  static constexpr std::array<std::byte, abi::wire_size<abi::Completion>()> kRoom{};  // filled by seal()
+  Item& item = add_item(now, {.type = abi::MessageType::kCompletion, .context = context}, kRoom, {}, 0);
   item.is_completion = true;
   item.completion = completion;
 }
@@ -95,11 +86,19 @@ TimePoint InPipe::next_ready() const noexcept {
   return items_.empty() ? kForever : items_.front().available;
 }
 
+void InPipe::seal(Item& item) {
+  if (item.is_completion) abi::encode_to(std::span(item.bytes).subspan(abi::wire_size<abi::MessageHeader>()), item.completion);
+  abi::encode_to(item.bytes, item.header);
+  store_le(item.bytes.data() + abi::kMessageCrcOffset, abi::message_crc(std::span(item.bytes).first(abi::wire_size<abi::MessageHeader>() + item.header.body_bytes)));
+}
+
 void InPipe::start_transfer(TimePoint now) {
   transfer_.clear();
   while (in_transfer_ < items_.size() && items_[in_transfer_].available <= now &&
          transfer_.size() + items_[in_transfer_].bytes.size() <= abi::kMessageTransferMax) {
-    const std::vector<std::byte>& bytes = items_[in_transfer_++].bytes;
+    Item& item = items_[in_transfer_++];
+    seal(item);
+    const std::vector<std::byte>& bytes = item.bytes;
     transfer_.insert(transfer_.end(), bytes.begin(), bytes.end());
   }
   phase_ = Phase::kMessages;

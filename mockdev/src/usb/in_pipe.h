@@ -48,17 +48,19 @@ class InPipe {
  private:
   struct Item {
     TimePoint made{0}, sent_from{0}, available{0};  // sent_from: when its first byte enters the cable
-    std::vector<std::byte> bytes;                   // header, body, inline payload
+    abi::MessageHeader header;
+    std::vector<std::byte> bytes;                   // room for the header, body, inline payload; sealed when they enter the cable
     DramPayload payload;
     TimePoint payload_available{0};
     bool is_completion = false;
-    std::uint32_t context = 0;
     abi::Completion completion;
   };
 
   enum class Phase : std::uint8_t { kIdle, kMessages, kPayload };
 
   Item& add_item(TimePoint now, abi::MessageHeader header, std::span<const std::byte> body, std::span<const std::byte> inline_payload, std::uint64_t payload_bytes);
+  /// Header, checksum, and the completion as it stands now.
+  static void seal(Item& item);
   void start_transfer(TimePoint now);
   [[nodiscard]] std::span<const std::byte> unit() noexcept;  // all bytes of the message transfer, or of the payload, that is being sent
   /// Goes on to the next payload of the transfer, or ends it.

@@ -116,7 +116,7 @@ std::size_t OutPipe::take_message(std::size_t offset, TimePoint arrival) {
   if (header.version < abi::kProtocolMin || header.version > abi::kProtocolMax) return refuse(Status::kBadVersion);
   if (header.body_bytes % 8 != 0 || header.body_bytes > rest.size() - kHeaderBytes) return refuse(Status::kBadLength);
   const std::span<const std::byte> body = rest.subspan(kHeaderBytes, header.body_bytes);
-  if (abi::message_crc(header, body) != header.crc) return refuse(Status::kBadChecksum);
+  if (abi::message_crc(rest.first(kHeaderBytes + body.size())) != header.crc) return refuse(Status::kBadChecksum);
 
   const bool is_inline = abi::has(header.flags, MessageFlag::kPayloadInline), follows = abi::has(header.flags, MessageFlag::kPayloadFollows);
   const std::uint64_t payload_max = is_inline ? abi::kInlinePayloadMax : follows ? std::max<std::uint64_t>(state_.chip().dram_bytes, abi::kStreamBytesMax) : 0;

@@ -46,6 +46,10 @@ template <typename T>
 [[nodiscard]] constexpr std::size_t wire_size();
 
 namespace detail {
+/// Made when this is compiled, so that a codec is straight-line loads and stores.
+template <Described T>
+inline constexpr auto kFields = T::fields();
+
 template <std::size_t N>
 constexpr std::size_t reserved_size(const Reserved<N>*) {
   return N;
@@ -61,7 +65,7 @@ constexpr std::size_t wire_size() {
     return std::tuple_size_v<T> * wire_size<typename T::value_type>();
   } else if constexpr (Described<T>) {
     return std::apply([](const auto&... field) { return (wire_size<std::remove_cvref_t<decltype(std::declval<T&>().*field.member)>>() + ... + 0); },
-                      T::fields());
+                      detail::kFields<T>);
   } else {
     static_assert(std::is_integral_v<T> || std::is_enum_v<T>);
     return sizeof(T);
@@ -77,7 +81,7 @@ constexpr void put(std::byte*& at, const T& value) {
   } else if constexpr (is_std_array<T>::value) {
     for (const auto& element : value) put(at, element);
   } else if constexpr (Described<T>) {
-    std::apply([&](const auto&... field) { (put(at, value.*field.member), ...); }, T::fields());
+    std::apply([&](const auto&... field) { (put(at, value.*field.member), ...); }, kFields<T>);
   } else if constexpr (std::is_enum_v<T>) {
     put(at, static_cast<std::underlying_type_t<T>>(value));
   } else {
@@ -95,7 +99,7 @@ constexpr bool take(const std::byte*& at, T& value) {
   } else if constexpr (is_std_array<T>::value) {
     for (auto& element : value) clean = take(at, element) && clean;
   } else if constexpr (Described<T>) {
-    std::apply([&](const auto&... field) { ((clean = take(at, value.*field.member) && clean), ...); }, T::fields());
+    std::apply([&](const auto&... field) { ((clean = take(at, value.*field.member) && clean), ...); }, kFields<T>);
   } else if constexpr (std::is_enum_v<T>) {
     std::underlying_type_t<T> raw{};
     take(at, raw);

@@ -308,5 +308,9 @@ struct Event {
 
 /// CRC-32C of a header (crc field zero) and its body: what MessageHeader::crc holds.
 [[nodiscard]] NARU_API std::uint32_t message_crc(MessageHeader header, std::span<const std::byte> body) noexcept;
+/// The same of a message as it lies on the wire: header and body, whatever its crc field holds.
+[[nodiscard]] NARU_API std::uint32_t message_crc(std::span<const std::byte> message) noexcept;
+/// Where MessageHeader::crc lies.
+inline constexpr std::size_t kMessageCrcOffset = 40;
 
 }  // namespace naru::abi
