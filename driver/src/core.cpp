@@ -196,7 +196,7 @@ void Core::wait(TimePoint until) {
 void Core::poll() {
   if (!transport_ || polling_) return;
   polling_ = true;
-  std::array<TransferCompletion, kFlights> batch;
+  std::span<TransferCompletion> batch = poll_batch_;
   for (unsigned round = 0; round < kPollRoundsMax && !pending_loss_; ++round) {
     const std::size_t count = std::min(transport_->poll(batch), batch.size());
     for (std::size_t i = 0; i < count; ++i) {

@@ -298,6 +298,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // bulk OUT
   bool sending_ = false;
+  std::array<TransferCompletion, kFlights> poll_batch_;  // poll()'s own
   FixedRing<Flight, kFlights> out_;
   std::array<std::array<std::byte, abi::kMessageTransferMax>, kOutBuffers> out_buffers_;
   std::uint16_t free_out_buffers_ = (1u << kOutBuffers) - 1;  // bits

@@ -223,7 +223,7 @@ bool Job::poll() {
 }
 
 bool Job::wait_until(TimePoint until) {
-  if (core_) core_->run_until([this] { return done(); }, until);
+  if (core_ && !done()) core_->run_until([this] { return done(); }, until);
   return done();
 }
 

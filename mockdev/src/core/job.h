@@ -1,6 +1,7 @@
 // One submitted job: its stream, what its regions are bound to, its place on a queue's timeline, and how it ended.
 #pragma once
 
+#include <algorithm>
 #include <array>
 
 #include "core/objects.h"
@@ -35,7 +36,8 @@ struct Job {
   /// Gives back what it holds, for reuse.
   void clear() noexcept {
     stream.reset();
-    for (BoundRegion& region : regions) region = BoundRegion{};
+    // One more: binding may have ended in the middle of a region.
+    for (std::size_t i = 0; i < std::min<std::size_t>(region_count + std::size_t{1}, regions.size()); ++i) regions[i] = BoundRegion{};
     region_count = 0;
     lease_use = abi::LeaseUse::kNone;
     lease = 0;

@@ -75,7 +75,7 @@ void JobScheduler::settle(TimePoint now, unsigned queue) {
 void JobScheduler::remove(unsigned queue, std::size_t index) {
   auto& jobs = queues_[queue];
   std::unique_ptr<Job> job = std::move(jobs[index]);
-  jobs.erase(jobs.begin() + static_cast<std::ptrdiff_t>(index));
+  index == 0 ? jobs.pop_front() : static_cast<void>(jobs.erase(jobs.begin() + static_cast<std::ptrdiff_t>(index)));
   job->clear();
   pool_.push_back(std::move(job));
 }
@@ -175,7 +175,7 @@ bool JobScheduler::run(TimePoint now, std::int64_t& budget) {
     state_.heartbeat += engines_.retired() - retired;
     if (next > running_->cycle_budget) {
       std::uint32_t oldest = std::numeric_limits<std::uint32_t>::max();
-      for (unsigned engine = 0; engine < abi::kEnginesMax; ++engine) oldest = std::min(oldest, engines_.running(engine).value_or(oldest));
+      for (const unsigned engine : engines_.used()) oldest = std::min(oldest, engines_.running(engine).value_or(oldest));
       end_running(now, abi::Status::kBudgetExceeded, oldest);
       continue;
     }
@@ -198,7 +198,7 @@ void JobScheduler::end_running(TimePoint now, abi::Status status, std::uint32_t 
   if (status != abi::Status::kOk) drop_lease();
   const EngineCounts& counts = engines_.counts();
   abi::Counters& counters = state_.counters;
-  for (unsigned engine = 0; engine < abi::kEnginesMax; ++engine) {
+  for (const unsigned engine : engines_.used()) {
     counters.engine_busy_cycles[engine] += counts.busy_cycles[engine];
     counters.engine_wait_cycles[engine] += counts.wait_cycles[engine];
     counters.engine_commands[engine] += counts.retired[engine];

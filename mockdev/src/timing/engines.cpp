@@ -13,17 +13,20 @@ void Engines::start(const LoadedStream& stream, const abi::Chip& chip) noexcept 
   chip_ = &chip;
   cycle_ = retired_ = 0;
   transferring_ = 0;
-  for (EngineState& engine : engines_) {
-    engine.phase = Phase::kReady;
-    engine.position = 0;
+  for (const unsigned engine : used()) {
+    engines_[engine] = {};
+    counts_.busy_cycles[engine] = counts_.wait_cycles[engine] = counts_.retired[engine] = 0;
   }
-  counts_ = {};
+  counts_.dram_stall_cycles = 0;
+  used_count_ = 0;
+  for (unsigned engine = 0; engine < abi::kEnginesMax; ++engine)
+    if (!stream.engine_commands[engine].empty()) used_[used_count_++] = static_cast<std::uint8_t>(engine);
 }
 
 std::uint64_t Engines::share() const noexcept { return kParts * chip_->dram_bytes_per_cycle / std::max(transferring_, 1u); }
 
 std::optional<std::uint32_t> Engines::issue() noexcept {
-  for (unsigned engine = 0; engine < abi::kEnginesMax; ++engine) {
+  for (const unsigned engine : used()) {
     EngineState& state = engines_[engine];
     const std::vector<std::uint32_t>& commands = stream_->engine_commands[engine];
     while ((state.phase == Phase::kReady || state.phase == Phase::kWaiting) && state.position < commands.size()) {
@@ -57,7 +60,8 @@ std::optional<std::uint32_t> Engines::issue() noexcept {
 
 std::uint64_t Engines::next_event() const noexcept {
   std::uint64_t next = kNever;
-  for (const EngineState& state : engines_) {
+  for (const unsigned engine : used()) {
+    const EngineState& state = engines_[engine];
     if (state.phase == Phase::kFixed) next = std::min(next, state.until);
     if (state.phase == Phase::kTransferring) next = std::min(next, cycle_ + ceil_div<std::uint64_t>(state.remaining, share()));
   }
@@ -68,7 +72,7 @@ void Engines::advance(std::uint64_t cycle) noexcept {
   const std::uint64_t moved = (cycle - cycle_) * share();
   cycle_ = cycle;
   // First the transfers, at the share of the cycles that went by; then the phases that change now.
-  for (unsigned engine = 0; engine < abi::kEnginesMax; ++engine) {
+  for (const unsigned engine : used()) {
     EngineState& state = engines_[engine];
     if (state.phase != Phase::kTransferring) continue;
     state.remaining -= std::min(state.remaining, moved);
@@ -77,7 +81,7 @@ void Engines::advance(std::uint64_t cycle) noexcept {
     counts_.dram_stall_cycles += cycle_ - state.since - ceil_div<std::uint64_t>(state.dram_bytes, chip_->dram_bytes_per_cycle);
     retire(engine);
   }
-  for (unsigned engine = 0; engine < abi::kEnginesMax; ++engine) {
+  for (const unsigned engine : used()) {
     EngineState& state = engines_[engine];
     if (state.phase != Phase::kFixed || state.until > cycle_) continue;
     if (state.dram_bytes == 0) {
@@ -101,7 +105,7 @@ void Engines::retire(unsigned engine) noexcept {
 }
 
 bool Engines::finished() const noexcept {
-  for (unsigned engine = 0; engine < abi::kEnginesMax; ++engine)
+  for (const unsigned engine : used())
     if (engines_[engine].position < stream_->engine_commands[engine].size()) return false;
   return true;
 }

@@ -8,6 +8,7 @@
 #include <array>
 #include <limits>
 #include <optional>
+#include <span>
 
 #include "core/stream_loader.h"
 
@@ -36,6 +37,8 @@ class Engines {
   [[nodiscard]] std::uint64_t cycle() const noexcept { return cycle_; }
   [[nodiscard]] std::uint64_t retired() const noexcept { return retired_; }
   [[nodiscard]] const EngineCounts& counts() const noexcept { return counts_; }
+  /// Those that the job has commands for; nothing is counted for the others.
+  [[nodiscard]] std::span<const std::uint8_t> used() const noexcept { return std::span(used_).first(used_count_); }
   /// Commands now in execution on `engine`: index, if any.
   [[nodiscard]] std::optional<std::uint32_t> running(unsigned engine) const noexcept;
 
@@ -58,6 +61,8 @@ class Engines {
   const abi::Chip* chip_ = nullptr;
   std::uint64_t cycle_ = 0, retired_ = 0;
   unsigned transferring_ = 0;
+  std::array<std::uint8_t, abi::kEnginesMax> used_{};
+  std::size_t used_count_ = 0;
   std::array<EngineState, abi::kEnginesMax> engines_{};
   EngineCounts counts_;
 };
