@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -15,6 +16,14 @@ namespace naru {
 template <std::integral T>
 [[nodiscard]] constexpr T load_le(const std::byte* bytes) noexcept {
   using U = std::make_unsigned_t<T>;
+  // What compilers make of the loop is not always one load.
+  if constexpr (std::endian::native == std::endian::little) {
+    if (!std::is_constant_evaluated()) {
+      T result;
+      std::memcpy(&result, bytes, sizeof(T));
+      return result;
+    }
+  }
   U value = 0;
   for (std::size_t i = 0; i < sizeof(T); ++i) value = static_cast<U>(value | static_cast<U>(static_cast<U>(bytes[i]) << (8 * i)));
   return static_cast<T>(value);
@@ -22,6 +31,12 @@ template <std::integral T>
 
 template <std::integral T>
 constexpr void store_le(std::byte* bytes, T value) noexcept {
+  if constexpr (std::endian::native == std::endian::little) {
+    if (!std::is_constant_evaluated()) {
+      std::memcpy(bytes, &value, sizeof(T));
+      return;
+    }
+  }
   auto bits = static_cast<std::make_unsigned_t<T>>(value);
   for (std::size_t i = 0; i < sizeof(T); ++i) bytes[i] = static_cast<std::byte>(static_cast<std::uint64_t>(bits) >> (8 * i));
 }
