@@ -104,14 +104,16 @@ TEST(GeneratedModels, GiveTheReferencesResultsOnBothProfiles) {
     if (!verdict.ok()) failures.add(generated, verdict);
   }
   const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  testing::record_measured(fmt::format("seed {:x}: {} models, {} of them with state, {} operators; over both profiles {} on the NPU, {} on the host; {} mismatches; {:.1f} s", seed, models,
-                                       judge.models_with_state, operators, judge.on_npu, judge.on_host, failures.count(), seconds));
+  testing::record_measured(fmt::format("seed {:x}: {} models, {} of them with state, {} operators; over both profiles {} on the NPU, {} on the host; {} sessions keep weights, {} can, {} inferences "
+                                       "did; {} mismatches; {:.1f} s", seed, models, judge.models_with_state, operators, judge.on_npu, judge.on_host,
+                                       judge.asked_to_keep, judge.can_keep, judge.kept, failures.count(), seconds));
   std::printf("   ");
   for (const auto& [name, times] : appearances) std::printf(" %s %zu", name.c_str(), times);
   std::printf("\n");
   EXPECT_EQ(failures.count(), 0U) << "of " << models << " models, seed " << std::hex << seed;
   EXPECT_GT(judge.on_npu, 0U);
   EXPECT_GT(judge.on_host, 0U);
+  EXPECT_GT(judge.kept, 0U);
 }
 
 TEST(GeneratedModels, AreTheSameForTheSameSeed) {

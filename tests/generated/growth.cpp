@@ -228,12 +228,23 @@ void Growth::finish() {
   while (last.size() > 4) last.erase(last.begin() + static_cast<std::ptrdiff_t>(random.below(last.size())));
   if (last.empty() || (!others.empty() && chance(3))) last.push_back(others[random.below(others.size())]);
   graph.outputs = last;
-  if (chance(12)) graph.outputs.push_back(last[random.below(last.size())]);  // wanted twice
   std::vector<int> inputs;
   for (int id : graph.inputs)
     if (read.contains(id) || chance(8)) inputs.push_back(id);
   if (!inputs.empty()) graph.inputs = inputs;
-  if (!graph.inputs.empty() && chance(20)) graph.outputs.push_back(graph.inputs[random.below(graph.inputs.size())]);  // handed through
+  // Handed through: now and then each of them, or so that nothing is left to compute.
+  if (!graph.inputs.empty() && chance(8)) {
+    const bool each = chance(4);
+    if (chance(6)) graph.outputs.clear();
+    for (int id : graph.inputs)
+      if (each || chance(graph.inputs.size())) graph.outputs.push_back(id);
+    if (graph.outputs.empty()) graph.outputs.push_back(graph.inputs[0]);
+  }
+  // Wanted twice, whatever it is.
+  if (chance(8)) {
+    const int again = graph.outputs[random.below(graph.outputs.size())];
+    graph.outputs.insert(graph.outputs.begin() + static_cast<std::ptrdiff_t>(random.below(graph.outputs.size() + 1)), again);
+  }
 }
 
 }  // namespace naru::generated

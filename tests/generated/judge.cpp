@@ -110,46 +110,95 @@ void Judge::plant_kernel_error(bool planted) {
   for (const auto& bench : benches_) bench->mock->plant(faults);
 }
 
+/// A model, what it is given in each run, and what it should say.
+struct Judge::Trial {
+  const naru::Model& model;
+  const Graph& graph;
+  bool keeps_weights;
+  std::vector<std::vector<Bytes>> inputs, expected;
+};
+
+namespace {
+
+struct Ran {
+  Verdict verdict;
+  std::uint64_t cycles = 0;
+};
+
+Ran run_once(Session& session, const Graph& graph, std::size_t run, const std::vector<Bytes>& inputs, const std::vector<Bytes>& expected,
+             const std::string& where) {
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (auto filled = session.input(i).fill_from(std::span<const std::byte>(inputs[i])); !filled) return {rejected("input on " + where, filled.error())};
+  const Result<Outputs> outputs = session.run();
+  if (!outputs) return {rejected("run on " + where, outputs.error())};
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const sdk::graph::Tensor& tensor = graph.tensor(graph.outputs[i]);
+    if (const std::string text = difference(outputs->at(i).bytes(), expected[i], tensor.type); !text.empty())
+      return {{Outcome::kDiffers, where, {}, fmt::format("run {}, output {} {}: {}", run, i, sdk::graph::to_string(tensor.shape), text)}};
+  }
+  return {{}, outputs->timing().device_cycles};
+}
+
+constexpr std::size_t kRunsWithKeptWeights = 4;
+
+}  // namespace
+
+Verdict Judge::judge_on(Bench& bench, const Trial& trial) {
+  Result<Session> plain = Session::create(bench.device, trial.model, {.keep_tensors = {}, .depth = 1});
+  if (!plain) return rejected("session on " + bench.profile, plain.error());
+  const Result<ModelSummary> summary = summarize(plain->package(), bench.profile);
+  if (!summary) return rejected("summary for " + bench.profile, summary.error());
+  for (const OperatorSummary& op : summary->operators) ++(op.placement == "host" ? on_host : on_npu);
+  const auto run = [&](Session& session, std::size_t number, const std::string& where) {
+    return run_once(session, trial.graph, number, trial.inputs[number], trial.expected[number], where);
+  };
+  const std::size_t last = trial.inputs.size() - 1;
+  const std::size_t runs_first = trial.keeps_weights ? last : last + 1;
+  for (std::size_t i = 0; i < runs_first; ++i)
+    if (Ran ran = run(*plain, i, bench.profile); !ran.verdict.ok()) return ran.verdict;
+  if (!trial.keeps_weights) return {};
+
+  const std::string where = bench.profile + " with weights that stay";
+  Result<Session> keeping = Session::create(bench.device, trial.model, {.keep_tensors = {}, .depth = 1, .resident_weights = true});
+  if (!keeping) return rejected("session on " + where, keeping.error());
+  const Result<ModelSummary> kept_summary = summarize(keeping->package(), bench.profile);
+  if (!kept_summary) return rejected("summary for " + where, kept_summary.error());
+  ++asked_to_keep;
+  can_keep += kept_summary->resident_cycles ? 1 : 0;
+  std::uint64_t cold = 0;
+  for (std::size_t i = 0; i < last; ++i) {
+    Ran ran = run(*keeping, i, where);
+    if (!ran.verdict.ok()) return ran.verdict;
+    if (i == 0) cold = ran.cycles;
+    kept += ran.cycles < cold ? 1 : 0;
+  }
+  // The other session takes the SRAM; then the weights have to be loaded again.
+  if (Ran ran = run(*plain, last, bench.profile); !ran.verdict.ok()) return ran.verdict;
+  return run(*keeping, last, where).verdict;
+}
+
 Verdict Judge::judge(const testing_models::SharedBytes& bytes, std::uint64_t seed, std::size_t runs_wanted) {
   const Result<naru::Model> model = naru::Model::from_bytes(*bytes, "generated");
   if (!model) return rejected("importer", model.error());
   const Graph& graph = *model->handle()->graph;
-  const std::size_t runs = std::max<std::size_t>(runs_wanted, graph.states.empty() ? 1 : 3);
+  const bool keeps_weights = Random(seed ^ 0x4B454550).chance(8);
+  const std::size_t runs = std::max({runs_wanted, std::size_t{graph.states.empty() ? 1U : 3U}, keeps_weights ? kRunsWithKeptWeights : 1});
   models_with_state += graph.states.empty() ? 0 : 1;
 
-  std::vector<std::vector<Bytes>> inputs(runs), expected(runs);
+  Trial trial{*model, graph, keeps_weights, std::vector<std::vector<Bytes>>(runs), std::vector<std::vector<Bytes>>(runs)};
   std::vector<Bytes> states(graph.states.size());
   for (std::size_t run = 0; run < runs; ++run) {
     for (const auto id : graph.inputs) {
       Random random(seed_of(graph.tensor(id).name, seed + run));
-      inputs[run].push_back(input_of(graph.tensor(id), random));
+      trial.inputs[run].push_back(input_of(graph.tensor(id), random));
     }
-    const std::vector<std::span<const std::byte>> views(inputs[run].begin(), inputs[run].end());
+    const std::vector<std::span<const std::byte>> views(trial.inputs[run].begin(), trial.inputs[run].end());
     auto result = sdk::reference::run(graph, views, {.states = &states});
     if (!result) return rejected("reference", result.error());
-    expected[run] = std::move(result->outputs);
+    trial.expected[run] = std::move(result->outputs);
   }
-
-  for (const auto& bench : benches_) {
-    Result<Session> session = Session::create(bench->device, *model, {.keep_tensors = {}, .depth = 1});
-    if (!session) return rejected("session on " + bench->profile, session.error());
-    const Result<ModelSummary> summary = summarize(session->package(), bench->profile);
-    if (!summary) return rejected("summary for " + bench->profile, summary.error());
-    for (const OperatorSummary& op : summary->operators) ++(op.placement == "host" ? on_host : on_npu);
-    for (std::size_t run = 0; run < runs; ++run) {
-      for (std::size_t i = 0; i < inputs[run].size(); ++i)
-        if (auto filled = session->input(i).fill_from(std::span<const std::byte>(inputs[run][i])); !filled)
-          return rejected("input on " + bench->profile, filled.error());
-      const Result<Outputs> outputs = session->run();
-      if (!outputs) return rejected("run on " + bench->profile, outputs.error());
-      for (std::size_t i = 0; i < expected[run].size(); ++i)
-        if (const std::string text = difference(outputs->at(i).bytes(), expected[run][i], graph.tensor(graph.outputs[i]).type); !text.empty())
-          return {Outcome::kDiffers,
-                  bench->profile,
-                  {},
-                  fmt::format("run {}, output {} {}: {}", run, i, sdk::graph::to_string(graph.tensor(graph.outputs[i]).shape), text)};
-    }
-  }
+  for (const auto& bench : benches_)
+    if (Verdict verdict = judge_on(*bench, trial); !verdict.ok()) return verdict;
   return {};
 }
 

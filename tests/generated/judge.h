@@ -31,7 +31,8 @@ class Judge {
   Judge(const Judge&) = delete;
   Judge& operator=(const Judge&) = delete;
 
-  /// Runs the model once, or three times when it has a state, and at least `runs` times; `seed` and an input's name make its elements.
+  /// Runs the model once, or three times when it has a state, and at least `runs` times; `seed` and an input's name make its elements. One seed
+  /// in eight also runs it four times in a session whose weights stay in the SRAM, the last time after another session had the SRAM.
   [[nodiscard]] Verdict judge(const testing_models::SharedBytes& model, std::uint64_t seed, std::size_t runs = 1);
 
   /// Every MAC result of both devices is off by one, or is right again.
@@ -39,9 +40,13 @@ class Judge {
 
   /// Operators by the place that the compiler gave them to, over all models and profiles.
   std::uint64_t on_npu = 0, on_host = 0, models_with_state = 0;
+  /// Sessions that were asked to keep weights, packages among them with a stream for that, and inferences that took fewer cycles for it.
+  std::uint64_t asked_to_keep = 0, can_keep = 0, kept = 0;
 
  private:
   struct Bench;
+  struct Trial;
+  [[nodiscard]] Verdict judge_on(Bench& bench, const Trial& trial);
   std::vector<std::unique_ptr<Bench>> benches_;
 };
 
