@@ -35,7 +35,7 @@ std::size_t any_kind(Growth& growth, const Value& value) {
 std::span<const Kind> kinds() {
   static const std::vector<Kind> all = [] {
     std::vector<Kind> joined;
-    for (const auto& part : {product_kinds(), element_kinds(), row_kinds(), movement_kinds(), image_kinds()})
+    for (const auto& part : {product_kinds(), element_kinds(), row_kinds(), movement_kinds(), repeat_kinds(), image_kinds(), compound_kinds(), pattern_kinds()})
       joined.insert(joined.end(), part.begin(), part.end());
     return joined;
   }();

@@ -1,4 +1,4 @@
-// Random valid models from a seed: graphs of up to a dozen operators of every kind, or one operator of a given kind.
+// Random valid models from a seed: graphs of up to a dozen operators of every kind, or one of a given kind.
 #pragma once
 
 #include <span>
@@ -7,7 +7,7 @@
 
 namespace naru::generated {
 
-/// A way to go on from a tensor. `append` says false, and has added no operator, when it cannot.
+/// A way to go on from a tensor, by one operator or several. `append` says false, and has added no operator, when it cannot.
 struct Kind {
   const char* name;
   unsigned weight;
@@ -28,13 +28,17 @@ struct Generated {
 };
 
 [[nodiscard]] Generated generate(std::uint64_t seed, const Limits& limits = {});
-/// One operator (and what it cannot be without).
+/// One of a kind (and what it cannot be without).
 [[nodiscard]] Generated generate_one(std::size_t kind, std::uint64_t seed, const Limits& limits = {});
 
 [[nodiscard]] std::vector<Kind> product_kinds();
 [[nodiscard]] std::vector<Kind> element_kinds();
 [[nodiscard]] std::vector<Kind> row_kinds();
 [[nodiscard]] std::vector<Kind> movement_kinds();
+[[nodiscard]] std::vector<Kind> repeat_kinds();
 [[nodiscard]] std::vector<Kind> image_kinds();
+/// Of several operators each; the last ones of kinds().
+[[nodiscard]] std::vector<Kind> compound_kinds();
+[[nodiscard]] std::vector<Kind> pattern_kinds();
 
 }  // namespace naru::generated

@@ -61,6 +61,7 @@ Shape Growth::any_shape(std::int32_t rank) {
 float Growth::any_scale(TensorType type) {
   constexpr float kScales[] = {0.0005F, 0.003F, 0.0117F, 0.02F, 0.05F, 0.1F, 0.23F, 0.9F};
   // 16-bit codes times the ratio of both would not fit 32 bits.
+  if (type == TensorType_INT16 && chance(4)) return std::ldexp(1.0F, between(-12, 2));
   if (chance(16)) return type == TensorType_INT16 ? 4.0F : chance(2) ? 1.0e-5F : 20.0F;
   return any_of(kScales) * (1.0F + static_cast<float>(random.below(1000)) / 1000.0F);
 }
@@ -212,9 +213,19 @@ int Growth::bias(std::int32_t channels, const Value& operand, const Value& filte
   const bool is_wide = operand.type == TensorType_INT16 && !chance(4);
   const int id = builder.add_tensor("b" + std::to_string(builder.graph().tensors.size()), {channels}, is_wide ? TensorType_INT64 : TensorType_INT32, scales);
   std::vector<std::int64_t> values(static_cast<std::size_t>(channels));
-  for (std::int64_t& value : values) value = random.between(-20000, 20000);
+  // Results stay within 32 bits, as TFLite assumes: product() has seen to a factor of at most a tenth.
+  const std::int64_t most = is_wide && chance(3) ? std::int64_t{1} << 33 : 20000;
+  for (std::int64_t& value : values) value = random.between(-most, most);
   if (is_wide) return builder.constant(id, values);
   return builder.constant(id, std::vector<std::int32_t>(values.begin(), values.end()));
+}
+
+bool Growth::would_lose_its_clamp(const Value& operand, const Value& result) const {
+  if ((set_of(operand.type) & kCodes) == 0 || !same_quantization(operand, result)) return false;
+  return std::ranges::any_of(builder.model.subgraphs[0]->operators, [&](const auto& op) {
+    const BuiltinOperator code = builder.model.operator_codes[op->opcode_index]->builtin_code;
+    return (code == BuiltinOperator_REDUCE_MAX || code == BuiltinOperator_REDUCE_MIN) && op->outputs[0] == operand.tensor;
+  });
 }
 
 void Growth::finish() {

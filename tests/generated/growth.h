@@ -116,6 +116,10 @@ class Growth {
   }
   void forget_last() { pool.pop_back(); }
 
+  /// Missing in the graphs: RELU and its kin that keep the quantisation of what REDUCE_MAX or REDUCE_MIN gives. The compiler folds them into the
+  /// reduction (sdk/src/compiler/fuse), which does not clamp (sdk/src/compiler/lower). Where this says no, they are made.
+  [[nodiscard]] bool would_lose_its_clamp(const Value& operand, const Value& result) const;
+
   /// Inputs that are read, results that are not.
   void finish();
 

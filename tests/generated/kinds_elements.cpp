@@ -150,7 +150,9 @@ Kind curve(const char* name, BuiltinOperator code, unsigned types, Curve curve, 
             if (curve == Curve::kJump && !is_sharp(value)) return false;
             if (curve == Curve::kPositiveOnly && is_codes(value) && g.zero_point(value) != (value.type == TensorType_INT8 ? -128 : 0)) return false;
             if (curve == Curve::kSquare && value.type == TensorType_INT32 && std::max(-value.low, value.high) > 30000) return false;
-            Value result = g.tensor(value.shape, value.type);
+            // A clamp alone, without another scale, is folded into what comes before it.
+            Value result = curve == Curve::kClamp && is_codes(value) && g.chance(2) ? g.like(value, value.shape) : g.tensor(value.shape, value.type);
+            if (curve == Curve::kClamp && g.would_lose_its_clamp(value, result)) return false;
             if (value.type == TensorType_INT32 && !value.is_bounded()) return false;
             curve_range(result, value, curve);
             return g.add(code, {value.tensor}, {result}, options...);
@@ -238,7 +240,7 @@ std::vector<Kind> element_kinds() {
           division("DIV", BuiltinOperator_DIV, kF32, false, DivOptionsT()),
           division("FLOOR_DIV", BuiltinOperator_FLOOR_DIV, kF32 | kI32, true, FloorDivOptionsT()),
           division("FLOOR_MOD", BuiltinOperator_FLOOR_MOD, kF32 | kI32, true, FloorModOptionsT()),
-          {"POW", 1, kF32, 0, 4, append_pow},
+          {"POW", 4, kF32, 0, 4, append_pow},
           comparison("EQUAL", BuiltinOperator_EQUAL, kAny, EqualOptionsT()),
           comparison("NOT_EQUAL", BuiltinOperator_NOT_EQUAL, kAny, NotEqualOptionsT()),
           comparison("LESS", BuiltinOperator_LESS, kNumber, LessOptionsT()),

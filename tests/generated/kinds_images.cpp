@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "generator.h"
+#include "windows.h"
 
 namespace naru::generated {
 namespace {
@@ -10,22 +11,11 @@ using namespace naru::sdk::tflite;  // NOLINT: the file is about these tables
 
 Kind pool(const char* name, BuiltinOperator code) {
   return {name, 6, kReal, 4, 4, [=](Growth& g, const Value& value) {
-            Pool2DOptionsT options;
-            options.padding = g.chance(2) ? Padding_SAME : Padding_VALID;
-            options.filter_height = g.between(1, 4);
-            options.filter_width = g.between(1, 4);
-            if (g.chance(6)) options.filter_height = value.shape[1], options.filter_width = value.shape[2];
-            options.stride_h = g.between(1, 3);
-            options.stride_w = g.between(1, 3);
-            options.fused_activation_function = g.any_activation(value.type);
-            const auto extent = [&](std::int32_t in, std::int32_t window, std::int32_t stride) {
-              return options.padding == Padding_SAME ? (in + stride - 1) / stride : (in - window) / stride + 1;
-            };
-            if (options.padding == Padding_VALID && (options.filter_height > value.shape[1] || options.filter_width > value.shape[2])) return false;
-            Value result = g.like(value, {value.shape[0], extent(value.shape[1], options.filter_height, options.stride_h),
-                                          extent(value.shape[2], options.filter_width, options.stride_w), value.shape[3]});
-            result.is_exact = value.is_exact && (code == BuiltinOperator_MAX_POOL_2D || value.type != TensorType_FLOAT32);
-            return g.add(code, {value.tensor}, {result}, options);
+            Window w{g.chance(2) ? Padding_SAME : Padding_VALID, g.between(1, 4), g.between(1, 4)};
+            if (g.chance(6)) w.kernel_h = value.shape[1], w.kernel_w = value.shape[2];
+            w.stride_h = g.between(1, 3);
+            w.stride_w = g.between(1, 3);
+            return w.fits(value.shape) && add_pool(g, code, value, w);
           }};
 }
 

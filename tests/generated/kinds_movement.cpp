@@ -1,4 +1,4 @@
-// What only moves elements: other shapes, parts, joins, chosen indices, repeats; and a tensor's shape as numbers.
+// What only moves elements: other shapes, parts, joins, chosen indices.
 #include <algorithm>
 #include <numeric>
 
@@ -34,6 +34,8 @@ Shape any_factors(Growth& g, std::int64_t elements) {
 }
 
 bool append_reshape(Growth& g, const Value& value) {
+  // A scalar's shape can only be left out.
+  if (count(value.shape) == 1 && g.chance(3)) return g.add(BuiltinOperator_RESHAPE, {value.tensor}, {g.like(value, {})}, ReshapeOptionsT());
   const Shape shape = any_factors(g, count(value.shape));
   if (!g.fits(shape)) return false;
   ReshapeOptionsT options;
@@ -263,44 +265,10 @@ bool append_gather_nd(Growth& g, const Value& value) {
   return g.fits(shape) && g.add(BuiltinOperator_GATHER_ND, {value.tensor, g.indices({rows, depth}, at).tensor}, {g.like(value, shape)}, GatherNdOptionsT());
 }
 
-bool append_tile(Growth& g, const Value& value) {
-  Shape repeats, shape = value.shape;
-  for (std::int32_t& extent : shape) {
-    repeats.push_back(g.chance(2) ? 1 : g.between(1, 3));
-    extent *= repeats.back();
-  }
-  return g.fits(shape) && g.add(BuiltinOperator_TILE, {value.tensor, g.indices({value.rank()}, repeats).tensor}, {g.like(value, shape)}, TileOptionsT());
-}
-
-bool append_broadcast_to(Growth& g, const Value& value) {
-  Shape shape = value.shape;
-  for (std::int32_t& extent : shape)
-    if (extent == 1 && g.chance(2)) extent = g.between(1, 5);
-  if (shape.size() < 4 && g.chance(2)) shape.insert(shape.begin(), g.between(1, 4));
-  const auto rank = static_cast<std::int32_t>(shape.size());
-  return g.fits(shape) && g.add(BuiltinOperator_BROADCAST_TO, {value.tensor, g.indices({rank}, shape).tensor}, {g.like(value, shape)}, BroadcastToOptionsT());
-}
-
-bool append_shape(Growth& g, const Value& value) {
-  ShapeOptionsT options;
-  options.out_type = TensorType_INT32;
-  Value result = g.tensor({value.rank()}, TensorType_INT32);
-  result.low = 1;
-  result.high = *std::ranges::max_element(value.shape);
-  return g.add(BuiltinOperator_SHAPE, {value.tensor}, {result}, options);
-}
-
-bool append_fill(Growth& g, const Value& value) {
-  const Value filler = g.partner(value, {}, true);
-  const Shape shape = g.any_shape(g.between(1, 4));
-  return g.add(BuiltinOperator_FILL, {g.indices({static_cast<std::int32_t>(shape.size())}, shape).tensor, filler.tensor}, {g.like(filler, shape)},
-               FillOptionsT());
-}
-
 }  // namespace
 
 std::vector<Kind> movement_kinds() {
-  return {{"RESHAPE", 6, kAny, 1, 6, append_reshape},
+  return {{"RESHAPE", 6, kAny, 0, 6, append_reshape},
           {"EXPAND_DIMS", 3, kAny, 0, 4, append_expand_dims},
           {"SQUEEZE", 3, kAny, 1, 6, append_squeeze},
           {"TRANSPOSE", 6, kAny, 1, 5, append_transpose},
@@ -312,11 +280,7 @@ std::vector<Kind> movement_kinds() {
           {"PACK", 4, kAny, 1, 4, append_pack},
           {"UNPACK", 4, kAny, 1, 5, append_unpack},
           {"GATHER", 4, kAny, 1, 4, append_gather},
-          {"GATHER_ND", 3, kAny, 1, 5, append_gather_nd},
-          {"TILE", 3, kAny, 1, 5, append_tile},
-          {"BROADCAST_TO", 3, kAny, 1, 5, append_broadcast_to},
-          {"SHAPE", 1, kAny, 1, 5, append_shape},
-          {"FILL", 1, kAny, 1, 5, append_fill}};
+          {"GATHER_ND", 3, kAny, 1, 5, append_gather_nd}};
 }
 
 }  // namespace naru::generated

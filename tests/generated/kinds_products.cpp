@@ -2,53 +2,12 @@
 #include <algorithm>
 
 #include "generator.h"
+#include "windows.h"
 
 namespace naru::generated {
 namespace {
 
 using namespace naru::sdk::tflite;  // NOLINT: the file is about these tables
-
-struct Window {
-  Padding padding = Padding_SAME;
-  std::int32_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1;
-  std::int32_t rows = 0, columns = 0;
-};
-
-/// The extent of what a window gives, 0 when it does not fit.
-std::int32_t windows(Padding padding, std::int32_t extent, std::int32_t kernel, std::int32_t stride, std::int32_t dilation) {
-  if (padding == Padding_SAME) return (extent + stride - 1) / stride;
-  const std::int32_t reach = (kernel - 1) * dilation + 1;
-  return reach > extent ? 0 : (extent - reach) / stride + 1;
-}
-
-Window any_window(Growth& g, const Shape& image) {
-  while (true) {
-    Window w{g.chance(2) ? Padding_SAME : Padding_VALID, g.between(1, 4), g.between(1, 4), g.between(1, 3), g.between(1, 3)};
-    if (g.chance(4)) {
-      w.dilation_h = g.between(1, 3);
-      w.dilation_w = g.between(1, 3);
-      w.stride_h = w.stride_w = 1;
-    }
-    if (g.chance(4)) w.kernel_h = w.kernel_w = w.stride_h = w.stride_w = 1;
-    if (g.chance(8)) w = {Padding_VALID, image[1], image[2]};
-    w.rows = windows(w.padding, image[1], w.kernel_h, w.stride_h, w.dilation_h);
-    w.columns = windows(w.padding, image[2], w.kernel_w, w.stride_w, w.dilation_w);
-    if (w.rows > 0 && w.columns > 0) return w;
-  }
-}
-
-template <typename Options>
-Options options_of(const Window& w) {
-  Options options;
-  options.padding = w.padding;
-  options.stride_h = w.stride_h;
-  options.stride_w = w.stride_w;
-  if constexpr (requires { options.dilation_h_factor; }) {
-    options.dilation_h_factor = w.dilation_h;
-    options.dilation_w_factor = w.dilation_w;
-  }
-  return options;
-}
 
 bool append_conv(Growth& g, const Value& value) {
   const Window w = any_window(g, value.shape);
@@ -56,28 +15,12 @@ bool append_conv(Growth& g, const Value& value) {
   for (std::int32_t divisor : {2, 3, 5})
     if (value.shape[3] % divisor == 0 && g.chance(5)) groups = divisor;
   if (groups > 1 && g.chance(4)) groups = value.shape[3];
-  const std::int32_t channels = groups * g.between(1, groups > 1 ? 4 : 41);
-  const Shape shape{value.shape[0], w.rows, w.columns, channels};
-  if (!g.fits(shape)) return false;
-  const Value filter = g.weights({channels, w.kernel_h, w.kernel_w, value.shape[3] / groups}, value.type, 0, false);
-  auto options = options_of<Conv2DOptionsT>(w);
-  options.fused_activation_function = g.any_activation(value.type);
-  const int bias = g.bias(channels, value, filter);
-  return g.add(BuiltinOperator_CONV_2D, {value.tensor, filter.tensor, bias}, {g.product(shape, value, filter)}, options);
+  return add_convolution(g, value, w, groups, groups * g.between(1, groups > 1 ? 4 : 41));
 }
 
 bool append_depthwise(Growth& g, const Value& value) {
   const Window w = any_window(g, value.shape);
-  const std::int32_t multiplier = g.chance(3) ? g.between(2, 4) : 1;
-  const std::int32_t channels = value.shape[3] * multiplier;
-  const Shape shape{value.shape[0], w.rows, w.columns, channels};
-  if (!g.fits(shape)) return false;
-  const Value filter = g.weights({1, w.kernel_h, w.kernel_w, channels}, value.type, 3, false);
-  auto options = options_of<DepthwiseConv2DOptionsT>(w);
-  options.depth_multiplier = multiplier;
-  options.fused_activation_function = g.any_activation(value.type);
-  const int bias = g.bias(channels, value, filter);
-  return g.add(BuiltinOperator_DEPTHWISE_CONV_2D, {value.tensor, filter.tensor, bias}, {g.product(shape, value, filter)}, options);
+  return add_depthwise(g, value, w, g.chance(3) ? g.between(2, 4) : 1);
 }
 
 bool append_transpose_conv(Growth& g, const Value& value) {
