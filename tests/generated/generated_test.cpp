@@ -62,6 +62,7 @@ class Failures {
 
   void add(const Generated& generated, const Verdict& verdict) {
     ++count_;
+    refusals_ += verdict.outcome == Outcome::kRejected ? 1 : 0;
     const testing_models::ModelBuilder small = shrunk(judge_, generated, verdict);
     const std::string way = (verdict.outcome == Outcome::kRejected ? "rejected by " : "differs on ") + verdict.where +
                             (verdict.error.empty() ? "" : " with " + verdict.error) + ", " + operator_names(small);
@@ -77,11 +78,12 @@ class Failures {
     for (const auto& [way, times] : ways_) std::printf("    %zu times: %s\n", times, way.c_str());
     return count_;
   }
+  [[nodiscard]] std::size_t refusals() const { return refusals_; }
 
  private:
   static constexpr std::size_t kWaysShown = 40;
   Judge& judge_;
-  std::size_t count_ = 0;
+  std::size_t count_ = 0, refusals_ = 0;
   std::map<std::string, std::size_t> ways_;
 };
 
@@ -104,9 +106,11 @@ TEST(GeneratedModels, GiveTheReferencesResultsOnBothProfiles) {
     if (!verdict.ok()) failures.add(generated, verdict);
   }
   const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  testing::record_measured(fmt::format("seed {:x}: {} models, {} of them with state, {} operators; over both profiles {} on the NPU, {} on the host; {} sessions keep weights, {} can, {} inferences "
-                                       "did; {} mismatches; {:.1f} s", seed, models, judge.models_with_state, operators, judge.on_npu, judge.on_host,
-                                       judge.asked_to_keep, judge.can_keep, judge.kept, failures.count(), seconds));
+  testing::record_measured(
+      fmt::format("seed {:x}: {} models, {} of them with state, {} operators; over both profiles {} on the NPU, {} on the host; {} sessions keep weights, {} "
+                  "can, {} inferences did; {} mismatches, {} refusals; {:.1f} s",
+                  seed, models, judge.models_with_state, operators, judge.on_npu, judge.on_host, judge.asked_to_keep, judge.can_keep, judge.kept,
+                  failures.count() - failures.refusals(), failures.refusals(), seconds));
   std::printf("   ");
   for (const auto& [name, times] : appearances) std::printf(" %s %zu", name.c_str(), times);
   std::printf("\n");

@@ -7,9 +7,9 @@
 namespace naru::generated {
 namespace {
 
-constexpr tflite::TensorType kInputTypes[] = {tflite::TensorType_INT8,    tflite::TensorType_INT8,  tflite::TensorType_INT8,
-                                              tflite::TensorType_INT8,    tflite::TensorType_UINT8, tflite::TensorType_INT16,
-                                              tflite::TensorType_FLOAT32, tflite::TensorType_INT32, tflite::TensorType_BOOL};
+constexpr tflite::TensorType kInputTypes[] = {tflite::TensorType_INT8,  tflite::TensorType_INT8,  tflite::TensorType_INT8,  tflite::TensorType_INT8,
+                                              tflite::TensorType_UINT8, tflite::TensorType_INT16, tflite::TensorType_INT16, tflite::TensorType_FLOAT32,
+                                              tflite::TensorType_INT32, tflite::TensorType_BOOL};
 
 void add_any_input(Growth& growth) {
   constexpr std::int32_t kRanks[] = {4, 4, 4, 4, 3, 3, 2, 2, 1, 5};

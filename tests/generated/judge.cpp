@@ -120,26 +120,24 @@ struct Judge::Trial {
 
 namespace {
 
-struct Ran {
-  Verdict verdict;
-  std::uint64_t cycles = 0;
-};
+constexpr std::size_t kRunsWithKeptWeights = 4;
 
-Ran run_once(Session& session, const Graph& graph, std::size_t run, const std::vector<Bytes>& inputs, const std::vector<Bytes>& expected,
-             const std::string& where) {
+/// One inference. `cycles` is what the compiler said that the device takes.
+Verdict run_once(Session& session, const Graph& graph, std::size_t run, const std::vector<Bytes>& inputs, const std::vector<Bytes>& expected,
+                 std::uint64_t cycles, const std::string& where) {
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    if (auto filled = session.input(i).fill_from(std::span<const std::byte>(inputs[i])); !filled) return {rejected("input on " + where, filled.error())};
+    if (auto filled = session.input(i).fill_from(std::span<const std::byte>(inputs[i])); !filled) return rejected("input on " + where, filled.error());
   const Result<Outputs> outputs = session.run();
-  if (!outputs) return {rejected("run on " + where, outputs.error())};
+  if (!outputs) return rejected("run on " + where, outputs.error());
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const sdk::graph::Tensor& tensor = graph.tensor(graph.outputs[i]);
     if (const std::string text = difference(outputs->at(i).bytes(), expected[i], tensor.type); !text.empty())
-      return {{Outcome::kDiffers, where, {}, fmt::format("run {}, output {} {}: {}", run, i, sdk::graph::to_string(tensor.shape), text)}};
+      return {Outcome::kDiffers, where, {}, fmt::format("run {}, output {} {}: {}", run, i, sdk::graph::to_string(tensor.shape), text)};
   }
-  return {{}, outputs->timing().device_cycles};
+  const std::uint64_t taken = outputs->timing().device_cycles;
+  if (taken != cycles) return {Outcome::kDiffers, where + " in time", {}, fmt::format("run {}: {} cycles in place of {}", run, taken, cycles)};
+  return {};
 }
-
-constexpr std::size_t kRunsWithKeptWeights = 4;
 
 }  // namespace
 
@@ -149,13 +147,13 @@ Verdict Judge::judge_on(Bench& bench, const Trial& trial) {
   const Result<ModelSummary> summary = summarize(plain->package(), bench.profile);
   if (!summary) return rejected("summary for " + bench.profile, summary.error());
   for (const OperatorSummary& op : summary->operators) ++(op.placement == "host" ? on_host : on_npu);
-  const auto run = [&](Session& session, std::size_t number, const std::string& where) {
-    return run_once(session, trial.graph, number, trial.inputs[number], trial.expected[number], where);
+  const auto run = [&](Session& session, std::size_t number, std::uint64_t cycles, const std::string& where) {
+    return run_once(session, trial.graph, number, trial.inputs[number], trial.expected[number], cycles, where);
   };
   const std::size_t last = trial.inputs.size() - 1;
   const std::size_t runs_first = trial.keeps_weights ? last : last + 1;
   for (std::size_t i = 0; i < runs_first; ++i)
-    if (Ran ran = run(*plain, i, bench.profile); !ran.verdict.ok()) return ran.verdict;
+    if (Verdict verdict = run(*plain, i, summary->predicted_cycles, bench.profile); !verdict.ok()) return verdict;
   if (!trial.keeps_weights) return {};
 
   const std::string where = bench.profile + " with weights that stay";
@@ -163,18 +161,16 @@ Verdict Judge::judge_on(Bench& bench, const Trial& trial) {
   if (!keeping) return rejected("session on " + where, keeping.error());
   const Result<ModelSummary> kept_summary = summarize(keeping->package(), bench.profile);
   if (!kept_summary) return rejected("summary for " + where, kept_summary.error());
+  const std::uint64_t cold = kept_summary->predicted_cycles, warm = kept_summary->resident_cycles.value_or(cold);
   ++asked_to_keep;
   can_keep += kept_summary->resident_cycles ? 1 : 0;
-  std::uint64_t cold = 0;
   for (std::size_t i = 0; i < last; ++i) {
-    Ran ran = run(*keeping, i, where);
-    if (!ran.verdict.ok()) return ran.verdict;
-    if (i == 0) cold = ran.cycles;
-    kept += ran.cycles < cold ? 1 : 0;
+    if (Verdict verdict = run(*keeping, i, i == 0 ? cold : warm, where); !verdict.ok()) return verdict;
+    kept += i > 0 && warm < cold ? 1 : 0;
   }
   // The other session takes the SRAM; then the weights have to be loaded again.
-  if (Ran ran = run(*plain, last, bench.profile); !ran.verdict.ok()) return ran.verdict;
-  return run(*keeping, last, where).verdict;
+  if (Verdict verdict = run(*plain, last, summary->predicted_cycles, bench.profile); !verdict.ok()) return verdict;
+  return run(*keeping, last, cold, where);
 }
 
 Verdict Judge::judge(const testing_models::SharedBytes& bytes, std::uint64_t seed, std::size_t runs_wanted) {

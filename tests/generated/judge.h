@@ -1,4 +1,5 @@
-// What a model is judged by: importer, compiler, verifier and device accept it, and the device gives what the reference gives.
+// What a model is judged by: importer, compiler, verifier and device accept it, and the device gives what the reference gives, in the cycles
+// that the compiler predicted.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 // Pairs and chains that meet special code of the compiler: paddings wider than the kernel around thin images, and what 16-bit codes alone have.
 #include <algorithm>
+#include <string_view>
 
 #include "generator.h"
 #include "windows.h"
@@ -9,9 +10,14 @@ namespace {
 
 using namespace naru::sdk::tflite;  // NOLINT: the file is about these tables
 
-/// An image of one row or one column: `value`, its elements, or a new input.
+bool append_named(Growth& g, const Value& value, std::string_view name) {
+  const auto kind = std::ranges::find(kinds(), name, [](const Kind& one) { return std::string_view(one.name); });
+  return kind->applicable(value) && kind->append(g, value);
+}
+
+/// An image, of one row or one column as a rule: `value`, its elements, or a new input.
 Value thin_image(Growth& g, const Value& value) {
-  if (value.rank() == 4 && (value.shape[1] == 1 || value.shape[2] == 1) && !g.chance(3)) return value;
+  if (value.rank() == 4 && (value.shape[1] == 1 || value.shape[2] == 1 || g.chance(3)) && !g.chance(3)) return value;
   const std::int64_t elements = count(value.shape);
   std::int32_t channels = 1;
   for (std::int32_t d = 2; d <= 16; ++d)
@@ -48,6 +54,12 @@ bool add_any_window(Growth& g, const Value& value) {
   }
 }
 
+/// What reads the padded image: a window as a rule, or what may not take a padding into itself.
+bool add_any_reader(Growth& g, const Value& value) {
+  constexpr std::string_view kOthers[] = {"CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL", "MEAN", "RESIZE_BILINEAR", "ADD", "SLICE", "PAD"};
+  return g.chance(5) ? append_named(g, value, g.any_of(kOthers)) : add_any_window(g, value);
+}
+
 bool append_padded_window(Growth& g, const Value& value) {
   Value image = thin_image(g, value);
   // From an operator it may stay in the SRAM, with a border if another window wants one.
@@ -71,8 +83,11 @@ bool append_padded_window(Growth& g, const Value& value) {
   } else {
     g.add(BuiltinOperator_PAD, {image.tensor, list.tensor}, {padded}, PadOptionsT());
   }
-  for (std::int32_t readers = g.chance(3) ? 2 : 1; readers > 0; --readers) add_any_window(g, padded);
-  if (g.chance(2)) add_convolution(g, g.chance(2) ? image : g.pool.back().rank() == 4 ? g.pool.back() : padded, {Padding_SAME, 3, 3}, 1, g.between(1, 8));
+  for (std::int32_t readers = g.chance(3) ? 2 : 1; readers > 0; --readers) add_any_reader(g, padded);
+  if (const Value& last = g.pool.back(); g.chance(2)) {
+    const Value bordered = g.chance(2) ? image : last.rank() == 4 && last.type == image.type ? last : padded;
+    add_convolution(g, bordered, {Padding_SAME, 3, 3}, 1, g.between(1, 8));
+  }
   return true;
 }
 
@@ -115,8 +130,7 @@ bool add_curve(Growth& g, Value value) {
 }
 
 bool add_product(Growth& g, const Value& value) {
-  const char* name = value.rank() != 4 || g.chance(3) ? "FULLY_CONNECTED" : g.chance(2) ? "CONV_2D" : "DEPTHWISE_CONV_2D";
-  return std::ranges::find(kinds(), std::string_view(name), [](const Kind& kind) { return std::string_view(kind.name); })->append(g, value);
+  return append_named(g, value, value.rank() != 4 || g.chance(3) ? "FULLY_CONNECTED" : g.chance(2) ? "CONV_2D" : "DEPTHWISE_CONV_2D");
 }
 
 bool append_sixteen_bits(Growth& g, const Value& value) {
@@ -134,8 +148,6 @@ bool append_sixteen_bits(Growth& g, const Value& value) {
 
 }  // namespace
 
-std::vector<Kind> compound_kinds() {
-  return {{"PADDED_WINDOW", 6, kReal, 1, 4, append_padded_window}, {"SIXTEEN_BITS", 5, kCodes, 1, 4, append_sixteen_bits}};
-}
+std::vector<Kind> compound_kinds() { return {{"PADDED_WINDOW", 6, kReal, 1, 4, append_padded_window}, {"SIXTEEN_BITS", 5, kCodes, 1, 4, append_sixteen_bits}}; }
 
 }  // namespace naru::generated
