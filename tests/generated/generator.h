@@ -16,6 +16,7 @@ struct Kind {
   std::function<bool(Growth&, const Value&)> append;
 
   [[nodiscard]] bool applicable(const Value& value) const { return (set_of(value.type) & types) != 0 && value.rank() >= rank_min && value.rank() <= rank_max; }
+  [[nodiscard]] bool is_of_device() const;
 };
 
 /// All of them, in an order that does not change.

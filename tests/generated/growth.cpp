@@ -153,6 +153,24 @@ Value Growth::indices(const Shape& shape, const std::vector<std::int32_t>& value
   return value;
 }
 
+Value Growth::shape_of(const Value& value) {
+  ShapeOptionsT options;
+  options.out_type = TensorType_INT32;
+  Value result = tensor({value.rank()}, TensorType_INT32);
+  result.low = 1;
+  result.high = *std::ranges::max_element(value.shape);
+  add(BuiltinOperator_SHAPE, {value.tensor}, {result}, options);
+  return result;
+}
+
+int Growth::numbers(const Shape& shape) {
+  const auto rank = static_cast<std::int32_t>(shape.size());
+  if (const auto has_it = std::ranges::find(pool, shape, &Value::shape); has_it != pool.end() && chance(2)) return shape_of(Value(*has_it)).tensor;
+  if (!chance(6)) return indices({rank}, shape).tensor;
+  const int wide = builder.add_tensor("t" + std::to_string(builder.graph().tensors.size()), {rank}, TensorType_INT64);
+  return builder.constant(wide, std::vector<std::int64_t>(shape.begin(), shape.end()));
+}
+
 Value Growth::partner(const Value& value, const Shape& shape, bool same) {
   std::vector<Value> matching;
   for (const Value& other : pool)

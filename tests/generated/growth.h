@@ -62,6 +62,8 @@ class Growth {
   Limits limits;
   testing_models::ModelBuilder builder;
   std::vector<Value> pool;
+  /// Only by kinds that the device has for codes, so that a graph is one job as networks are.
+  bool on_device_only = false;
 
   std::int32_t between(std::int64_t low, std::int64_t high) { return static_cast<std::int32_t>(random.between(low, high)); }
   bool chance(std::uint64_t one_in) { return random.chance(one_in); }
@@ -93,6 +95,11 @@ class Growth {
   Value indices(const Shape& shape, const std::vector<std::int32_t>& values);
   /// One number, as a scalar or as a list of one.
   Value index(std::int32_t value) { return indices(chance(2) ? Shape{1} : Shape{}, {value}); }
+  /// What SHAPE, which is appended, gives.
+  Value shape_of(const Value& value);
+  /// `shape` as an operand: the number of a constant of either width, or of the shape of a tensor that has it. Missing are scalars, whose list has no
+  /// numbers: the importer refuses an operand of dimension 0 (NARU-0205), so no FILL, RESHAPE or BROADCAST_TO with a list gives a scalar.
+  int numbers(const Shape& shape);
   /// A further operand with the type of `value`: from the pool, a constant or a new input.
   Value partner(const Value& value, const Shape& shape, bool same_quantization);
   /// A shape that broadcasts with `shape`; where it is 1, the other may be larger if `grows`.

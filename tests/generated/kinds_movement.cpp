@@ -36,11 +36,15 @@ Shape any_factors(Growth& g, std::int64_t elements) {
 bool append_reshape(Growth& g, const Value& value) {
   // A scalar's shape can only be left out.
   if (count(value.shape) == 1 && g.chance(3)) return g.add(BuiltinOperator_RESHAPE, {value.tensor}, {g.like(value, {})}, ReshapeOptionsT());
-  const Shape shape = any_factors(g, count(value.shape));
+  Shape shape = any_factors(g, count(value.shape));
+  for (const Value& other : g.pool)
+    if (other.rank() > 0 && count(other.shape) == count(value.shape) && g.chance(8)) shape = other.shape;
   if (!g.fits(shape)) return false;
   ReshapeOptionsT options;
   options.new_shape = shape;
   if (g.chance(4)) return g.add(BuiltinOperator_RESHAPE, {value.tensor}, {g.like(value, shape)}, options);
+  if (const int numbers = g.chance(4) ? g.numbers(shape) : -1; numbers >= 0)
+    return g.add(BuiltinOperator_RESHAPE, {value.tensor, numbers}, {g.like(value, shape)}, ReshapeOptionsT());
   Shape written = shape;
   if (g.chance(2)) written[g.random.below(written.size())] = -1;
   return g.add(BuiltinOperator_RESHAPE, {value.tensor, g.indices({static_cast<std::int32_t>(shape.size())}, written).tensor}, {g.like(value, shape)},

@@ -34,6 +34,7 @@ std::optional<Value> dense(Growth& g, const Value& value, std::int32_t channels)
 
 /// A product that keeps rows and columns.
 std::optional<Value> product_along(Growth& g, const Value& value, std::int32_t channels) {
+  if (value.rank() == 0) return std::nullopt;
   if (value.rank() != 4 || g.chance(6)) return dense(g, value, channels);
   const std::int32_t kernel = g.chance(2) ? 1 : 3;
   const Window w{Padding_SAME, kernel, g.chance(4) ? 1 : kernel};
@@ -47,9 +48,10 @@ bool append_fan_out(Growth& g, const Value& value) {
   bool any = source.tensor != value.tensor;
   const std::size_t single = kinds().size() - pattern_kinds().size();
   std::vector<std::size_t> used;
-  for (int attempts = 0; used.size() < 3 && attempts < 40; ++attempts) {
+  for (int attempts = 0; used.size() < 3 && attempts < 60; ++attempts) {
     const std::size_t kind = g.random.below(single);
-    if (std::ranges::count(used, kind) != 0 || !kinds()[kind].applicable(source) || !kinds()[kind].append(g, source)) continue;
+    if (std::ranges::count(used, kind) != 0 || !kinds()[kind].applicable(source) || (g.on_device_only && !kinds()[kind].is_of_device())) continue;
+    if (!kinds()[kind].append(g, source)) continue;
     used.push_back(kind);
     any = true;
   }

@@ -90,12 +90,18 @@ Value variable(Growth& g, Value value) {
   return value;
 }
 
-Value small_weights(Growth& g, const Shape& shape, TensorType type) {
+Value small_weights(Growth& g, const Shape& shape, TensorType type, float scale_max = 100.0F) {
   if (type == TensorType_FLOAT32) return g.constant(g.tensor(shape, type));
-  return g.constant(g.quantized(shape, type, g.any_scale() / 16.0F, 0));
+  return g.constant(g.quantized(shape, type, std::min(g.any_scale() / 16.0F, scale_max), 0));
 }
 
 Value plain_bias(Growth& g, std::int32_t length, bool is_float) { return g.constant(g.tensor({length}, is_float ? TensorType_FLOAT32 : TensorType_INT32)); }
+
+int wide_bias(Growth& g, std::int32_t length) {
+  std::vector<std::int64_t> values(static_cast<std::size_t>(length));
+  for (std::int64_t& value : values) value = g.between(-1000, 1000);
+  return g.builder.constant(g.builder.add_tensor("b" + std::to_string(g.builder.graph().tensors.size()), {length}, TensorType_INT64), values);
+}
 
 bool append_svdf(Growth& g, const Value& value) {
   SVDFOptionsT options;
@@ -124,9 +130,16 @@ bool append_lstm(Growth& g, const Value& value) {
   const Shape shape{value.shape[0], value.shape[1], cells};
   if (!g.fits(shape) || value.shape[0] * value.shape[1] > 32) return false;
   std::vector<int> operands{value.tensor};
-  for (int i = 0; i < 8; ++i) operands.push_back(small_weights(g, {cells, i < 4 ? features : cells}, value.type).tensor);
+  // 16-bit activations have weights of 8 bits and, as a rule, biases of 64.
+  const TensorType weight_type = is_float ? value.type : TensorType_INT8;
+  for (int i = 0; i < 8; ++i) {
+    // Rescaled to the gates' 1/4096, sums of 16-bit products fit 32 bits, as TFLite assumes. The hidden state's scale is below 1/100.
+    const float most = value.type == TensorType_INT16 ? 0.0018F / (i < 4 ? g.scale(value) : 0.01F) : 100.0F;
+    operands.push_back(small_weights(g, {cells, i < 4 ? features : cells}, weight_type, most).tensor);
+  }
   operands.insert(operands.end(), 3, -1);
-  for (int i = 0; i < 4; ++i) operands.push_back(plain_bias(g, cells, is_float).tensor);
+  const bool is_wide = value.type == TensorType_INT16 && !g.chance(4);
+  for (int i = 0; i < 4; ++i) operands.push_back(is_wide ? wide_bias(g, cells) : plain_bias(g, cells, is_float).tensor);
   operands.insert(operands.end(), 2, -1);
   Value result = g.tensor(shape, value.type);
   if (!is_float) {
@@ -189,7 +202,7 @@ std::vector<Kind> product_kinds() {
           {"TRANSPOSE_CONV", 6, kReal, 4, 4, append_transpose_conv},
           {"BATCH_MATMUL", 8, kBytes | kF32, 2, 5, append_batch_matmul},
           {"SVDF", 6, kI8 | kF32, 2, 2, append_svdf},
-          {"UNIDIRECTIONAL_SEQUENCE_LSTM", 6, kI8 | kF32, 3, 3, append_lstm},
+          {"UNIDIRECTIONAL_SEQUENCE_LSTM", 6, kI8 | kI16 | kF32, 3, 3, append_lstm},
           {"VARIABLE", 3, kAny, 1, 4, append_variable}};
 }
 

@@ -9,27 +9,8 @@ namespace {
 using namespace naru::sdk::tflite;  // NOLINT: the file is about these tables
 
 bool append_shape(Growth& g, const Value& value) {
-  ShapeOptionsT options;
-  options.out_type = TensorType_INT32;
-  Value result = g.tensor({value.rank()}, TensorType_INT32);
-  result.low = 1;
-  result.high = *std::ranges::max_element(value.shape);
-  return g.add(BuiltinOperator_SHAPE, {value.tensor}, {result}, options);
-}
-
-/// `shape` as an operand: numbers of either width, or the shape of a tensor that has it. Missing are scalars, whose list has no numbers: the importer
-/// refuses an operand of dimension 0 (NARU-0205), so no FILL and no BROADCAST_TO gives a scalar here.
-int numbers_of(Growth& g, const Shape& shape) {
-  const auto rank = static_cast<std::int32_t>(shape.size());
-  const auto has_it = std::ranges::find(g.pool, shape, &Value::shape);
-  if (has_it != g.pool.end() && g.chance(2)) {
-    const Value source = *has_it;
-    append_shape(g, source);
-    return g.pool.back().tensor;
-  }
-  if (!g.chance(6)) return g.indices({rank}, shape).tensor;
-  const int wide = g.builder.add_tensor("t" + std::to_string(g.builder.graph().tensors.size()), {rank}, TensorType_INT64);
-  return g.builder.constant(wide, std::vector<std::int64_t>(shape.begin(), shape.end()));
+  g.shape_of(value);
+  return true;
 }
 
 bool append_tile(Growth& g, const Value& value) {
@@ -58,7 +39,7 @@ bool append_broadcast_to(Growth& g, const Value& value) {
     while (shape.empty() || (shape.size() < 5 && g.chance(2))) shape.insert(shape.begin(), g.between(1, 4));
   }
   if (!g.fits(shape)) return false;
-  const int numbers = numbers_of(g, shape);
+  const int numbers = g.numbers(shape);
   return g.add(BuiltinOperator_BROADCAST_TO, {value.tensor, numbers}, {g.like(value, shape)}, BroadcastToOptionsT());
 }
 
@@ -67,7 +48,7 @@ bool append_fill(Growth& g, const Value& value) {
   const Value filler = is_one ? value : g.partner(value, g.chance(3) ? Shape{1} : Shape{}, true);
   Shape shape = g.any_shape(g.between(1, 4));
   if (const Value& other = g.pool[g.random.below(g.pool.size())]; other.rank() > 0 && g.chance(3)) shape = other.shape;
-  const int numbers = numbers_of(g, shape);
+  const int numbers = g.numbers(shape);
   return g.add(BuiltinOperator_FILL, {numbers, filler.tensor}, {g.like(filler, shape)}, FillOptionsT());
 }
 
