@@ -5,6 +5,8 @@
 #include <cmath>
 #include <set>
 
+#include "open_findings.h"
+
 namespace naru::generated {
 
 using namespace naru::sdk::tflite;  // NOLINT: the file is about these tables
@@ -165,7 +167,7 @@ Value Growth::shape_of(const Value& value) {
 
 int Growth::numbers(const Shape& shape) {
   const auto rank = static_cast<std::int32_t>(shape.size());
-  if (const auto has_it = std::ranges::find(pool, shape, &Value::shape); has_it != pool.end() && chance(2)) return shape_of(Value(*has_it)).tensor;
+  if (const auto has_it = std::ranges::find(pool, shape, &Value::shape); rank > 0 && has_it != pool.end() && chance(2)) return shape_of(Value(*has_it)).tensor;
   if (!chance(6)) return indices({rank}, shape).tensor;
   const int wide = builder.add_tensor("t" + std::to_string(builder.graph().tensors.size()), {rank}, TensorType_INT64);
   return builder.constant(wide, std::vector<std::int64_t>(shape.begin(), shape.end()));
@@ -216,11 +218,13 @@ Value Growth::weights(const Shape& shape, TensorType type, std::int32_t axis, bo
 }
 
 Value Growth::product(const Shape& shape, const Value& operand, const Value& factor) {
-  if (operand.type != TensorType_INT16) return tensor(shape, operand.type);
+  if ((set_of(operand.type) & kCodes) == 0) return tensor(shape, operand.type);
   float largest = 0;
   for (float scale : builder.tensor(factor.tensor).quantization->scale) largest = std::max(largest, scale);
-  const float least = largest * scale(operand) * 10.0F;
-  return quantized(shape, operand.type, std::max(any_scale(operand.type), least), 0);
+  // TFLite compares the bias's scale, a rounded product, with the exact one, in units of the result's.
+  const float least = largest * scale(operand) * (operand.type == TensorType_INT16 ? 10.0F : 1.0e-5F);
+  const float scale = std::max(any_scale(operand.type), least);
+  return quantized(shape, operand.type, scale, any_zero(operand.type));
 }
 
 int Growth::bias(std::int32_t channels, const Value& operand, const Value& filter) {
@@ -239,7 +243,7 @@ int Growth::bias(std::int32_t channels, const Value& operand, const Value& filte
 }
 
 bool Growth::would_lose_its_clamp(const Value& operand, const Value& result) const {
-  if ((set_of(operand.type) & kCodes) == 0 || !same_quantization(operand, result)) return false;
+  if (kMakesClampsOfExtremes || (set_of(operand.type) & kCodes) == 0 || !same_quantization(operand, result)) return false;
   return std::ranges::any_of(builder.model.subgraphs[0]->operators, [&](const auto& op) {
     const BuiltinOperator code = builder.model.operator_codes[op->opcode_index]->builtin_code;
     return (code == BuiltinOperator_REDUCE_MAX || code == BuiltinOperator_REDUCE_MIN) && op->outputs[0] == operand.tensor;

@@ -97,8 +97,7 @@ class Growth {
   Value index(std::int32_t value) { return indices(chance(2) ? Shape{1} : Shape{}, {value}); }
   /// What SHAPE, which is appended, gives.
   Value shape_of(const Value& value);
-  /// `shape` as an operand: the number of a constant of either width, or of the shape of a tensor that has it. Missing are scalars, whose list has no
-  /// numbers: the importer refuses an operand of dimension 0 (NARU-0205), so no FILL, RESHAPE or BROADCAST_TO with a list gives a scalar.
+  /// `shape` as an operand: the number of a constant of either width, or of the shape of a tensor that has it.
   int numbers(const Shape& shape);
   /// A further operand with the type of `value`: from the pool, a constant or a new input.
   Value partner(const Value& value, const Shape& shape, bool same_quantization);
@@ -123,8 +122,7 @@ class Growth {
   }
   void forget_last() { pool.pop_back(); }
 
-  /// Missing in the graphs: RELU and its kin that keep the quantisation of what REDUCE_MAX or REDUCE_MIN gives. The compiler folds them into the
-  /// reduction (sdk/src/compiler/fuse), which does not clamp (sdk/src/compiler/lower). Where this says no, they are made.
+  /// A clamp that is left out: see open_findings.h.
   [[nodiscard]] bool would_lose_its_clamp(const Value& operand, const Value& result) const;
 
   /// Inputs that are read, results that are not.

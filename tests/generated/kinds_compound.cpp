@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "generator.h"
+#include "open_findings.h"
 #include "windows.h"
 
 namespace naru::generated {
@@ -91,6 +92,32 @@ bool append_padded_window(Growth& g, const Value& value) {
   return true;
 }
 
+/// A matrix that a product takes as its right side, and that is an image for padded windows.
+bool append_matrix_and_image(Growth& g, const Value& value) {
+  Value matrix = value;
+  if (g.chance(2) && append_named(g, value, "RELU")) matrix = g.pool.back();
+  const std::int32_t depth = matrix.shape[matrix.shape.size() - 2], channels = matrix.shape.back();
+  const Value left = g.partner(matrix, {g.between(1, 8), depth}, false);
+  Shape product = matrix.shape;
+  product[product.size() - 2] = left.shape[0];
+  if (!g.fits(product)) return matrix.tensor != value.tensor;
+  const Value result = g.tensor(product, matrix.type);
+  const bool multiplies_first = g.chance(2);
+  if (multiplies_first) g.add(BuiltinOperator_BATCH_MATMUL, {left.tensor, matrix.tensor}, {result}, BatchMatMulOptionsT());
+  const std::int64_t elements = count(matrix.shape);
+  std::int32_t columns = 1;
+  for (std::int32_t d = 2; d <= 16; ++d)
+    if (elements / channels % d == 0 && g.chance(2)) columns = d;
+  const Shape image_shape{1, static_cast<std::int32_t>(elements / channels / columns), columns, channels};
+  if (g.fits(image_shape)) {
+    const Value image = g.like(matrix, image_shape);
+    g.add(BuiltinOperator_RESHAPE, {matrix.tensor, g.indices({4}, image_shape).tensor}, {image}, ReshapeOptionsT());
+    add_convolution(g, image, {Padding_SAME, 3, 3}, 1, g.between(1, 8));
+  }
+  if (!multiplies_first) g.add(BuiltinOperator_BATCH_MATMUL, {left.tensor, matrix.tensor}, {result}, BatchMatMulOptionsT());
+  return true;
+}
+
 /// A sum of operands whose scales are far apart, near, or the same.
 bool add_rescaled_sum(Growth& g, const Value& value) {
   constexpr float kRatios[] = {1.0F, 1.0F, 0.5F, 2.0F, 0.3F, 3.7F, 1.0F / 64, 64.0F};
@@ -148,6 +175,10 @@ bool append_sixteen_bits(Growth& g, const Value& value) {
 
 }  // namespace
 
-std::vector<Kind> compound_kinds() { return {{"PADDED_WINDOW", 6, kReal, 1, 4, append_padded_window}, {"SIXTEEN_BITS", 5, kCodes, 1, 4, append_sixteen_bits}}; }
+std::vector<Kind> compound_kinds() {
+  std::vector<Kind> all{{"PADDED_WINDOW", 6, kReal, 1, 4, append_padded_window}, {"SIXTEEN_BITS", 5, kCodes, 1, 4, append_sixteen_bits}};
+  if (kMakesMatricesInFrames) all.push_back({"MATRIX_AND_IMAGE", 3, kBytes, 2, 4, append_matrix_and_image});
+  return all;
+}
 
 }  // namespace naru::generated

@@ -34,8 +34,11 @@ Shape any_factors(Growth& g, std::int64_t elements) {
 }
 
 bool append_reshape(Growth& g, const Value& value) {
-  // A scalar's shape can only be left out.
-  if (count(value.shape) == 1 && g.chance(3)) return g.add(BuiltinOperator_RESHAPE, {value.tensor}, {g.like(value, {})}, ReshapeOptionsT());
+  if (count(value.shape) == 1 && g.chance(3)) {
+    std::vector<int> operands{value.tensor};
+    if (g.chance(2)) operands.push_back(g.indices({0}, {}).tensor);
+    return g.add(BuiltinOperator_RESHAPE, operands, {g.like(value, {})}, ReshapeOptionsT());
+  }
   Shape shape = any_factors(g, count(value.shape));
   for (const Value& other : g.pool)
     if (other.rank() > 0 && count(other.shape) == count(value.shape) && g.chance(8)) shape = other.shape;

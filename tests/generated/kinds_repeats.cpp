@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "generator.h"
+#include "open_findings.h"
 
 namespace naru::generated {
 namespace {
@@ -36,7 +37,7 @@ bool append_broadcast_to(Growth& g, const Value& value) {
   if (shape == value.shape) {
     for (std::int32_t& extent : shape)
       if (extent == 1 && g.chance(2)) extent = g.between(1, 5);
-    while (shape.empty() || (shape.size() < 5 && g.chance(2))) shape.insert(shape.begin(), g.between(1, 4));
+    while ((shape.empty() && !kMakesScalarsByList) || (shape.size() < 5 && g.chance(2))) shape.insert(shape.begin(), g.between(1, 4));
   }
   if (!g.fits(shape)) return false;
   const int numbers = g.numbers(shape);
@@ -46,7 +47,7 @@ bool append_broadcast_to(Growth& g, const Value& value) {
 bool append_fill(Growth& g, const Value& value) {
   const bool is_one = count(value.shape) == 1 && value.rank() <= 1;
   const Value filler = is_one ? value : g.partner(value, g.chance(3) ? Shape{1} : Shape{}, true);
-  Shape shape = g.any_shape(g.between(1, 4));
+  Shape shape = g.any_shape(g.between(kMakesScalarsByList ? 0 : 1, 4));
   if (const Value& other = g.pool[g.random.below(g.pool.size())]; other.rank() > 0 && g.chance(3)) shape = other.shape;
   const int numbers = g.numbers(shape);
   return g.add(BuiltinOperator_FILL, {numbers, filler.tensor}, {g.like(filler, shape)}, FillOptionsT());

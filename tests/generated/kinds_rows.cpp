@@ -52,9 +52,10 @@ Kind reduction(const char* name, BuiltinOperator code, Reduction how, unsigned t
             std::vector<std::int32_t> axes;
             Shape shape;
             std::int64_t reduced = 1;
+            const bool may_be_none = g.chance(8);
             for (std::int32_t d = 0; d < value.rank(); ++d) {
               const std::int32_t extent = value.shape[static_cast<std::size_t>(d)];
-              const bool is_reduced = g.chance(2) || (d + 1 == value.rank() && axes.empty());
+              const bool is_reduced = g.chance(2) || (d + 1 == value.rank() && axes.empty() && !may_be_none);
               if (is_reduced) axes.push_back(g.chance(3) ? d - value.rank() : d), reduced *= extent;
               if (!is_reduced || options.keep_dims) shape.push_back(is_reduced ? 1 : extent);
             }
