@@ -146,7 +146,6 @@ Result<graph::Options> read_transpose(const Source& source) {
 }
 
 Result<graph::Options> read_none(const Source&) { return graph::Options{}; }
-Result<graph::Options> read_new_shape(const Source&) { return graph::ReshapeOptions{}; }
 
 Result<graph::Options> read_leaky_relu(const Source& source) {
   const auto* from = source.file.builtin_options_as_LeakyReluOptions();
@@ -274,8 +273,8 @@ constexpr Row kRows[] = {
     {tflite::BuiltinOperator_DEPTH_TO_SPACE, OperatorKind::kDepthToSpace, tflite::BuiltinOptions_DepthToSpaceOptions, read_block<tflite::DepthToSpaceOptions>},
     {tflite::BuiltinOperator_SPACE_TO_BATCH_ND, OperatorKind::kSpaceToBatchNd, tflite::BuiltinOptions_SpaceToBatchNDOptions, read_space_batch},
     {tflite::BuiltinOperator_BATCH_TO_SPACE_ND, OperatorKind::kBatchToSpaceNd, tflite::BuiltinOptions_BatchToSpaceNDOptions, read_space_batch},
-    {tflite::BuiltinOperator_EXPAND_DIMS, OperatorKind::kExpandDims, tflite::BuiltinOptions_ExpandDimsOptions, read_new_shape},
-    {tflite::BuiltinOperator_SQUEEZE, OperatorKind::kSqueeze, tflite::BuiltinOptions_SqueezeOptions, read_new_shape},
+    {tflite::BuiltinOperator_EXPAND_DIMS, OperatorKind::kExpandDims, tflite::BuiltinOptions_ExpandDimsOptions, read_expand_dims},
+    {tflite::BuiltinOperator_SQUEEZE, OperatorKind::kSqueeze, tflite::BuiltinOptions_SqueezeOptions, read_squeeze},
     {tflite::BuiltinOperator_SHAPE, OperatorKind::kShape, tflite::BuiltinOptions_ShapeOptions, read_none},
     {tflite::BuiltinOperator_FILL, OperatorKind::kFill, tflite::BuiltinOptions_FillOptions, read_fill},
     {tflite::BuiltinOperator_CUSTOM, OperatorKind::kDetectionPostProcess, tflite::BuiltinOptions_NONE, read_detection},

@@ -22,6 +22,9 @@ bool is_computed(const Source& source, std::size_t operand) {
   return !tensor.is_constant() && graph::element_count(tensor) > 0 && (tensor.type == abi::ElementType::kI32 || tensor.type == abi::ElementType::kI64);
 }
 
+/// Computed, and nobody can say what.
+bool is_open(const Source& source, std::size_t operand) { return is_computed(source, operand) && source.known.computed(source.op.inputs[operand]) == nullptr; }
+
 }  // namespace
 
 tl::unexpected<Error> missing_options(const Operator& op) { return refuse(ErrorId::kModelOptions, place_of(op, "builtin_options"), "are missing"); }
@@ -254,6 +257,24 @@ Result<graph::Options> read_axis_of(const Source& source, std::size_t axis_opera
   return graph::AxisOptions{static_cast<std::int32_t>(values[0] < 0 ? values[0] + rank : values[0])};
 }
 
+/// The parts are as long as SPLIT_V's sizes say, -1 standing for the rest; that they make up the whole is verify_graph's.
+Result<void> check_split_sizes(const Source& source, std::size_t axis) {
+  if (is_open(source, 1)) return {};
+  NARU_TRY(const std::vector<std::int64_t> sizes, read_parameter(source, 1, "size_splits"));
+  const auto& results = source.op.outputs;
+  const auto rests = std::count(sizes.begin(), sizes.end(), -1);
+  if (sizes.size() != results.size() || rests > 1)
+    return refuse(ErrorId::kModelOptions, place_of(source.op, source.graph.tensor(source.op.inputs[1]), "size_splits"),
+                  fmt::format("has {} values, {} of them -1; must have {}, and one -1 at most", sizes.size(), rests, results.size()));
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    const Tensor& part = source.graph.tensor(results[i]);
+    if (sizes[i] != -1 && axis < part.shape.size() && part.shape[axis] != sizes[i])
+      return refuse(ErrorId::kModelShape, place_of(source.op, part, "size_splits"),
+                    fmt::format("has {} for it; dimension {} has {}", sizes[i], axis, part.shape[axis]));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<graph::Options> read_split(const Source& source) {
@@ -269,7 +290,9 @@ Result<graph::Options> read_split_v(const Source& source) {
   if (from == nullptr) return missing_options(source.op);
   if (from->num_splits() < 1 || static_cast<std::size_t>(from->num_splits()) != source.op.outputs.size())
     return refuse(ErrorId::kModelOptions, place_of(source.op, "num_splits"), fmt::format("is {}; there are {} results", from->num_splits(), source.op.outputs.size()));
-  return read_axis_of(source, 2, 0);
+  NARU_TRY(const graph::Options options, read_axis_of(source, 2, 0));
+  NARU_CHECK_OK(check_split_sizes(source, static_cast<std::size_t>(std::get<graph::AxisOptions>(options).axis)));
+  return options;
 }
 
 Result<graph::Options> read_gather(const Source& source) {
@@ -338,6 +361,56 @@ Result<graph::Options> read_reshape(const Source& source) {
   if (!fits)
     return refuse(ErrorId::kModelShape, place_of(source.op, output, "new_shape"),
                   fmt::format("does not stand for the output's {}", graph::to_string(output.shape)));
+  return graph::ReshapeOptions{};
+}
+
+namespace {
+
+Result<void> expect_result(const Source& source, const graph::Shape& expected, std::string_view field) {
+  const Tensor& output = source.graph.tensor(source.op.outputs[0]);
+  if (output.shape == expected) return {};
+  return refuse(ErrorId::kModelShape, place_of(source.op, output, "shape"),
+                fmt::format("is {}; input and {} give {}", graph::to_string(output.shape), field, graph::to_string(expected)));
+}
+
+}  // namespace
+
+/// An axis that is computed may be any: the result has the shape that the file says, as with RESHAPE.
+Result<graph::Options> read_expand_dims(const Source& source) {
+  if (is_open(source, 1)) return graph::ReshapeOptions{};
+  NARU_TRY(const std::vector<std::int64_t> values, read_parameter(source, 1, "axis"));
+  const Place place = place_of(source.op, source.graph.tensor(source.op.inputs[1]), "axis");
+  if (values.size() != 1) return refuse(ErrorId::kModelOptions, place, fmt::format("has {} values; must have 1", values.size()));
+  graph::Shape shape = source.graph.tensor(source.op.inputs[0]).shape;
+  const auto rank = static_cast<std::int64_t>(shape.size());
+  const std::int64_t axis = values[0];
+  if (axis < -(rank + 1) || axis > rank) return refuse(ErrorId::kModelOptions, place, fmt::format("is {}; must be {} to {}", axis, -(rank + 1), rank));
+  shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(axis < 0 ? axis + rank + 1 : axis), 1);
+  NARU_CHECK_OK(expect_result(source, shape, "axis"));
+  return graph::ReshapeOptions{};
+}
+
+/// Without squeeze_dims every dimension of 1 goes.
+Result<graph::Options> read_squeeze(const Source& source) {
+  const auto* from = source.file.builtin_options_as_SqueezeOptions();
+  const graph::Shape& shape = source.graph.tensor(source.op.inputs[0]).shape;
+  std::vector<bool> goes(shape.size());
+  if (from == nullptr || from->squeeze_dims() == nullptr || from->squeeze_dims()->size() == 0) {
+    std::transform(shape.begin(), shape.end(), goes.begin(), [](std::int32_t extent) { return extent == 1; });
+  } else {
+    for (std::int32_t dimension : *from->squeeze_dims()) {
+      NARU_TRY(const std::int32_t axis, read_axis(source, dimension, "squeeze_dims"));
+      const auto d = static_cast<std::size_t>(axis);
+      if (shape[d] != 1)
+        return refuse(ErrorId::kModelShape, place_of(source.op, source.graph.tensor(source.op.inputs[0]), "squeeze_dims"),
+                      fmt::format("has {}; the dimension has {}, and only one of 1 can go", dimension, shape[d]));
+      goes[d] = true;
+    }
+  }
+  graph::Shape expected;
+  for (std::size_t d = 0; d < shape.size(); ++d)
+    if (!goes[d]) expected.push_back(shape[d]);
+  NARU_CHECK_OK(expect_result(source, expected, "squeeze_dims"));
   return graph::ReshapeOptions{};
 }
 

@@ -48,6 +48,8 @@ void drop_empty_parameters(const graph::Graph& graph, graph::Operator& op);
 [[nodiscard]] Result<graph::Options> read_mirror_pad(const Source& source);
 [[nodiscard]] Result<graph::Options> read_transpose_conv(const Source& source);
 [[nodiscard]] Result<graph::Options> read_reshape(const Source& source);
+[[nodiscard]] Result<graph::Options> read_expand_dims(const Source& source);
+[[nodiscard]] Result<graph::Options> read_squeeze(const Source& source);
 [[nodiscard]] Result<graph::Options> read_tile(const Source& source);
 [[nodiscard]] Result<graph::Options> read_broadcast(const Source& source);
 [[nodiscard]] Result<graph::Options> read_fill(const Source& source);
