@@ -30,6 +30,18 @@ using graph::Tensor;
 /// Pools and means sum in 32 bits (numerics 8 and 15): this many differences of 8-bit codes always fit.
 inline constexpr std::uint64_t kSummedElementsMax = std::uint64_t{1} << 23;
 
+/// Element `index` of a constant of whole numbers or codes.
+[[nodiscard]] inline std::int64_t element_at(const Tensor& tensor, std::size_t index) {
+  const std::byte* at = tensor.constant.data() + abi::element_bytes(tensor.type) * index;
+  switch (tensor.type) {
+    case ElementType::kI64: return load_le<std::int64_t>(at);
+    case ElementType::kI32: return load_le<std::int32_t>(at);
+    case ElementType::kI16: return load_le<std::int16_t>(at);
+    case ElementType::kU8: return load_le<std::uint8_t>(at);
+    default: return load_le<std::int8_t>(at);
+  }
+}
+
 /// One operator with its graph: the questions that several rules ask.
 class Rules {
  public:

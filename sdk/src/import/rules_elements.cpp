@@ -8,6 +8,24 @@ constexpr std::initializer_list<ElementType> kAnyNumber{ElementType::kI8, Elemen
 
 bool has_codes(const Tensor& tensor) { return tensor.type == ElementType::kI8 || tensor.type == ElementType::kU8 || tensor.type == ElementType::kI16; }
 
+/// Values of a constant second operand that have no result: such an operator could never run. DIV of codes is defined for every divisor (numerics 23).
+Result<void> verify_second_values(const Rules& rules) {
+  const Tensor& second = rules.input(1);
+  if (!second.is_constant() || second.type == ElementType::kF32) return {};
+  const OperatorKind kind = rules.op().kind;
+  const bool whole = second.type == ElementType::kI32 || second.type == ElementType::kI64;
+  const bool divides = kind == OperatorKind::kFloorDiv || kind == OperatorKind::kFloorMod || (kind == OperatorKind::kDiv && whole);
+  const bool raises = kind == OperatorKind::kPow && whole;
+  if (!divides && !raises) return {};
+  const std::uint64_t count = graph::element_count(second);
+  for (std::size_t i = 0; i < count; ++i)
+    if (const std::int64_t value = element_at(second, i); divides ? value == 0 : value < 0)
+      return refuse(ErrorId::kModelConstant, place_of(rules.op(), second, "buffer"),
+                    fmt::format("has {} at element {}; {}", value, i,
+                                divides ? "a divisor of whole numbers must not be 0" : "an exponent of whole numbers must be at least 0"));
+  return {};
+}
+
 Result<void> verify_binary(const Rules& rules) {
   NARU_CHECK_OK(rules.operands(2, 2));
   const Tensor& a = rules.input(0);
@@ -18,6 +36,7 @@ Result<void> verify_binary(const Rules& rules) {
   NARU_CHECK_OK(rules.same_type(a, output));
   NARU_TRY(const Shape expected, rules.broadcast({&a, &b}));
   NARU_CHECK_OK(rules.output_shape(expected));
+  NARU_CHECK_OK(verify_second_values(rules));
   if (!has_codes(a)) return {};
   const double twice_max = 2.0 * static_cast<double>(std::max(a.scale(), b.scale()));
   switch (rules.op().kind) {

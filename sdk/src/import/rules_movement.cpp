@@ -177,10 +177,6 @@ Result<void> verify_unpack(const Rules& rules) {
   return {};
 }
 
-std::int64_t index_at(const Tensor& tensor, std::size_t i) {
-  return tensor.type == ElementType::kI64 ? load_le<std::int64_t>(tensor.constant.data() + 8 * i) : load_le<std::int32_t>(tensor.constant.data() + 4 * i);
-}
-
 Result<void> verify_gather(const Rules& rules) {
   NARU_TRY(const auto* options, rules.options<graph::GatherOptions>());
   NARU_CHECK_OK(rules.operands(2, 2));
@@ -198,7 +194,7 @@ Result<void> verify_gather(const Rules& rules) {
   NARU_CHECK_OK(rules.output_shape(expected));
   if (indices.is_constant())
     for (std::size_t i = 0; i < graph::element_count(indices); ++i)
-      if (const std::int64_t at = index_at(indices, i); at < 0 || at >= input.shape[axis])
+      if (const std::int64_t at = element_at(indices, i); at < 0 || at >= input.shape[axis])
         return refuse(ErrorId::kModelConstant, place_of(rules.op(), indices, "buffer"), fmt::format("has index {}; dimension {} has {}", at, axis, input.shape[axis]));
   return rules.copied(input, rules.output());
 }
@@ -216,7 +212,7 @@ Result<void> verify_gather_nd(const Rules& rules) {
   NARU_CHECK_OK(rules.output_shape(expected));
   if (indices.is_constant())
     for (std::size_t i = 0; i < graph::element_count(indices); ++i)
-      if (const std::int64_t at = index_at(indices, i); at < 0 || at >= input.shape[i % depth])
+      if (const std::int64_t at = element_at(indices, i); at < 0 || at >= input.shape[i % depth])
         return refuse(ErrorId::kModelConstant, place_of(rules.op(), indices, "buffer"), fmt::format("has index {}; dimension {} has {}", at, i % depth, input.shape[i % depth]));
   return rules.copied(input, rules.output());
 }
