@@ -98,7 +98,7 @@ TEST(HostDetection, RefusesEmptyBoxesAndSurvivesNan) {
   HostRun flat(OperatorKind::kDetectionPostProcess, options(false));
   flat.in<float>({1, 1, 4}, {0, 0, 0, 0}).in<float>({1, 1, 2}, {1, 1}).in<float>({1, 4}, {0, 0, 0, 1});
   flat.out<float>({1, 3, 4}).out<float>({1, 3}).out<float>({1, 3}).out<float>({1});
-  EXPECT_EQ(flat.refused_for_its_data(), ErrorId::kInvalidArgument);
+  EXPECT_EQ(flat.refused_for_its_data(), ErrorId::kInputValue);
 }
 
 }  // namespace

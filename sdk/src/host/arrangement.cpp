@@ -55,8 +55,9 @@ Result<Run> prepare_gather(const Call& call) {
   const std::size_t picks = size_of(indices.shape, static_cast<std::size_t>(batch), indices.shape.size());
   return Run([=, type = indices.type, name = graph::describe(call.op)](const Data& data) -> Result<void> {
     const std::vector<std::int64_t> picked = indices_of(data, 1, type);
-    for (std::int64_t index : picked)
-      if (index < 0 || index >= static_cast<std::int64_t>(extent)) return fail(ErrorId::kInvalidArgument, fmt::format("{}: index {} of {}", name, index, extent));
+    for (std::size_t i = 0; i < picked.size(); ++i)
+      if (picked[i] < 0 || picked[i] >= static_cast<std::int64_t>(extent))
+        return fail(ErrorId::kInputValue, fmt::format("{}: operand 1 has index {} at element {}; the dimension has {}", name, picked[i], i, extent));
     std::byte* target = data.outputs[0].data();
     for (std::size_t b = 0; b < batches; ++b)
       for (std::size_t o = 0; o < outer; ++o)
@@ -85,7 +86,8 @@ Result<Run> prepare_gather_nd(const Call& call) {
       std::size_t offset = 0;
       for (std::size_t d = 0; d < depth; ++d) {
         if (picked[i + d] < 0 || picked[i + d] >= leading[d])
-          return fail(ErrorId::kInvalidArgument, fmt::format("{}: index {} of {}", name, picked[i + d], leading[d]));
+          return fail(ErrorId::kInputValue,
+                      fmt::format("{}: operand 1 has index {} at element {}; the dimension has {}", name, picked[i + d], i + d, leading[d]));
         offset = offset * static_cast<std::size_t>(leading[d]) + static_cast<std::size_t>(picked[i + d]);
       }
       offsets.push_back(offset * block);

@@ -176,7 +176,7 @@ Result<Run> prepare_detection(const Call& call) {
   return Run([options, sizes, encoded = described(encodings), scored = described(scores), anchored = described(anchors), name = graph::describe(call.op)](const Data& data) -> Result<void> {
     const auto boxes = decode(options, sizes, reals(data, 0, encoded, false), reals(data, 2, anchored, false));
     for (const Box& box : boxes)
-      if (box.top >= box.bottom || box.left >= box.right) return fail(ErrorId::kInvalidArgument, fmt::format("{}: a decoded box is empty", name));
+      if (box.top >= box.bottom || box.left >= box.right) return fail(ErrorId::kInputValue, fmt::format("{}: a decoded box is empty", name));
     const auto values = reals(data, 1, scored, true);
     const auto found = options.regular_suppression ? regular(options, sizes, boxes, values) : fast(options, sizes, boxes, values);
     std::vector<float> corners(4 * sizes.capacity);

@@ -58,9 +58,12 @@ enum class Domain { kAll, kNotZero, kNotNegative };
 
 template <typename T>
 Result<void> check_domain(std::span<const T> values, Domain domain, const std::string& name) {
-  for (T value : values) {
-    if (domain == Domain::kNotZero && value == T{0}) return fail(ErrorId::kInvalidArgument, fmt::format("{}: division by zero", name));
-    if (domain == Domain::kNotNegative && value < T{0}) return fail(ErrorId::kInvalidArgument, fmt::format("{}: a negative exponent of an integer", name));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const T value = values[i];
+    if (domain == Domain::kNotZero && value == T{0})
+      return fail(ErrorId::kInputValue, fmt::format("{}: division by zero, operand 1 has it at element {}", name, i));
+    if (domain == Domain::kNotNegative && value < T{0})
+      return fail(ErrorId::kInputValue, fmt::format("{}: a negative exponent of an integer, operand 1 has {} at element {}", name, value, i));
   }
   return {};
 }
