@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes models that must be refused, by the classes M1 to M24 of model-parsing defects, and a manifest: file|error id|part of the message.
 
-Usage: make_bad_models.py FLATC SCHEMA FOLDER. Each case changes one thing of a valid model that is made here, as JSON that flatc packs, or as bytes.
+Usage: make_bad_models.py FLATC SCHEMA FOLDER. Each case changes one thing of one of two valid models that are made here, as JSON that flatc packs, or as
+bytes (of the first one).
 """
 import pathlib
 import subprocess
@@ -65,6 +66,89 @@ def network():
     return m.ends(["input"], ["output"])
 
 
+def second_network():
+    """What the first one has not: blocks, parts, indices, axes that come and go, divisions of whole numbers, and state. Operators by number: 0 CALL_ONCE,
+    1 VAR_HANDLE, 2 READ_VARIABLE, 3 ASSIGN_VARIABLE; all others by the name of a result. Subgraph 1 gives the variable its first value."""
+    m = Model()
+    image = m.add("image", [1, 4, 4, 4])
+    row = m.add("row", [1, 4])
+    steps = m.add("steps", [1, 2, 2])
+    numbers = {kind: m.add("numbers/" + kind, [4], kind) for kind in ("INT32", "INT64")}
+    m.add("handle", [], "RESOURCE")
+    m.add("variable", [1, 4])
+    m.run("CALL_ONCE", [], [], "CallOnceOptions", init_subgraph_index=1)
+    m.run("VAR_HANDLE", [], ["handle"], "VarHandleOptions", shared_name="memory")
+    m.run("READ_VARIABLE", ["handle"], ["variable"], "ReadVariableOptions")
+    m.run("ASSIGN_VARIABLE", ["handle", row], [], "AssignVariableOptions")
+
+    results = ["variable"]
+
+    def one(name, shape, kind, operands, options=None, element="INT8", **fields):
+        results.append(m.add(name, shape, element))
+        m.run(kind, operands, [name], options, **fields)
+
+    m.constant("split/axis", [], [2], "INT32")
+    results.extend([m.add("split/a", [1, 4, 2, 4]), m.add("split/b", [1, 4, 2, 4])])
+    m.run("SPLIT", ["split/axis", image], ["split/a", "split/b"], "SplitOptions", num_splits=2)
+    m.constant("sizes", [2], [1, -1], "INT32")
+    m.constant("split_v/axis", [], [-1], "INT32")
+    results.extend([m.add("split_v/a", [1, 4, 4, 1]), m.add("split_v/b", [1, 4, 4, 3])])
+    m.run("SPLIT_V", [image, "sizes", "split_v/axis"], ["split_v/a", "split_v/b"], "SplitVOptions", num_splits=2)
+    one("deep", [1, 2, 2, 16], "SPACE_TO_DEPTH", [image], "SpaceToDepthOptions", block_size=2)
+    one("wide", [1, 8, 8, 1], "DEPTH_TO_SPACE", [image], "DepthToSpaceOptions", block_size=2)
+    m.constant("blocks", [2], [2, 2], "INT32")
+    m.constant("edges", [2, 2], [0] * 4, "INT32")
+    one("batches", [4, 2, 2, 4], "SPACE_TO_BATCH_ND", [image, "blocks", "edges"], "SpaceToBatchNDOptions")
+    m.constant("indices", [2], [0, 3], "INT32")
+    one("gathered", [1, 2, 4, 4], "GATHER", [image, "indices"], "GatherOptions", axis=1)
+    m.constant("places", [2, 2], [0, 0, 0, 3], "INT32")
+    one("picked", [2], "GATHER_ND", [row, "places"], "GatherNdOptions")
+    m.constant("new_axis", [], [-1], "INT32")
+    one("expanded", [1, 4, 1], "EXPAND_DIMS", [row, "new_axis"], "ExpandDimsOptions")
+    one("squeezed", [4], "SQUEEZE", [row], "SqueezeOptions", squeeze_dims=[0])
+
+    # The smallest number by -1 is what has no result in the same width: it wraps.
+    for kind, smallest in (("INT32", INT_MIN), ("INT64", -(2**63))):
+        dividend = m.constant("smallest/" + kind, [4], [smallest] * 4, kind)
+        for code, options in DIVISIONS:
+            divisor = m.constant("divisor/%s/%s" % (code, kind), [4], [1, -1, 3, -7], kind)
+            one("%s/%s" % (code, kind), [4], code, [numbers[kind], divisor], options, kind)
+            one("%s/smallest/%s" % (code, kind), [4], code, [dividend, divisor], options, kind)
+    m.constant("divisor/codes", [4], [1, -1, 3, -7])
+    one("codes", [1, 4], "FLOOR_DIV", [row, "divisor/codes"], "FloorDivOptions")
+    m.constant("exponents", [4], [0, 1, 2, 3], "INT32")
+    one("powers", [4], "POW", [numbers["INT32"], "exponents"], "PowOptions", "INT32")
+
+    m.constant("feature", [2, 4])
+    m.constant("time", [2, 3], range(6), "INT16", 0.01)
+    m.constant("svdf/bias", [2], [7, 7], "INT32")
+    m.add("svdf/state", [1, 6], "INT16", 0.02)
+    one("svdf", [1, 2], "SVDF", [row, "feature", "time", "svdf/bias", "svdf/state"], "SVDFOptions", rank=1)
+    weights = [m.constant("weights/%d" % i, [2, 2]) for i in range(8)]
+    biases = [m.constant("lstm/bias/%d" % i, [2], [7, 7], "INT32") for i in range(4)]
+    m.add("hidden", [1, 2], scale=1 / 128, zero_point=5)
+    m.add("cell", [1, 2], "INT16", 1 / 2048)
+    operands = [steps] + weights + [None] * 3 + biases + [None] * 2 + ["hidden", "cell"] + [None] * 4
+    one("lstm", [1, 2, 2], "UNIDIRECTIONAL_SEQUENCE_LSTM", operands, "UnidirectionalSequenceLSTMOptions", fused_activation_function="TANH")
+    for state in ("svdf/state", "hidden", "cell"):
+        m.t(state)["is_variable"] = True
+
+    m.ends([image, row, steps] + list(numbers.values()), results)
+    m.begin_subgraph("first values")
+    m.add("handle", [], "RESOURCE")
+    m.constant("first", [1, 4])
+    m.run("VAR_HANDLE", [], ["handle"], "VarHandleOptions", shared_name="memory")
+    m.run("ASSIGN_VARIABLE", ["handle", "first"], [], "AssignVariableOptions")
+    return m.go_to(0)
+
+
+DIVISIONS = (("DIV", "DivOptions"), ("FLOOR_DIV", "FloorDivOptions"), ("FLOOR_MOD", "FloorModOptions"))
+
+
+def divided_by(code, kind, values):
+    return parameters("divisor/%s/%s" % (code, kind), values, {"INT32": "i", "INT64": "q"}[kind])
+
+
 def joined(extents, axis, total):
     """CONCATENATION of inputs of one dimension each."""
     m = Model()
@@ -101,8 +185,17 @@ def quantization(name, field, value):
     return put_at(lambda m: (m.t(name)["quantization"], field, value))
 
 
-def parameters(name, values):
-    return lambda m: m.parameters(name, values)
+def parameters(name, values, kind="i"):
+    return lambda m: m.parameters(name, values, kind)
+
+
+def initialised_by(subgraph):
+    return option(0, "init_subgraph_index", subgraph)
+
+
+def initialiser_calls(m):
+    """The subgraph that gives first values asks for itself, as in a recursion."""
+    m.go_to(1).run("CALL_ONCE", [], [], "CallOnceOptions", init_subgraph_index=1).go_to(0)
 
 
 def outside(name, offset, size):
@@ -254,6 +347,8 @@ CASES = [
     ("M14_multiplier_two", OPTIONS, "depth_multiplier", option(2, "depth_multiplier", 2)),
     ("M14_multiplier_negative", OPTIONS, "depth_multiplier", option(2, "depth_multiplier", -1)),
     ("M14_multiplier_largest", OPTIONS, "depth_multiplier", option(2, "depth_multiplier", INT_MAX)),
+    ("M14_groups_without_channels", SHAPE, "conv/filter", tensor("conv/filter", "shape", [8, 3, 3, 0])),
+    ("M14_multiplier_of_no_channels", SHAPE, "depth/filter", chain(tensor("depth/filter", "shape", [1, 3, 3, 0]), option(2, "depth_multiplier", 0))),
     ("M15_convolution_stride", OPTIONS, "stride_w", option(1, "stride_w", INT_MIN)),
     ("M15_pool_stride", OPTIONS, "stride_w", option(4, "stride_w", INT_MIN)),
     ("M15_dilation", OPTIONS, "dilation_h_factor", option(2, "dilation_h_factor", INT_MIN)),
@@ -327,6 +422,78 @@ CASES = [
 ]
 
 
+# Of the second network.
+SECOND_CASES = [
+    ("M14_space_to_depth_block", OPTIONS, "SPACE_TO_DEPTH, block_size", option("deep", "block_size", 0)),
+    ("M14_space_to_depth_block_largest", OPTIONS, "SPACE_TO_DEPTH, block_size", option("deep", "block_size", INT_MAX)),
+    ("M14_depth_to_space_block", OPTIONS, "DEPTH_TO_SPACE, block_size", option("wide", "block_size", 0)),
+    ("M14_depth_to_space_block_negative", OPTIONS, "DEPTH_TO_SPACE, block_size", option("wide", "block_size", -2)),
+    ("M14_space_to_batch_block", OPTIONS, "SPACE_TO_BATCH_ND, block_shape", parameters("blocks", [2, 0])),
+    ("M14_splits", OPTIONS, "SPLIT, num_splits", option("split/a", "num_splits", 0)),
+    ("M14_splits_negative", OPTIONS, "SPLIT, num_splits", option("split/a", "num_splits", -2)),
+    ("M14_splits_of_sizes", OPTIONS, "SPLIT_V, num_splits", option("split_v/a", "num_splits", 0)),
+    ("M14_splits_without_results", OPTIONS, "SPLIT, outputs", chain(option("split/a", "num_splits", 0), lambda m: m.op("split/a").update(outputs=[]))),
+]
+for _kind in ("INT32", "INT64"):
+    for _code, _ in DIVISIONS:
+        SECOND_CASES.append(("M15_%s_%s" % (_code.lower(), _kind.lower()), CONSTANT, "%s, tensor" % _code, divided_by(_code, _kind, [1, -1, 0, -7])))
+SECOND_CASES += [
+    ("M15_div_names_the_divisor", CONSTANT, '"divisor/DIV/INT32", buffer: has 0 at element 3', divided_by("DIV", "INT32", [1, -1, 3, 0])),
+    ("M15_smallest_by_nothing", CONSTANT, "DIV/INT64", divided_by("DIV", "INT64", [0] * 4)),
+    ("M15_floor_div_of_codes", CONSTANT, "divisor/codes", parameters("divisor/codes", [1, 0, 3, -7], "b")),
+    ("M15_exponent", CONSTANT, "exponents", parameters("exponents", [0, 1, INT_MIN, 3])),
+    ("M16_expand_too_large", OPTIONS, "EXPAND_DIMS, tensor", parameters("new_axis", [7])),
+    ("M16_expand_just_too_large", OPTIONS, '"new_axis", axis: is 3; must be -3 to 2', parameters("new_axis", [3])),
+    ("M16_expand_too_negative", OPTIONS, '"new_axis", axis: is -4', parameters("new_axis", [-4])),
+    ("M16_expand_smallest", OPTIONS, "new_axis", parameters("new_axis", [INT_MIN])),
+    ("M16_expand_two_axes", OPTIONS, '"new_axis", axis: has 2 values', chain(tensor("new_axis", "shape", [2]), parameters("new_axis", [0, 1]))),
+    ("M16_squeeze_too_large", OPTIONS, "SQUEEZE, squeeze_dims: is 5", option("squeezed", "squeeze_dims", [5])),
+    ("M16_squeeze_just_too_large", OPTIONS, "SQUEEZE, squeeze_dims: is 2", option("squeezed", "squeeze_dims", [0, 2])),
+    ("M16_squeeze_too_negative", OPTIONS, "SQUEEZE, squeeze_dims: is -3", option("squeezed", "squeeze_dims", [-3])),
+    ("M16_squeeze_smallest", OPTIONS, "SQUEEZE, squeeze_dims", option("squeezed", "squeeze_dims", [INT_MIN])),
+    ("M16_squeeze_of_more_than_one", SHAPE, '"row", squeeze_dims: has 1; the dimension has 4', option("squeezed", "squeeze_dims", [1])),
+    ("M16_split_too_large", OPTIONS, "SPLIT, axis", parameters("split/axis", [4])),
+    ("M16_split_v_too_negative", OPTIONS, "SPLIT_V, axis", parameters("split_v/axis", [-5])),
+    ("M16_gather_too_large", OPTIONS, "GATHER, axis", option("gathered", "axis", 4)),
+    ("M16_gather_batches", OPTIONS, "GATHER, batch_dims", option("gathered", "batch_dims", 2)),
+    ("M17_expand_elsewhere", SHAPE, '"expanded", shape: is 1x4x1; input and axis give 1x1x4', parameters("new_axis", [1])),
+    ("M17_expand_nothing", SHAPE, "expanded", tensor("expanded", "shape", [1, 4])),
+    ("M17_squeeze_too_much", SHAPE, '"squeezed", shape', lambda m: (m.t("squeezed").update(shape=[]), m.options("squeezed").pop("squeeze_dims"))),
+    ("M17_squeeze_nothing", SHAPE, '"squeezed", shape', tensor("squeezed", "shape", [1, 4])),
+    ("M17_split_uneven", SHAPE, "split/b", tensor("split/b", "shape", [1, 4, 1, 4])),
+    ("M17_gather_result", SHAPE, "gathered", tensor("gathered", "shape", [1, 3, 4, 4])),
+    ("M18_gather_past_the_end", CONSTANT, '"indices", buffer: has index 4', parameters("indices", [0, 4])),
+    ("M18_gather_negative", CONSTANT, '"indices", buffer: has index -1', parameters("indices", [0, -1])),
+    ("M18_gather_smallest", CONSTANT, '"indices", buffer', parameters("indices", [INT_MIN, 0])),
+    ("M18_gather_nd_past_the_end", CONSTANT, '"places", buffer: has index 1', parameters("places", [0, 0, 1, 3])),
+    ("M18_gather_nd_negative", CONSTANT, '"places", buffer: has index -1', parameters("places", [0, -1, 0, 3])),
+    ("M18_gather_nd_too_deep", SHAPE, "places", chain(tensor("places", "shape", [2, 3]), parameters("places", [0] * 6))),
+    ("M18_sizes_two_rests", OPTIONS, '"sizes", size_splits: has 2 values, 2 of them -1', parameters("sizes", [-1, -1])),
+    ("M18_sizes_are_others", SHAPE, '"split_v/a", size_splits: has 2 for it; dimension 3 has 1', parameters("sizes", [2, -1])),
+    ("M18_sizes_negative", SHAPE, '"split_v/b", size_splits', parameters("sizes", [1, -3])),
+    ("M18_sizes_of_three", OPTIONS, '"sizes", size_splits: has 3 values', chain(tensor("sizes", "shape", [3]), parameters("sizes", [1, 2, 1]))),
+    ("M20_once_itself", GRAPH, "Operator 0 CALL_ONCE, init_subgraph_index", initialised_by(0)),
+    ("M20_once_just_past_the_end", GRAPH, "Operator 0 CALL_ONCE, init_subgraph_index", initialised_by(2)),
+    ("M20_once_largest", GRAPH, "Operator 0 CALL_ONCE, init_subgraph_index", initialised_by(INT_MAX)),
+    ("M20_once_negative", GRAPH, "Operator 0 CALL_ONCE, init_subgraph_index", initialised_by(-1)),
+    ("M20_once_calls_again", UNSUPPORTED, "CALL_ONCE", initialiser_calls),
+    ("M23_read_without_handle", GRAPH, "Operator 2 READ_VARIABLE, inputs", ids(2, "inputs", 0, "row")),
+    ("M23_read_of_nothing", INDEX, "Operator 2 READ_VARIABLE, inputs", ids(2, "inputs", 0, -1)),
+    ("M23_read_without_operands", OPTIONS, "Operator 2 READ_VARIABLE, inputs", put_at(lambda m: (m.op(2), "inputs", []))),
+    ("M23_read_before_its_handle", GRAPH, "READ_VARIABLE, inputs", swap(1, 2)),
+    ("M23_assign_without_handle", GRAPH, "Operator 3 ASSIGN_VARIABLE, inputs", ids(3, "inputs", 0, "image")),
+    ("M23_assign_nothing", INDEX, "Operator 3 ASSIGN_VARIABLE, inputs", ids(3, "inputs", 1, -1)),
+    ("M23_assign_another_size", SHAPE, "image", ids(3, "inputs", 1, "image")),
+    ("M23_svdf_without_state", INDEX, "SVDF, inputs", ids("svdf", "inputs", 4, -1)),
+    ("M23_svdf_state_left_off", INDEX, "SVDF, inputs", lambda m: m.op("svdf")["inputs"].pop()),
+    ("M23_svdf_state_is_none", GRAPH, '"svdf/state", is_variable', tensor("svdf/state", "is_variable", False)),
+    ("M23_lstm_without_hidden_state", INDEX, "UNIDIRECTIONAL_SEQUENCE_LSTM, inputs", ids("lstm", "inputs", 18, -1)),
+    ("M23_lstm_without_cell_state", INDEX, "UNIDIRECTIONAL_SEQUENCE_LSTM, inputs", ids("lstm", "inputs", 19, -1)),
+    ("M23_lstm_state_is_none", GRAPH, '"cell", is_variable', tensor("cell", "is_variable", False)),
+    ("M23_lstm_states_are_one", GRAPH, '"hidden", inputs', ids("lstm", "inputs", 19, "hidden")),
+]
+
+
 def pack(flatc, schema, folder, models):
     """One run of flatc for all of them; gives the bytes by name."""
     sources = folder / "json"
@@ -342,18 +509,19 @@ def main():
     flatc, schema, folder = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
     folder.mkdir(parents=True, exist_ok=True)
     tflite_json.read_numbers(pathlib.Path(schema).read_text())
-    seed = network()
-    models = {"valid": seed}
-    for name, _, _, change in CASES:
-        if getattr(change, "is_patch", False):
-            continue
-        model = seed.copy()
-        replaced = change(model)
-        models[name] = replaced if isinstance(replaced, Model) else model
+    models = {"valid": network(), "valid_second": second_network()}
+    for seed, cases in (("valid", CASES), ("valid_second", SECOND_CASES)):
+        for name, _, _, change in cases:
+            if getattr(change, "is_patch", False):
+                continue
+            model = models[seed].copy()
+            replaced = change(model)
+            assert name not in models, name
+            models[name] = replaced if isinstance(replaced, Model) else model
     pack(flatc, schema, folder, models)
     valid = (folder / "valid.tflite").read_bytes()
     manifest = []
-    for name, expected, says, change in CASES:
+    for name, expected, says, change in CASES + SECOND_CASES:
         if getattr(change, "is_patch", False):
             data = bytearray(valid)
             replaced = change(data)

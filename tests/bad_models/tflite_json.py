@@ -6,9 +6,10 @@ import struct
 
 
 class Model:
-    """One subgraph that grows. `json` is flatc's input; cases change it in place."""
+    """The current subgraph grows, first the main one. `json` is flatc's input; cases change it in place."""
 
     def __init__(self):
+        self.current = 0
         self.json = {
             "version": 3,
             "operator_codes": [],
@@ -24,7 +25,16 @@ class Model:
 
     @property
     def graph(self):
-        return self.json["subgraphs"][0]
+        return self.json["subgraphs"][self.current]
+
+    def begin_subgraph(self, name):
+        self.json["subgraphs"].append({"tensors": [], "inputs": [], "outputs": [], "operators": [], "name": name})
+        self.current = len(self.json["subgraphs"]) - 1
+        return self
+
+    def go_to(self, subgraph):
+        self.current = subgraph
+        return self
 
     def tensor_id(self, name):
         for index, tensor in enumerate(self.graph["tensors"]):
@@ -35,8 +45,11 @@ class Model:
     def t(self, name):
         return self.graph["tensors"][self.tensor_id(name)]
 
-    def op(self, index):
-        return self.graph["operators"][index]
+    def op(self, which):
+        """By its number, or by the name of one of its results."""
+        if isinstance(which, int):
+            return self.graph["operators"][which]
+        return next(op for op in self.graph["operators"] if self.tensor_id(which) in op["outputs"])
 
     def options(self, index):
         return self.op(index)["builtin_options"]

@@ -383,6 +383,126 @@ TEST(ImportForms, FollowNumbersIntoSlicesAndSizes) {
   EXPECT_THAT(refusal_of(unknown), HasSubstr("Operator 0 SLICE, tensor 1 \"given\", begin: is computed at run time"));
 }
 
+/// x of [2, 3] with one more dimension along `axis`, a tensor.
+OneInput expanded(std::int32_t axis, std::vector<std::int32_t> shape) {
+  OneInput b({2, 3});
+  const int number = b.number(axis);
+  b.add_operator(BuiltinOperator_EXPAND_DIMS, {0, number}, {b.ends(std::move(shape))}, ExpandDimsOptionsT());
+  return b;
+}
+
+TEST(ImportForms, ExpandAlongEveryAxisThatExists) {
+  const Bytes input = bytes_of<float>({1.0F, 2.0F, 3.0F, 4.0F, 5.0F, 6.0F});
+  const std::vector<std::vector<std::int32_t>> shapes{{1, 2, 3}, {2, 1, 3}, {2, 3, 1}};
+  for (std::int32_t axis : {-3, -2, -1, 0, 1, 2}) {
+    const std::int32_t place = axis < 0 ? axis + 3 : axis;
+    for (std::int32_t other : {0, 1, 2}) {
+      const OneInput b = expanded(axis, shapes[static_cast<std::size_t>(other)]);
+      if (other == place) expect_outputs<float>(b, {input}, {{1.0F, 2.0F, 3.0F, 4.0F, 5.0F, 6.0F}});
+      else EXPECT_THAT(refusal_of(b), HasSubstr("NARU-0205 Operator 0 EXPAND_DIMS, tensor 2 \"y\", shape: is ")) << axis << " as " << other;
+    }
+  }
+  for (std::int32_t axis : {-4, 3})
+    EXPECT_THAT(refusal_of(expanded(axis, {2, 3, 1})), HasSubstr("NARU-0207 Operator 0 EXPAND_DIMS, tensor 1 \"numbers\", axis: is ")) << axis;
+  OneInput of_a_scalar({});
+  of_a_scalar.add_operator(BuiltinOperator_EXPAND_DIMS, {0, of_a_scalar.number(-1)}, {of_a_scalar.ends({1})}, ExpandDimsOptionsT());
+  expect_outputs<float>(of_a_scalar, {bytes_of<float>({5.0F})}, {{5.0F}});
+}
+
+TEST(ImportForms, ExpandAlongAnAxisThatIsComputed) {
+  // The batch is 1, which follows from the input's shape.
+  OneInput followed({1, 2, 1, 1});
+  followed.add_operator(BuiltinOperator_EXPAND_DIMS, {0, batch_of(followed)}, {followed.ends({1, 1, 2, 1, 1})}, ExpandDimsOptionsT());
+  expect_outputs<float>(followed, {bytes_of<float>({1.0F, 2.0F})}, {{1.0F, 2.0F}});
+  followed.tensor(followed.graph().outputs[0]).shape = {1, 2, 1, 1, 1};
+  EXPECT_THAT(refusal_of(followed), HasSubstr("NARU-0205"));
+  OneInput open({2});
+  open.graph().inputs.push_back(open.add_tensor("axis", {1}, TensorType_INT32));
+  open.add_operator(BuiltinOperator_EXPAND_DIMS, {0, 1}, {open.ends({2, 1})}, ExpandDimsOptionsT());
+  expect_outputs<float>(open, {bytes_of<float>({1.0F, 2.0F}), bytes_of<std::int32_t>({1})}, {{1.0F, 2.0F}});
+}
+
+TEST(ImportForms, SqueezeWhatIsNamedOrEveryDimensionOfOne) {
+  const auto squeezed = [](std::vector<std::int32_t> dimensions, std::vector<std::int32_t> shape) {
+    OneInput b({1, 2, 1});
+    SqueezeOptionsT options;
+    options.squeeze_dims = std::move(dimensions);
+    b.add_operator(BuiltinOperator_SQUEEZE, {0}, {b.ends(std::move(shape))}, options);
+    return b;
+  };
+  const std::vector<Bytes> input{bytes_of<float>({1.0F, 2.0F})};
+  expect_outputs<float>(squeezed({}, {2}), input, {{1.0F, 2.0F}});
+  expect_outputs<float>(squeezed({0}, {2, 1}), input, {{1.0F, 2.0F}});
+  expect_outputs<float>(squeezed({-1}, {1, 2}), input, {{1.0F, 2.0F}});
+  expect_outputs<float>(squeezed({0, -3, 2}, {2}), input, {{1.0F, 2.0F}});
+  OneInput without_options({1, 2, 1});
+  without_options.add_operator(BuiltinOperator_SQUEEZE, {0}, {without_options.ends({2})});
+  expect_outputs<float>(without_options, input, {{1.0F, 2.0F}});
+  EXPECT_THAT(refusal_of(squeezed({}, {1, 2})), HasSubstr("NARU-0205 Operator 0 SQUEEZE, tensor 1 \"y\", shape: is 1x2"));
+  EXPECT_THAT(refusal_of(squeezed({0}, {1, 2})), HasSubstr("NARU-0205"));
+  EXPECT_THAT(refusal_of(squeezed({1}, {1, 1})), HasSubstr("NARU-0205 Operator 0 SQUEEZE, tensor 0 \"x\", squeeze_dims: has 1; the dimension has 2"));
+  for (std::int32_t dimension : {-4, 3})
+    EXPECT_THAT(refusal_of(squeezed({dimension}, {2})), HasSubstr("NARU-0207 Operator 0 SQUEEZE, squeeze_dims: is ")) << dimension;
+}
+
+/// x of six in two parts.
+OneInput in_parts(const std::vector<std::int32_t>& sizes, std::int32_t first, std::int32_t second) {
+  OneInput b({6});
+  SplitVOptionsT options;
+  options.num_splits = 2;
+  const int a = b.add_tensor("a", {first}, TensorType_FLOAT32);
+  b.graph().outputs = {a, b.add_tensor("b", {second}, TensorType_FLOAT32)};
+  b.add_operator(BuiltinOperator_SPLIT_V, {0, b.row(sizes), b.number(0)}, b.graph().outputs, options);
+  return b;
+}
+
+TEST(ImportForms, SplitBySizesOfWhichOneMayBeTheRest) {
+  const std::vector<Bytes> input{bytes_of<float>({1.0F, 2.0F, 3.0F, 4.0F, 5.0F, 6.0F})};
+  for (const auto& sizes : {std::vector<std::int32_t>{2, 4}, std::vector<std::int32_t>{-1, 4}, std::vector<std::int32_t>{2, -1}})
+    expect_outputs<float>(in_parts(sizes, 2, 4), input, {{1.0F, 2.0F}, {3.0F, 4.0F, 5.0F, 6.0F}});
+  EXPECT_THAT(refusal_of(in_parts({-1, -1}, 2, 4)), HasSubstr("NARU-0207 Operator 0 SPLIT_V, tensor 3 \"numbers\", size_splits: has 2 values, 2 of them -1"));
+  EXPECT_THAT(refusal_of(in_parts({4, 2}, 2, 4)), HasSubstr("NARU-0205 Operator 0 SPLIT_V, tensor 1 \"a\", size_splits: has 4 for it"));
+  EXPECT_THAT(refusal_of(in_parts({2, -1}, 2, 3)), HasSubstr("NARU-0207 Operator 0 SPLIT_V, axis: is split into 5 of 6"));
+}
+
+/// A constant divided by a constant, and x added to what comes out.
+template <typename T>
+OneInput constants_divided(BuiltinOperator kind, TensorType type, T dividend, T divisor) {
+  OneInput b({1}, type);
+  const int a = b.constant<T>(b.add_tensor("a", {1}, type), {dividend});
+  const int c = b.constant<T>(b.add_tensor("c", {1}, type), {divisor});
+  const int quotient = b.add_tensor("quotient", {1}, type);
+  b.add_operator(kind, {a, c}, {quotient});
+  b.add_operator(BuiltinOperator_ADD, {quotient, 0}, {b.ends({1}, type)});
+  return b;
+}
+
+TEST(ImportForms, WrapWhereTheSmallestNumberIsDividedByMinusOne) {
+  constexpr auto kMin = std::numeric_limits<std::int32_t>::min();
+  constexpr auto kMinOf64 = std::numeric_limits<std::int64_t>::min();
+  for (BuiltinOperator kind : {BuiltinOperator_DIV, BuiltinOperator_FLOOR_DIV}) {
+    expect_outputs<std::int32_t>(constants_divided<std::int32_t>(kind, TensorType_INT32, kMin, -1), {bytes_of<std::int32_t>({5})}, {{kMin + 5}});
+    expect_outputs<std::int64_t>(constants_divided<std::int64_t>(kind, TensorType_INT64, kMinOf64, -1), {bytes_of<std::int64_t>({5})},
+                                 {{kMinOf64 + 5}});
+  }
+  const auto mod = BuiltinOperator_FLOOR_MOD;
+  expect_outputs<std::int32_t>(constants_divided<std::int32_t>(mod, TensorType_INT32, kMin, -1), {bytes_of<std::int32_t>({5})}, {{5}});
+  expect_outputs<std::int64_t>(constants_divided<std::int64_t>(mod, TensorType_INT64, kMinOf64, -1), {bytes_of<std::int64_t>({5})}, {{5}});
+}
+
+/// What no rule can see: the divisor is constant, but an operator makes a 0 of it. The error is the data's, not the command line's.
+TEST(ImportForms, AreRefusedWhenCompiledWhereTheDivisorFoldsToNothing) {
+  OneInput b({1}, TensorType_INT32);
+  const int zero = b.add_tensor("zero", {1}, TensorType_INT32);
+  b.add_operator(BuiltinOperator_SUB, {b.row({3}), b.row({3})}, {zero});
+  b.add_operator(BuiltinOperator_DIV, {b.row({7}), zero}, {b.ends({1}, TensorType_INT32)});
+  const auto package = compiler::compile(imported(b), profile::load("tiny").value().chip, {.profile = "tiny", .keep_tensors = {}});
+  ASSERT_FALSE(package);
+  EXPECT_EQ(package.error().id(), ErrorId::kInputValue) << package.error().to_string();
+  EXPECT_EQ(package.error().kind(), ErrorKind::kInvalidFile);
+  EXPECT_THAT(package.error().message(), HasSubstr("operator 1 DIV: division by zero"));
+}
+
 TEST(ImportForms, CopyCodesWhateverTheirQuantisation) {
   const Bytes input = bytes_of<std::int8_t>({1, -2, 3, -4});
   const auto gives = [&](BuiltinOperator kind, std::vector<std::int32_t> shape, const std::vector<std::int32_t>& parameter, auto options,
