@@ -193,6 +193,22 @@ def initialised_by(subgraph):
     return option(0, "init_subgraph_index", subgraph)
 
 
+def first_value(field, value):
+    def change(m):
+        m.go_to(1).t("first")[field] = value
+        m.go_to(0)
+
+    return change
+
+
+def large_states(m):
+    """Each within the limit on one tensor; a few bytes of the file for each."""
+    for i in range(20):
+        handle, value = m.add("large/handle/%d" % i, [], "RESOURCE"), m.add("large/%d" % i, [1 << 28])
+        m.run("VAR_HANDLE", [], [handle], "VarHandleOptions", shared_name=value)
+        m.run("READ_VARIABLE", [handle], [value], "ReadVariableOptions")
+
+
 def initialiser_calls(m):
     """The subgraph that gives first values asks for itself, as in a recursion."""
     m.go_to(1).run("CALL_ONCE", [], [], "CallOnceOptions", init_subgraph_index=1).go_to(0)
@@ -424,6 +440,10 @@ CASES = [
 
 # Of the second network.
 SECOND_CASES = [
+    ("M11_many_dimensions_of_a_variable", LIMIT, '"variable", shape: has 4000 dimensions', tensor("variable", "shape", [1] * 4000)),
+    ("M11_many_dimensions_to_squeeze", LIMIT, '"row", shape: has 4000 dimensions', tensor("row", "shape", [1] * 4000)),
+    ("M11_many_dimensions_of_a_first_value", LIMIT, '"first", shape', first_value("shape", [1] * 9)),
+    ("M11_many_large_states", LIMIT, "all tensors", large_states),
     ("M14_space_to_depth_block", OPTIONS, "SPACE_TO_DEPTH, block_size", option("deep", "block_size", 0)),
     ("M14_space_to_depth_block_largest", OPTIONS, "SPACE_TO_DEPTH, block_size", option("deep", "block_size", INT_MAX)),
     ("M14_depth_to_space_block", OPTIONS, "DEPTH_TO_SPACE, block_size", option("wide", "block_size", 0)),

@@ -5,6 +5,7 @@
 #include <flatbuffers/flexbuffers.h>
 
 #include <algorithm>
+#include <set>
 
 namespace naru::sdk {
 namespace {
@@ -96,6 +97,35 @@ TEST(ImportVariable, BeginsWithRealZeroWhenNobodyInitialisesIt) {
   ASSERT_EQ(graph.states.size(), 1U);
   EXPECT_EQ(graph.states[0].after, graph.states[0].before) << "nothing changes it";
   EXPECT_THAT(values_of_codes(graph.states[0].initial), ElementsAre(3, 3, 3, 3));
+}
+
+TEST(ImportVariable, SharesItsZerosWithOthersOfTheSameCode) {
+  Variables v;
+  for (const Shape& shape : {Shape{4}, Shape{64}, Shape{8, 8}, Shape{2}}) v.output(v.read(v.handle(std::to_string(v.b.graph().tensors.size())), shape));
+  const int other = v.b.add_tensor("other", {64}, TensorType_INT8, {0.5F}, -7);
+  v.b.add_operator(BuiltinOperator_READ_VARIABLE, {v.handle("other")}, {other}, ReadVariableOptionsT());
+  v.output(other);
+  const graph::Graph graph = imported(v.b);
+  ASSERT_EQ(graph.states.size(), 5U);
+  std::set<const std::byte*> rows;
+  for (const graph::State& state : graph.states) {
+    const graph::Tensor& before = graph.tensor(state.before);
+    EXPECT_THAT(state.initial, ElementsAreArray(std::vector<std::byte>(graph::byte_size(before), static_cast<std::byte>(before.zero_point()))));
+    rows.insert(state.initial.data());
+  }
+  EXPECT_LE(rows.size(), 3U) << "one of each code, and the short one that came before";
+}
+
+TEST(ImportVariable, IsInitialisedOnceByASubgraphThatIsCalledOften) {
+  Variables v;
+  v.initialise("v", {10, 20, 30, 40});
+  CallOnceOptionsT again;
+  again.init_subgraph_index = 1;
+  for (int i = 0; i < 3; ++i) v.b.add_operator(BuiltinOperator_CALL_ONCE, {}, {}, again);
+  v.output(v.read(v.handle("v")));
+  const graph::Graph graph = imported(v.b);
+  ASSERT_EQ(graph.states.size(), 1U);
+  EXPECT_THAT(values_of_codes(graph.states[0].initial), ElementsAre(10, 20, 30, 40));
 }
 
 TEST(ImportVariable, ReadsWhatWasAssignedLastInTheSameRun) {

@@ -67,7 +67,15 @@ std::span<const std::byte> StateReader::zero_codes(const Tensor& tensor) {
   const std::uint64_t bytes = graph::byte_size(tensor);
   if (bytes > limits_.tensor_bytes_max) return {};  // verify_graph says so
   const bool codes = tensor.type == abi::ElementType::kI8 || tensor.type == abi::ElementType::kU8;
-  return graph_.keep(std::vector<std::byte>(bytes, codes ? static_cast<std::byte>(tensor.zero_point()) : std::byte{0}));
+  const std::byte zero = codes ? static_cast<std::byte>(tensor.zero_point()) : std::byte{0};
+  // States share their zeros: a small file may have many large ones.
+  std::span<const std::byte>& zeros = zero_codes_[zero];
+  if (zeros.size() < bytes) {
+    zero_bytes_ += bytes;
+    if (zero_bytes_ > limits_.all_tensor_bytes_max) return {};  // so are the states, as verify_graph says
+    zeros = graph_.keep(std::vector<std::byte>(bytes, zero));
+  }
+  return zeros.first(bytes);
 }
 
 Result<StateReader::Variable*> StateReader::variable_of(const Operator& op) {
@@ -124,7 +132,8 @@ Result<void> StateReader::call_once(const tflite::Operator& source, const Operat
   const std::int64_t count = file_.model->subgraphs()->size();
   if (subgraph < 1 || subgraph >= count)
     return refuse(ErrorId::kModelGraph, place("init_subgraph_index"), fmt::format("is {}; must be one of {} subgraphs, and not the main one", subgraph, count));
-  return initialise(static_cast<std::uint32_t>(subgraph), op);
+  const auto number = static_cast<std::uint32_t>(subgraph);
+  return initialised_.insert(number).second ? initialise(number, op) : Result<void>();
 }
 
 Result<void> StateReader::initialise(std::uint32_t number, const Operator& caller) {

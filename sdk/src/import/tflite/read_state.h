@@ -2,6 +2,8 @@
 #pragma once
 
 #include <map>
+#include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,6 +45,9 @@ class StateReader {
   const GraphLimits& limits_;
   std::map<graph::TensorId, Key> handles_;
   std::map<Key, Variable> variables_;
+  std::set<std::uint32_t> initialised_;                         // subgraphs that CALL_ONCE has named
+  std::map<std::byte, std::span<const std::byte>> zero_codes_;  // by the code of zero: the longest that a state needed
+  std::uint64_t zero_bytes_ = 0;
 };
 
 }  // namespace naru::sdk

@@ -86,13 +86,16 @@ Result<std::optional<graph::Quantization>> read_quantization(const tflite::Tenso
 }
 
 /// `used`: an operator or the graph's lists name it; what nobody reads may be of any kind.
-Result<graph::Tensor> read_tensor(const TfliteFile& file, graph::Graph& graph, std::int32_t index, bool used) {
+Result<graph::Tensor> read_tensor(const TfliteFile& file, graph::Graph& graph, std::int32_t index, bool used, const GraphLimits& limits) {
   const tflite::Tensor& source = *file.subgraph->tensors()->Get(static_cast<flatbuffers::uoffset_t>(index));
   graph::Tensor tensor;
   tensor.file_index = index;
   tensor.name = clean_text(source.name());
   tensor.type = element_type_of(source.type());
   tensor.is_variable = source.is_variable();
+  // verify_graph would say so too, but what reads operators copies shapes, once for each operator.
+  if (source.shape() != nullptr && source.shape()->size() > limits.rank_max)
+    return refuse(ErrorId::kModelLimit, place_of(tensor, "shape"), fmt::format("has {} dimensions; the limit is {}", source.shape()->size(), limits.rank_max));
   if (source.shape() != nullptr) tensor.shape.assign(source.shape()->begin(), source.shape()->end());
   if (source.sparsity() != nullptr && used)
     return refuse(ErrorId::kModelTypeUnsupported, place_of(tensor, "sparsity"), "is set; sparse tensors are not supported");
@@ -180,7 +183,7 @@ Result<void> read_tensors(const TfliteFile& file, graph::Graph& graph, const Gra
   graph.tensors.reserve(count);
   const std::vector<bool> used = used_tensors(*file.subgraph, count);
   for (std::size_t i = 0; i < count; ++i) {
-    NARU_TRY(graph::Tensor tensor, read_tensor(file, graph, static_cast<std::int32_t>(i), used[i]));
+    NARU_TRY(graph::Tensor tensor, read_tensor(file, graph, static_cast<std::int32_t>(i), used[i], limits));
     graph.tensors.push_back(std::move(tensor));
   }
   return {};
