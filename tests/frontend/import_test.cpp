@@ -91,6 +91,55 @@ TEST(Import, ReadsZeroPointsThatAreMisaligned) {
   EXPECT_THAT(graph.error().message(), testing::HasSubstr("zero point -77"));
 }
 
+/// As many constants of `count` i32 as places, in bytes behind the FlatBuffer that begin at an odd address.
+SharedBytes constants_at(const std::vector<std::size_t>& places, std::int32_t count = 16) {
+  const std::size_t size = static_cast<std::size_t>(count) * sizeof(std::int32_t);
+  ModelBuilder b;
+  b.graph().inputs = {b.add_tensor("x", {1}, TensorType_INT8, {1.0F})};
+  b.graph().outputs = b.graph().inputs;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    b.constant<std::int32_t>(b.add_tensor("c", {count}, TensorType_INT32), {});
+    b.graph().outputs.push_back(static_cast<std::int32_t>(i + 1));
+  }
+  const auto placed = [&](std::size_t begin) {
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      auto& buffer = b.buffer_of(static_cast<int>(i + 1));
+      buffer.offset = begin + places[i];
+      buffer.size = size;
+    }
+    return *b.bytes();
+  };
+  const std::size_t begin = placed(1001).size() | 1U;
+  auto bytes = placed(begin);
+  bytes.resize(begin);
+  for (std::size_t i = 0; i < 2 * size; ++i) bytes.push_back(static_cast<std::byte>(i));
+  return std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+}
+
+TEST(Import, CopiesAMisalignedConstantOnceHoweverManyTensorsNameIt) {
+  const auto graph = import_tflite(constants_at(std::vector<std::size_t>(200, 4)));
+  ASSERT_TRUE(graph) << graph.error().to_string(true);
+  for (std::size_t i = 1; i < graph->tensors.size(); ++i) {
+    const auto& constant = graph->tensors[i].constant;
+    EXPECT_EQ(constant.data(), graph->tensors[1].constant.data());
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(constant.data()) % sizeof(std::int32_t), 0U);
+  }
+  EXPECT_EQ(graph::constant_values<std::int32_t>(graph->tensors[200])[0], 0x07060504);
+  // Others that overlap have copies of their own, as long as the file could hold them all.
+  const auto few = import_tflite(constants_at({0, 4, 8}));
+  ASSERT_TRUE(few) << few.error().to_string(true);
+  EXPECT_EQ(graph::constant_values<std::int32_t>(few->tensors[3])[0], 0x0B0A0908);
+}
+
+TEST(Import, RefusesMisalignedConstantsThatOverlapManyTimes) {
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < 40; ++i) places.push_back(4 * i);
+  const auto graph = import_tflite(constants_at(places, 10'000));
+  ASSERT_FALSE(graph);
+  EXPECT_EQ(graph.error().id(), ErrorId::kModelLimit);
+  EXPECT_THAT(graph.error().message(), testing::HasSubstr("\"c\", buffer: is misaligned and overlaps others"));
+}
+
 TEST(Import, ReplacesTextThatIsNotUtf8AndControlCharacters) {
   ModelBuilder builder = Sample::make();
   builder.tensor(Sample::kAddOut).name = std::string("ok\xff\xc3\x28 \xe2\x82\xac\x1b[31m\x00z", 16);

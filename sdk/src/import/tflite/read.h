@@ -1,9 +1,11 @@
 // The steps of the importer: tensors first, then operators, whose options may lie in constant tensors.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "graph/graph.h"
@@ -13,10 +15,17 @@
 
 namespace naru::sdk {
 
+/// Constants that lie misaligned in a file, by where they lie there: one copy each, however many tensors name them.
+struct AlignedCopies {
+  std::map<std::pair<const std::byte*, std::size_t>, std::shared_ptr<const std::vector<std::byte>>> made;
+  std::uint64_t bytes = 0;
+};
+
 struct TfliteFile {
   const tflite::Model* model = nullptr;
   const tflite::SubGraph* subgraph = nullptr;
   std::shared_ptr<const std::vector<std::byte>> bytes;
+  std::shared_ptr<AlignedCopies> copies = std::make_shared<AlignedCopies>();  // of all subgraphs
 };
 
 /// Text from a file, made safe to print: valid UTF-8, no control characters, at most 1024 bytes.

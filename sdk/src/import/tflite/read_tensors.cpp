@@ -106,8 +106,17 @@ Result<graph::Tensor> read_tensor(const TfliteFile& file, graph::Graph& graph, s
   if (tensor.is_variable && tensor.is_constant()) return refuse(ErrorId::kModelConstant, place_of(tensor, "buffer"), "has data, but the tensor is a variable");
 
   const std::uint32_t alignment = abi::element_bytes(tensor.type);
-  if (alignment > 1 && reinterpret_cast<std::uintptr_t>(tensor.constant.data()) % alignment != 0)
-    tensor.constant = graph.keep({tensor.constant.begin(), tensor.constant.end()});
+  if (alignment > 1 && reinterpret_cast<std::uintptr_t>(tensor.constant.data()) % alignment != 0) {
+    auto& copy = file.copies->made[{tensor.constant.data(), tensor.constant.size()}];
+    if (copy == nullptr) {
+      file.copies->bytes += tensor.constant.size();
+      if (file.copies->bytes > file.bytes->size())
+        return refuse(ErrorId::kModelLimit, place_of(tensor, "buffer"), "is misaligned and overlaps others: aligned copies would take more than the file");
+      copy = std::make_shared<const std::vector<std::byte>>(tensor.constant.begin(), tensor.constant.end());
+    }
+    graph.storage.push_back(copy);
+    tensor.constant = *copy;
+  }
   return tensor;
 }
 
