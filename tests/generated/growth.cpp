@@ -5,7 +5,6 @@
 #include <cmath>
 #include <set>
 
-#include "open_findings.h"
 
 namespace naru::generated {
 
@@ -240,14 +239,6 @@ int Growth::bias(std::int32_t channels, const Value& operand, const Value& filte
   for (std::int64_t& value : values) value = random.between(-most, most);
   if (is_wide) return builder.constant(id, values);
   return builder.constant(id, std::vector<std::int32_t>(values.begin(), values.end()));
-}
-
-bool Growth::would_lose_its_clamp(const Value& operand, const Value& result) const {
-  if (kMakesClampsOfExtremes || (set_of(operand.type) & kCodes) == 0 || !same_quantization(operand, result)) return false;
-  return std::ranges::any_of(builder.model.subgraphs[0]->operators, [&](const auto& op) {
-    const BuiltinOperator code = builder.model.operator_codes[op->opcode_index]->builtin_code;
-    return (code == BuiltinOperator_REDUCE_MAX || code == BuiltinOperator_REDUCE_MIN) && op->outputs[0] == operand.tensor;
-  });
 }
 
 void Growth::finish() {

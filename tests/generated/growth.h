@@ -122,9 +122,6 @@ class Growth {
   }
   void forget_last() { pool.pop_back(); }
 
-  /// A clamp that is left out: see open_findings.h.
-  [[nodiscard]] bool would_lose_its_clamp(const Value& operand, const Value& result) const;
-
   /// Inputs that are read, results that are not.
   void finish();
 

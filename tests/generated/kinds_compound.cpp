@@ -3,7 +3,6 @@
 #include <string_view>
 
 #include "generator.h"
-#include "open_findings.h"
 #include "windows.h"
 
 namespace naru::generated {
@@ -176,9 +175,7 @@ bool append_sixteen_bits(Growth& g, const Value& value) {
 }  // namespace
 
 std::vector<Kind> compound_kinds() {
-  std::vector<Kind> all{{"PADDED_WINDOW", 6, kReal, 1, 4, append_padded_window}, {"SIXTEEN_BITS", 5, kCodes, 1, 4, append_sixteen_bits}};
-  if (kMakesMatricesInFrames) all.push_back({"MATRIX_AND_IMAGE", 3, kBytes, 2, 4, append_matrix_and_image});
-  return all;
+  return {{"PADDED_WINDOW", 6, kReal, 1, 4, append_padded_window}, {"SIXTEEN_BITS", 5, kCodes, 1, 4, append_sixteen_bits}, {"MATRIX_AND_IMAGE", 3, kBytes, 2, 4, append_matrix_and_image}};
 }
 
 }  // namespace naru::generated

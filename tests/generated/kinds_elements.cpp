@@ -152,7 +152,6 @@ Kind curve(const char* name, BuiltinOperator code, unsigned types, Curve curve, 
             if (curve == Curve::kSquare && value.type == TensorType_INT32 && std::max(-value.low, value.high) > 30000) return false;
             // A clamp alone, without another scale, is folded into what comes before it.
             Value result = curve == Curve::kClamp && is_codes(value) && g.chance(2) ? g.like(value, value.shape) : g.tensor(value.shape, value.type);
-            if (curve == Curve::kClamp && g.would_lose_its_clamp(value, result)) return false;
             if (value.type == TensorType_INT32 && !value.is_bounded()) return false;
             curve_range(result, value, curve);
             return g.add(code, {value.tensor}, {result}, options...);

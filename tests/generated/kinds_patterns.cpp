@@ -102,7 +102,6 @@ bool append_residual(Growth& g, const Value& value) {
 Value computed(Growth& g, const Value& value) {
   if ((set_of(value.type) & kReal) == 0) return value;
   const Value result = g.like(value, value.shape);
-  if (g.would_lose_its_clamp(value, result)) return value;
   g.add(BuiltinOperator_RELU, {value.tensor}, {result});
   return result;
 }

@@ -61,7 +61,8 @@ numerics::Range* clamp_of(NodeBody& body) {
   if (auto* window = std::get_if<WindowNode>(&body)) return &window->clamp;
   if (auto* requantize = std::get_if<RequantizeNode>(&body)) return &requantize->clamp;
   if (auto* binary = std::get_if<BinaryNode>(&body)) return &binary->clamp;
-  if (auto* reduce = std::get_if<ReduceNode>(&body)) return &reduce->clamp;
+  // Extremes are raw codes, which the command does not clamp.
+  if (auto* reduce = std::get_if<ReduceNode>(&body); reduce != nullptr && reduce->kind == abi::ReduceKind::kSum) return &reduce->clamp;
   return nullptr;
 }
 

@@ -91,9 +91,10 @@ bool walk_in_frame(Nest& nest, TensorId root, std::span<const Alias> aliases, co
   if (auto* window = std::get_if<WindowNest>(&changed)) {
     if (is_part(window->input) || is_part(window->output) || !walk_window(*window, is_framed, frame)) return false;
   } else if (auto* map = std::get_if<MapNest>(&changed)) {
+    const bool takes_a_matrix = std::holds_alternative<abi::Pack>(map->prototype);  // whole, by strides of its own
     for (std::size_t i = 0; i <= map->inputs.size(); ++i) {
       const MapOperand& operand = i < map->inputs.size() ? map->inputs[i] : map->output;
-      if (is_part(operand.tensor) || (is_framed(operand.tensor) && operand.offset != 0)) return false;
+      if (is_part(operand.tensor) || (is_framed(operand.tensor) && (takes_a_matrix || operand.offset != 0))) return false;
       if (is_framed((i < map->inputs.size() ? map->inputs[i] : map->output).tensor) && !walk_map(*map, i, frame)) return false;
     }
   } else {
