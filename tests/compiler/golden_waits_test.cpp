@@ -22,16 +22,25 @@ TEST_P(GoldenWaits, AreAllNeeded) {
   const Chip& chip = GetParam();
   const auto folder = naru::testing::models_folder();
   if (!folder) GTEST_SKIP() << "golden models not found: set NARU_MODELS or put them in ../shared/models";
-  std::size_t removed = 0, left_out = 0;
+  std::size_t removed = 0, left_out = 0, resident = 0;
   for (const auto& file : std::filesystem::directory_iterator(*folder)) {
     if (file.path().extension() != ".tflite") continue;
     const auto graph = import_tflite(std::make_shared<const std::vector<std::byte>>(naru::testing::read_all(file.path())));
     if (!graph) continue;  // other tests say which models must compile
     const auto package = compiler::compile(*graph, chip.numbers, {});
     if (!package) continue;
-    for (const auto& step : package->steps) {
-      const auto* job = std::get_if<package::NpuJob>(&step);
-      if (job == nullptr) continue;
+    std::vector<const package::JobStream*> streams;
+    for (const auto& step : package->steps)
+      if (const auto* job = std::get_if<package::NpuJob>(&step)) streams.push_back(job);
+    const auto resident_package = compiler::compile(*graph, chip.numbers, {.profile = chip.name, .keep_tensors = {}, .resident_weights = true});
+    ASSERT_TRUE(resident_package) << file.path();
+    for (const auto& step : resident_package->steps)
+      if (const auto* job = std::get_if<package::NpuJob>(&step); job != nullptr && job->has_resident()) {
+        streams.push_back(job);
+        streams.push_back(&job->resident);
+        ++resident;
+      }
+    for (const package::JobStream* job : streams) {
       abi::Stream stream;
       ASSERT_EQ(abi::decode_stream(job->stream, stream).fault, abi::StreamFault::kNone);
       std::vector<std::size_t> waits;
@@ -53,7 +62,8 @@ TEST_P(GoldenWaits, AreAllNeeded) {
     }
   }
   EXPECT_GT(removed, 100U);
-  std::cout << removed << " waits removed one by one, " << left_out << " left out\n";
+  EXPECT_GT(resident, 0U);
+  std::cout << removed << " waits removed one by one, " << left_out << " left out; " << resident << " models also with weights that stay\n";
 }
 
 INSTANTIATE_TEST_SUITE_P(RealModels, GoldenWaits, ::testing::Values(edge(), tiny()), [](const auto& info) { return info.param.name; });

@@ -9,6 +9,8 @@
 #include "compiler/compiler.h"
 #include "import/verify.h"
 #include "naru/verify/verify.h"
+#include "package/arena.h"
+#include "package/codec.h"
 #include "package_runner.h"
 #include "random_models.h"
 #include "reference/interpreter.h"
@@ -120,9 +122,60 @@ TEST(Compiler, SplitsAModelIntoJobsThatTheChipAllows) {
   EXPECT_GT(split->scratch_bytes, whole->scratch_bytes);
   expect_same(graph, chip, {}, 5);
   chip.numbers.job_cycles_max = 100;
+  // What is longer than any job alone is the host's.
   const auto never = compiler::compile(graph, chip.numbers, {});
-  ASSERT_FALSE(never);
-  EXPECT_EQ(never.error().id(), ErrorId::kCompileTooLong);
+  ASSERT_TRUE(never) << never.error().to_string(true);
+  for (const package::OperatorReport& report : never->operators) {
+    EXPECT_EQ(report.placement, package::Placement::kHost);
+    EXPECT_THAT(report.reason, ::testing::HasSubstr("a job of this chip may take 100"));
+  }
+  expect_same(graph, chip, {}, 6);
+}
+
+/// Joins `count` inputs.
+graph::Graph joined_inputs(int count, std::vector<std::int32_t> shape) {
+  ModelBuilder b(static_cast<std::uint64_t>(count));
+  std::vector<graph::TensorId> inputs = {b.input(shape)};
+  while (inputs.size() < static_cast<std::size_t>(count)) inputs.push_back(b.input_like(inputs[0], shape));
+  auto joined = shape;
+  joined.back() *= count;
+  const auto out = b.op(graph::OperatorKind::kConcatenation, inputs, b.like(inputs[0], joined), graph::ConcatenationOptions{.axis = static_cast<std::int32_t>(shape.size()) - 1, .activation = {}});
+  return b.finish({out});
+}
+
+TEST(Compiler, PutsTensorsIntoOneArenaWhereAJobHasNotEnoughRegions) {
+  for (const Chip& chip : {tiny(), edge()})
+    for (const int count : {2, 11, 12, 15, 40, 200}) {
+      const graph::Graph graph = joined_inputs(count, {3, 5});
+      expect_same(graph, chip, {}, 1);
+      const auto package = compiler::compile(graph, chip.numbers, {});
+      ASSERT_TRUE(package) << package.error().to_string(true);
+      EXPECT_EQ(package::has_arena(*package), count + 1 > 11) << count;
+      ASSERT_TRUE(package::decode(package::encode(*package))) << count;
+      EXPECT_EQ(package->memory.compulsory_bytes, static_cast<std::uint64_t>(2 * 15 * count)) << count;
+      EXPECT_EQ(package->steps.size(), 1U) << count;
+    }
+}
+
+TEST(Compiler, EndsWhenItMayNotGoOn) {
+  const graph::Graph graph = random_model(graph::OperatorKind::kConv2d, 3);
+  std::size_t asked = 0;
+  compiler::CompileOptions options;
+  options.may_go_on = [&]() -> Result<void> {
+    ++asked;
+    return {};
+  };
+  ASSERT_TRUE(compiler::compile(graph, tiny().numbers, options));
+  const std::size_t all = asked;
+  EXPECT_GT(all, 2U);
+  for (std::size_t last = 1; last <= all; ++last) {
+    asked = 0;
+    options.may_go_on = [&]() -> Result<void> { return ++asked == last ? Result<void>(fail(ErrorId::kCompileLimit, "enough")) : Result<void>(); };
+    const auto package = compiler::compile(graph, tiny().numbers, options);
+    ASSERT_FALSE(package) << last;
+    EXPECT_EQ(package.error().message(), "enough") << last;
+    EXPECT_EQ(asked, last);
+  }
 }
 
 TEST(Compiler, KeepsATensorThatFusionWouldRemove) {

@@ -1,8 +1,11 @@
 // Runs each step on plain vectors of bytes.
 #include "package_runner.h"
 
+#include <algorithm>
+
 #include "host/host.h"
 #include "naru/base/random.h"
+#include "package/arena.h"
 #include "reference/stream/stream_interpreter.h"
 
 namespace naru::sdk::testing {
@@ -23,6 +26,7 @@ class Runner {
     sram_ = first(memory, package.requirements.sram_bytes, 1);
     scratch_ = first(memory, package.scratch_bytes, 2);
     for (const auto& tensor : package.tensors) tensors_.push_back(first(memory, tensor.bytes, 3));
+    if (package::has_arena(package)) arena_ = first(memory, package::arena_offsets(package.tensors).back(), 3);
     for (std::size_t i = 0; i < inputs.size(); ++i) tensors_[package.inputs[i]] = inputs[i];
   }
 
@@ -37,7 +41,10 @@ class Runner {
     if (abi::decode_stream(job.stream, stream).fault != abi::StreamFault::kNone) return fail(ErrorId::kInternal, "the stream is malformed");
     std::vector<std::span<std::byte>> regions;
     for (const auto& binding : job.bindings) regions.push_back(std::span(memory_of(binding)).subspan(binding.offset, binding.bytes));
-    return reference::interpret_stream(stream, regions);
+    copy_tensors(true);
+    NARU_CHECK_OK(reference::interpret_stream(stream, regions));
+    copy_tensors(false);
+    return {};
   }
 
   Result<void> execute(const package::HostStep& step) {
@@ -55,17 +62,29 @@ class Runner {
     return host::execute(step.op, step.constants, inputs, outputs);
   }
 
+  /// Between the tensors, as host steps see them, and the arena, where the package has one.
+  void copy_tensors(bool to_arena) {
+    if (arena_.empty()) return;
+    const auto offsets = package::arena_offsets(package_.tensors);
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      const auto there = std::span(arena_).subspan(offsets[i], tensors_[i].size());
+      if (to_arena) std::ranges::copy(tensors_[i], there.begin());
+      else std::ranges::copy(there, tensors_[i].begin());
+    }
+  }
+
   Bytes& memory_of(const package::Binding& binding) {
     switch (binding.source) {
       case package::RegionSource::kSram: return sram_;
       case package::RegionSource::kConstants: return constants_;
       case package::RegionSource::kTensor: return tensors_[binding.tensor];
+      case package::RegionSource::kArena: return arena_;
       default: return scratch_;
     }
   }
 
   const package::Package& package_;
-  Bytes constants_, sram_, scratch_;
+  Bytes constants_, sram_, scratch_, arena_;
   std::vector<Bytes> tensors_;
 };
 

@@ -54,6 +54,11 @@ TensorId ModelBuilder::input(Shape shape, ElementType type) {
   graph_.inputs.push_back(id);
   return id;
 }
+TensorId ModelBuilder::input_like(TensorId other, Shape shape) {
+  const TensorId id = like(other, std::move(shape));
+  graph_.inputs.push_back(id);
+  return id;
+}
 TensorId ModelBuilder::real(Shape shape) { return add(std::move(shape), ElementType::kF32); }
 
 TensorId ModelBuilder::weights(Shape shape, std::int32_t axis, bool per_channel) {

@@ -12,6 +12,7 @@ class ModelBuilder {
   explicit ModelBuilder(std::uint64_t seed) : random(seed) {}
 
   graph::TensorId input(graph::Shape shape, abi::ElementType type = abi::ElementType::kI8);
+  graph::TensorId input_like(graph::TensorId other, graph::Shape shape);
   /// An activation with random scale and zero point, or with those given.
   graph::TensorId activation(graph::Shape shape, abi::ElementType type = abi::ElementType::kI8);
   graph::TensorId like(graph::TensorId other, graph::Shape shape);

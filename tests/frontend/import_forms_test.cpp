@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "../compiler/package_runner.h"
 #include "importing.h"
 
@@ -33,6 +35,65 @@ Bytes bytes_of(const std::vector<T>& values) {
 std::string refusal_of(const ModelBuilder& builder) {
   const auto graph = import_tflite(builder.bytes());
   return graph ? "accepted" : graph.error().id_text() + " " + graph.error().message();
+}
+
+/// Subgraph 0, "first", is a RELU; subgraph 1, "second", a TANH with one more tensor.
+ModelBuilder two_subgraphs() {
+  ModelBuilder b;
+  const auto add = [&](BuiltinOperator code, std::uint32_t number, const char* key) {
+    const int in = b.add_tensor("in", {1, 4}, TensorType_INT8, {1.0F / 128}), out = b.add_tensor("out", {1, 4}, TensorType_INT8, {1.0F / 128});
+    b.add_operator(code, {in}, {out});
+    auto signature = std::make_unique<SignatureDefT>();
+    signature->signature_key = key;
+    signature->subgraph_index = number;
+    for (auto* maps : {&signature->inputs, &signature->outputs}) {
+      auto map = std::make_unique<TensorMapT>();
+      map->name = maps == &signature->inputs ? "given" : "found";
+      map->tensor_index = maps == &signature->inputs ? 0 : 1;
+      maps->push_back(std::move(map));
+    }
+    b.model.signature_defs.push_back(std::move(signature));
+    b.graph().inputs = {0};
+    b.graph().outputs = {1};
+  };
+  add(BuiltinOperator_TANH, 1, "second");
+  auto second = std::move(b.model.subgraphs[0]);
+  b.model.subgraphs[0] = std::make_unique<SubGraphT>();
+  add(BuiltinOperator_RELU, 0, "first");
+  b.model.subgraphs.push_back(std::move(second));
+  return b;
+}
+
+TEST(ImportSignatures, ChooseTheSubgraph) {
+  const ModelBuilder b = two_subgraphs();
+  const auto first = import_tflite(b.bytes()), named = import_tflite(b.bytes(), {}, "first"), second = import_tflite(b.bytes(), {}, "second");
+  ASSERT_TRUE(first && named && second);
+  EXPECT_EQ(first->operators[0].kind, graph::OperatorKind::kRelu);
+  EXPECT_EQ(named->operators[0].kind, graph::OperatorKind::kRelu);
+  EXPECT_EQ(second->operators[0].kind, graph::OperatorKind::kTanh);
+  EXPECT_EQ(second->subgraph, 1U);
+  EXPECT_EQ(second->subgraphs, 2U);
+  ASSERT_EQ(first->signatures.size(), 2U);
+  EXPECT_EQ(first->signatures[0].key, "second");
+  EXPECT_EQ(first->signatures[0].subgraph, 1U);
+  EXPECT_THAT(first->signatures[1].inputs, ::testing::ElementsAre(::testing::Pair("given", 0)));
+  const auto none = import_tflite(b.bytes(), {}, "third");
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().id(), ErrorId::kInvalidArgument);
+  EXPECT_THAT(none.error().remedy(), HasSubstr("second, first"));
+}
+
+TEST(ImportSignatures, AndSubgraphsThatAreNotReadMustBeRightAllTheSame) {
+  const auto refused = [](const std::function<void(ModelT&)>& change) {
+    ModelBuilder b = two_subgraphs();
+    change(b.model);
+    return refusal_of(b);
+  };
+  EXPECT_THAT(refused([](ModelT& m) { m.signature_defs[0]->outputs[0]->tensor_index = 77; }), HasSubstr("names tensor 77"));
+  EXPECT_THAT(refused([](ModelT& m) { m.subgraphs[1]->operators[0]->inputs = {99}; }), HasSubstr("is 99; subgraph 1 has 2 tensors"));
+  EXPECT_THAT(refused([](ModelT& m) { m.subgraphs[1]->operators[0]->opcode_index = 9; }), HasSubstr("the model has 2 codes"));
+  EXPECT_THAT(refused([](ModelT& m) { m.subgraphs[1]->outputs = {-1}; }), HasSubstr("is -1; subgraph 1"));
+  EXPECT_EQ(refused([](ModelT&) {}), "accepted");
 }
 
 /// Every operator by the host's kernels, in order.
@@ -142,13 +203,18 @@ TEST(ImportForms, TakePaddingsOfWholeNumbersTruthsAndPlainBytes) {
 TEST(ImportForms, LeaveSignaturesOfOtherSubgraphsAlone) {
   ModelBuilder b = Sample::make();
   b.model.subgraphs.push_back(std::make_unique<SubGraphT>());
+  // Numbered apart: the main subgraph has no tensor of this number.
+  constexpr std::uint32_t kFar = 200;
+  for (std::uint32_t i = 0; i <= kFar; ++i) b.model.subgraphs[1]->tensors.push_back(std::make_unique<TensorT>());
   auto signature = std::make_unique<SignatureDefT>();
   signature->signature_key = "init";
   signature->subgraph_index = 1;
   signature->inputs.push_back(std::make_unique<TensorMapT>());
-  signature->inputs[0]->tensor_index = 12345;
+  signature->inputs[0]->tensor_index = kFar;
   b.model.signature_defs.push_back(std::move(signature));
-  EXPECT_EQ(imported(b).signatures.size(), 1U);
+  const graph::Graph graph = imported(b);
+  EXPECT_EQ(graph.signatures.size(), Sample::make().model.signature_defs.size() + 1);
+  EXPECT_EQ(graph.subgraph, 0U);
 }
 
 TEST(ImportForms, GiveAConstantAsAnOutput) {

@@ -4,12 +4,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "chips.h"
 #include "compiler/compiler.h"
 #include "naru/base/bytes.h"
 #include "naru/base/random.h"
+#include "naru/abi/stream.h"
+#include "package/arena.h"
 #include "package/codec.h"
 #include "random_models.h"
 
@@ -207,6 +210,51 @@ TEST(Package, IsRefusedWhenAResidentStreamContradictsItsJob) {
     stream.commands.push_back({abi::Engine::kNone, 0, abi::End{}});
     job.resident = {abi::encode_stream(stream), {}, job.resident.worst_case_cycles, 0};
   }, good);
+}
+
+TEST(Package, IsRefusedWhenItsArenaContradictsItself) {
+  using package::NpuJob;
+  using package::Package;
+  using package::RegionSource;
+  ModelBuilder b(1);
+  std::vector<graph::TensorId> inputs = {b.input({1, 48})};
+  while (inputs.size() < 20) inputs.push_back(b.input_like(inputs[0], {1, 48}));
+  const auto out = b.op(graph::OperatorKind::kConcatenation, inputs, b.like(inputs[0], {20, 48}), graph::ConcatenationOptions{.axis = 0, .activation = {}});
+  compiler::CompileOptions options;
+  options.profile = "tiny";
+  const Package good = compiler::compile(b.finish({out}), tiny().numbers, options).value();
+  ASSERT_TRUE(package::has_arena(good));
+  ASSERT_TRUE(package::decode(package::encode(good)));
+  const auto arena_of = [](Package& p) -> package::Binding& { return *std::ranges::find(std::get<NpuJob>(p.steps[0]).bindings, RegionSource::kArena, &package::Binding::source); };
+  expect_contradiction("offset", [&](Package& p) { arena_of(p).offset = 64; }, good);
+  expect_contradiction("a tensor instead", [&](Package& p) { arena_of(p).source = RegionSource::kTensor; }, good);
+  expect_contradiction("an unknown source", [&](Package& p) { arena_of(p).source = static_cast<RegionSource>(7); }, good);
+  // Bytes between two tensors, and bytes of two at once: every tensor of 48 is followed by 16 that are nobody's.
+  for (const std::uint64_t offset : {std::uint64_t{48}, std::uint64_t{32}})
+    expect_contradiction("what a command touches", [&](Package& p) {
+      NpuJob& job = std::get<NpuJob>(p.steps[0]);
+      abi::Stream stream;
+      ASSERT_EQ(abi::decode_stream(job.stream, stream).fault, abi::StreamFault::kNone);
+      for (abi::Command& command : stream.commands)
+        if (auto* dma = std::get_if<abi::Dma>(&command.body); dma != nullptr && p.steps.size() == 1 && job.bindings[dma->source.region()].source == RegionSource::kArena) {
+          dma->source = abi::Operand::at(dma->source.region(), offset);
+          break;
+        }
+      job.stream = abi::encode_stream(stream);
+    }, good);
+  // A job that reads what is no input, and that nothing has written.
+  expect_contradiction("an input less", [](Package& p) { p.inputs.pop_back(); }, good);
+  expect_contradiction("an output among the inputs", [](Package& p) { p.inputs.push_back(p.outputs[0]); }, good);
+}
+
+TEST(Package, ShowsNoBytesThatMoveTheCursor) {
+  package::Package package = small_package();
+  package.description = "clean \x1B[2J\xFF";
+  package.tensors[0].name = "\r";
+  const auto decoded = package::decode(package::encode(package));
+  ASSERT_TRUE(decoded) << decoded.error().to_string(true);
+  EXPECT_EQ(decoded->description, "clean \xEF\xBF\xBD[2J\xEF\xBF\xBD");
+  EXPECT_EQ(decoded->tensors[0].name, "\xEF\xBF\xBD");
 }
 
 TEST(Package, SurvivesAnyBytesInsideValidHashes) {

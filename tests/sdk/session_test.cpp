@@ -42,6 +42,14 @@ TEST(Session, KeepsSeveralInferencesApartInFlight) {
   }
 }
 
+TEST(Compiling, EndsWhenItsTimeIsOver) {
+  const auto package = compile(digits_model(), {.keep_tensors = {}, .time_limit = std::chrono::nanoseconds(1)});
+  ASSERT_FALSE(package);
+  EXPECT_EQ(package.error().id(), ErrorId::kCompileLimit);
+  EXPECT_NE(package.error().message().find("longer than"), std::string::npos) << package.error().message();
+  EXPECT_TRUE(compile(digits_model(), {.keep_tensors = {}, .time_limit = std::chrono::nanoseconds(0)}));
+}
+
 TEST(Session, WaitsForAPlaceWhenAllAreTaken) {
   Opened opened;
   Session session = Session::create(opened.device, digits_model(), {.keep_tensors = {}, .depth = 1}).value();

@@ -1,6 +1,7 @@
 // Compiling and looking inside: sources to packages, reports, disassembly, verification. Needs no device.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,6 +19,8 @@ struct CompileSettings {
   /// Also a command stream for when the weights still lie in the SRAM from the inference before: a session then loads them once, and again when another job has
   /// had the SRAM in between. Changes nothing where they do not fit beside the tensors, or where it would not be faster.
   bool resident_weights = false;
+  /// Of wall time, looked at between operators; 0: none. kCompileLimit when it is over. A package that the compile cache holds takes none of it.
+  std::chrono::nanoseconds time_limit = std::chrono::seconds(60);
 };
 
 /// A package for the chip of `settings.profile`. A model that is compiled already is returned as it is.
@@ -39,6 +42,13 @@ struct TensorSummary {
   std::string kind;               // "input", "output", "constant", "state", "inner"; a package has no constants of the model, and "kept" for those of keep_tensors
 };
 
+/// A name in the model file for one of its subgraphs, with names of that subgraph's inputs and outputs.
+struct SignatureSummary {
+  std::string key;
+  std::uint32_t subgraph = 0;
+  std::vector<std::pair<std::string, std::int32_t>> inputs = {}, outputs = {};  // name, tensor of the subgraph
+};
+
 struct ModelSummary {
   std::string name, description, profile;
   std::vector<TensorInfo> inputs, outputs;
@@ -51,6 +61,8 @@ struct ModelSummary {
   std::optional<std::uint64_t> resident_cycles = {};  // predicted, of an inference that finds its weights in the SRAM; none: every inference loads them
   std::uint64_t sram_peak_bytes = 0, sram_live_peak_bytes = 0, scratch_bytes = 0, constants_bytes = 0, dram_traffic_bytes = 0, compulsory_bytes = 0;
   std::uint64_t clock_hz = 0;
+  std::vector<SignatureSummary> signatures = {};  // of a source
+  std::uint32_t subgraph = 0, subgraphs = 1;      // which one this is, of how many in the file
 };
 /// Of a compiled model, or of a source compiled for `profile` (empty: edge). kInvalidArgument: a package that was compiled for another one.
 [[nodiscard]] NARU_API Result<ModelSummary> summarize(const Model& model, const std::string& profile = {});

@@ -21,8 +21,10 @@ struct ModelHandle;
 class NARU_API Model {
  public:
   /// Reads a .tflite model or a package; everything in it is verified before it is used. Errors 01xx (file), 02xx (model), 05xx (package).
-  [[nodiscard]] static Result<Model> load(const std::string& path);
-  [[nodiscard]] static Result<Model> from_bytes(std::span<const std::byte> bytes, std::string name = "model");
+  /// `signature` picks one of a .tflite model's signatures and with it the subgraph that runs; empty: the first subgraph. kInvalidArgument: there is none
+  /// of that key, or the file is a package, which holds one subgraph.
+  [[nodiscard]] static Result<Model> load(const std::string& path, const std::string& signature = {});
+  [[nodiscard]] static Result<Model> from_bytes(std::span<const std::byte> bytes, std::string name = "model", const std::string& signature = {});
 
   [[nodiscard]] const std::string& name() const noexcept;
   [[nodiscard]] bool is_compiled() const noexcept;

@@ -81,7 +81,7 @@ struct SessionOptions {
   std::vector<std::int32_t> keep_tensors;    // see CompileSettings
   bool keep_all_tensors = false;
   bool fuse = true;
-  std::uint32_t depth = 4;                   // inferences in flight, 1 to 64; one more waits for a place in submit()
+  std::uint32_t depth = 4;                   // inferences in flight, 1 to 64, fewer where the device's memory holds fewer; one more waits for a place in submit()
   std::chrono::nanoseconds default_deadline = std::chrono::seconds(10);
   /// Upload, job and download one after the other, so that Timing can tell them apart. Without it a small inference is one transfer out and one in,
   /// and Timing knows the device's cycles and the whole only.
@@ -130,6 +130,7 @@ struct CheckRow {
   std::string kind, name;
   std::int32_t tensor = -1;
   std::size_t elements = 0, differing = 0;
+  std::size_t rounded = 0;       // of those that agree: float values that do so within the tolerance only
   std::string first_difference;  // "element 17: device 3, reference 4"
 };
 struct CheckReport {

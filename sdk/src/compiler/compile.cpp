@@ -21,6 +21,7 @@
 #include "compiler/schedule/stage.h"
 #include "compiler/tile/tile.h"
 #include "naru/abi/cycles.h"
+#include "package/arena.h"
 #include "package/requirements.h"
 
 namespace naru::sdk::compiler {
@@ -62,12 +63,19 @@ class Compiler {
     tensors_ = number_tensors(program_);
     NARU_CHECK_OK(choose_tilings());
     NARU_CHECK_OK(place());
-    for (Planned& planned : planned_) unroll_node(planned);
+    for (Planned& planned : planned_) {
+      NARU_CHECK_OK(may_go_on());
+      unroll_node(planned);
+    }
+    if (std::ranges::any_of(planned_, [](const Planned& planned) { return planned.tensors.size() > kJobTensorsMax; })) share_an_arena();
     NARU_CHECK_OK(assign_jobs());
     place_sram();
-    for (Planned& planned : planned_) unroll_node(planned);
+    for (Planned& planned : planned_) {
+      NARU_CHECK_OK(may_go_on());
+      unroll_node(planned);
+    }
     NARU_CHECK_OK(build_steps());
-    finish(graph);
+    NARU_CHECK_OK(finish(graph));
     return std::move(package_);
   }
 
@@ -139,6 +147,7 @@ class Compiler {
     for (const Node& node : program_.nodes) {
       if (std::holds_alternative<HostNode>(node.body)) continue;
       if (stays_in_place(node)) continue;
+      NARU_CHECK_OK(may_go_on());
       auto nest = lower(program_.graph, node);
       if (!nest) {
         NARU_CHECK_OK(give_to_host(node, std::move(nest).error().while_doing(fmt::format("compiling {}", describe(node)))));
@@ -176,6 +185,8 @@ class Compiler {
       program_.reports[i].reason = "the same bytes under another shape";
     }
   }
+
+  [[nodiscard]] Result<void> may_go_on() const { return options_.may_go_on ? options_.may_go_on() : Result<void>(); }
 
   /// What the NPU cannot do after all is tried on the host the next time: the error stands when that has been tried, or cannot be.
   Result<void> give_to_host(const Node& node, Error error) {
@@ -255,7 +266,8 @@ class Compiler {
   /// Package tensors have storages of their own; inner tensors lie in scratch, unless they only live in the SRAM.
   void place_tensors() {
     for (std::size_t i = 0; i < places_.size(); ++i)
-      if (tensors_.index[i] >= 0) places_[i] = abi::Operand::at(kTensorStorage + static_cast<unsigned>(tensors_.index[i]), 0);
+      if (const std::int32_t index = tensors_.index[i]; index >= 0)
+        places_[i] = arena_.empty() ? abi::Operand::at(kTensorStorage + static_cast<unsigned>(index), 0) : abi::Operand::at(kTensorStorage, arena_[static_cast<std::size_t>(index)]);
     std::vector<Buffer> buffers;
     for (const Life& life : lives_)
       if (!life.stays) buffers.push_back(life.buffer);
@@ -270,6 +282,14 @@ class Compiler {
     }
     for (std::size_t i = 0; i < places_.size(); ++i)
       if (aliases_[i].root != static_cast<TensorId>(i)) places_[i] = shown(places_[static_cast<std::size_t>(aliases_[i].root)], i);
+  }
+
+  /// One operator needs more tensors than a job has regions: all of them go into one.
+  void share_an_arena() {
+    arena_ = package::arena_offsets(tensors_.tensors);
+    place_tensors();
+    job_places_ = places_;
+    for (Planned& planned : planned_) unroll_node(planned);
   }
 
   /// Jobs are as long as the chip allows; host steps stand between them.
@@ -289,8 +309,10 @@ class Compiler {
       if (std::holds_alternative<HostNode>(node.body)) close();
       if (next == planned_.size() || planned_[next].node != &node) continue;  // the host's, or a view that stays in place
       Planned& planned = planned_[next++];
-      if (planned.cycles > chip_.job_cycles_max)
-        return fail(ErrorId::kCompileTooLong, fmt::format("{} takes {} cycles; a job of this chip may take {}", describe(node), planned.cycles, chip_.job_cycles_max));
+      if (planned.cycles > chip_.job_cycles_max) {
+        NARU_CHECK_OK(give_to_host(node, Error(ErrorId::kCompileTooLong, fmt::format("{} takes {} cycles; a job of this chip may take {}", describe(node), planned.cycles, chip_.job_cycles_max))));
+        continue;
+      }
       std::vector<std::uint32_t> joined;
       std::ranges::set_union(tensors, planned.tensors, std::back_inserter(joined));
       if (cycles + planned.cycles > chip_.job_cycles_max || joined.size() > kJobTensorsMax || (commands + planned.commands) * kCommandBytesMax > abi::kStreamBytesMax) {
@@ -303,7 +325,7 @@ class Compiler {
       cycles += planned.cycles;
       commands += planned.commands;
     }
-    return {};
+    return std::exchange(given_, Result<void>());
   }
 
   /// What stays in the SRAM during each job, and the buffers of the tiles of all that does not; nothing lives in the SRAM across jobs.
@@ -346,7 +368,10 @@ class Compiler {
 
   Result<void> build_steps() {
     storage_bytes_ = {chip_.sram_bytes, package_.constants.size(), package_.scratch_bytes, program_.state.size(), program_.state.size()};
-    for (const auto& tensor : tensors_.tensors) storage_bytes_.push_back(tensor.bytes);
+    if (arena_.empty())
+      for (const auto& tensor : tensors_.tensors) storage_bytes_.push_back(tensor.bytes);
+    else
+      storage_bytes_.push_back(arena_.back());
     std::vector<Planned*> job;
     const auto close = [&]() -> Result<void> {
       if (!job.empty()) NARU_CHECK_OK(build_job(job));
@@ -368,6 +393,7 @@ class Compiler {
   }
 
   Result<void> build_job(const std::vector<Planned*>& job) {
+    NARU_CHECK_OK(may_go_on());
     std::vector<const TiledOperator*> operators;
     for (const Planned* planned : job) {
       for (const TiledOperator& op : planned->before) operators.push_back(&op);
@@ -402,7 +428,7 @@ class Compiler {
   }
 
   Result<package::JobStream> build_stream(const std::vector<const TiledOperator*>& operators, const Node& first) const {
-    NARU_TRY(EmittedJob emitted, emit(order_commands(operators, chip_), storage_bytes_, chip_));
+    NARU_TRY(EmittedJob emitted, emit(order_commands(operators, chip_), storage_bytes_, !arena_.empty(), chip_));
     package::JobStream result;
     result.stream = abi::encode_stream(emitted.stream);
     if (result.stream.size() > abi::kStreamBytesMax)
@@ -413,7 +439,7 @@ class Compiler {
     return result;
   }
 
-  void finish(const graph::Graph& graph) {
+  Result<void> finish(const graph::Graph& graph) {
     package_.name = graph.name;
     package_.description = graph.description;
     package_.advice = {options_.profile, chip_};
@@ -432,11 +458,13 @@ class Compiler {
     memory.compulsory_bytes = memory.constants_bytes;
     std::vector<bool> exchanged(package_.tensors.size());
     for (const auto& step : package_.steps)
-      if (const auto* job = std::get_if<package::NpuJob>(&step))
-        for (const package::Binding& binding : job->bindings)
-          if (binding.source == package::RegionSource::kTensor) exchanged[binding.tensor] = true;
+      if (const auto* job = std::get_if<package::NpuJob>(&step)) {
+        NARU_TRY(const std::vector<package::Exchange> exchanges, package::exchanges_of(*job, package_.tensors));
+        for (const package::Exchange& exchange : exchanges) exchanged[exchange.tensor] = true;
+      }
     for (std::size_t i = 0; i < exchanged.size(); ++i)
       if (exchanged[i]) memory.compulsory_bytes += package_.tensors[i].bytes;
+    return {};
   }
 
   [[nodiscard]] package::OperatorReport& report(const Node& node) { return program_.reports[static_cast<std::size_t>(node.op)]; }
@@ -453,6 +481,7 @@ class Compiler {
   std::vector<Planned> planned_;
   std::vector<Life> lives_;
   std::vector<abi::Operand> places_;          // in the DRAM
+  std::vector<std::uint64_t> arena_;          // offsets of the package's tensors, when they share one region; empty: a region each
   Staging staging_;
   std::optional<std::uint32_t> places_of_job_;
   std::vector<abi::Operand> job_places_;      // while that job runs

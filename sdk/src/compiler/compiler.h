@@ -1,6 +1,7 @@
 // The compiler's front door: a verified graph and a chip in, a package out. Needs no device.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct CompileOptions {
   std::vector<std::int32_t> keep_tensors;   // file numbers: they become outputs of their own (Package::kept) and are kept from fusion
   bool keep_all_tensors = false;            // every operator's output, as for --check
   bool resident_weights = false;            // also a stream that finds all weights in the SRAM (NpuJob::resident), where they fit and it takes fewer cycles
+  std::function<Result<void>()> may_go_on = {};  // asked between operators; an error ends the compilation and is its result
 };
 
 /// kModelOperatorUnsupported, kModelTypeUnsupported, kCompileSramTooSmall, kCompileDramTooSmall, kCompileTooLong: each names operator and sizes.

@@ -365,9 +365,10 @@ struct Operator {
   [[nodiscard]] TensorId output(std::size_t index) const noexcept { return index < outputs.size() ? outputs[index] : kAbsent; }
 };
 
-/// Names that callers may use for inputs and outputs.
+/// A name for a subgraph of the file, and names that callers may use for its inputs and outputs. Tensors are numbers in that subgraph.
 struct Signature {
   std::string key;
+  std::uint32_t subgraph = 0;
   std::vector<std::pair<std::string, TensorId>> inputs;
   std::vector<std::pair<std::string, TensorId>> outputs;
 };
@@ -391,7 +392,9 @@ struct Graph {
   std::vector<TensorId> inputs;
   std::vector<TensorId> outputs;
   std::vector<State> states;
-  std::vector<Signature> signatures;
+  std::vector<Signature> signatures;  // of the whole file
+  std::uint32_t subgraph = 0;         // of the file, that this graph is
+  std::uint32_t subgraphs = 1;        // that the file has
   std::vector<std::shared_ptr<const std::vector<std::byte>>> storage;  // what Tensor::constant points into
 
   [[nodiscard]] const Tensor& tensor(TensorId id) const noexcept { return tensors[static_cast<std::size_t>(id)]; }

@@ -49,7 +49,7 @@ Result<void> verify_indices(const Graph& graph) {
   for (const graph::Signature& signature : graph.signatures)
     for (const auto* list : {&signature.inputs, &signature.outputs})
       for (const auto& [name, id] : *list)
-        if (!is_tensor(graph, id))
+        if (signature.subgraph == graph.subgraph && !is_tensor(graph, id))
           return refuse(ErrorId::kModelTensorIndex, {.field = "signatures"}, fmt::format("names tensor {}; the model has {}", id, graph.tensors.size()));
   return {};
 }

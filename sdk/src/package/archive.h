@@ -7,9 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "graph/text.h"
 #include "naru/abi/record.h"
 
 namespace naru::sdk::package {
+
+/// Of a name, a reason or a description; reasons hold several names.
+inline constexpr std::size_t kTextBytesMax = 8 * graph::kNameBytesMax;
 
 class Writer {
  public:
@@ -68,7 +72,7 @@ class Reader {
   }
   void operator()(std::string& text) {
     const auto bytes = raw();
-    text.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    text = graph::clean_text({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, kTextBytesMax);
   }
   std::span<const std::byte> raw() {
     std::uint64_t size = 0;

@@ -45,9 +45,9 @@ struct Tensor {
   std::uint64_t bytes = 0;
 };
 
-enum class RegionSource : std::uint8_t { kSram = 0, kConstants = 1, kScratch = 2, kStateRead = 3, kStateWrite = 4, kTensor = 5 };
+enum class RegionSource : std::uint8_t { kSram = 0, kConstants = 1, kScratch = 2, kStateRead = 3, kStateWrite = 4, kTensor = 5, kArena = 6 };
 
-/// Region i of a job's table. `bytes` and `rights` are what the stream declares.
+/// Region i of a job's table. `bytes` and `rights` are what the stream declares. kArena: all tensors in one region (arena.h).
 struct Binding {
   RegionSource source = RegionSource::kSram;
   std::uint32_t tensor = 0;   // index in Package::tensors, for kTensor

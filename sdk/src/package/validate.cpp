@@ -11,6 +11,7 @@
 #include "host/host.h"
 #include "naru/abi/stream.h"
 #include "naru/verify/verify.h"
+#include "package/arena.h"
 #include "package/requirements.h"
 
 namespace naru::sdk::package {
@@ -38,7 +39,7 @@ Result<void> check_value(const graph::Shape& shape, abi::ElementType type, const
 
 class Validator {
  public:
-  explicit Validator(const Package& package) : package_(package), written_(package.tensors.size()) {}
+  explicit Validator(const Package& package) : package_(package), has_arena_(has_arena(package)), written_(package.tensors.size()) {}
 
   Result<void> run() {
     for (const Tensor& tensor : package_.tensors) NARU_CHECK_OK(check_value(tensor.shape, tensor.type, tensor.quantization, tensor.bytes, tensor.name));
@@ -91,6 +92,7 @@ class Validator {
       case RegionSource::kStateRead:
       case RegionSource::kStateWrite: return package_.state.size();
       case RegionSource::kTensor: return binding.tensor < package_.tensors.size() ? package_.tensors[binding.tensor].bytes : 0;
+      case RegionSource::kArena: return arena_offsets(package_.tensors).back();
     }
     return 0;
   }
@@ -105,14 +107,15 @@ class Validator {
     if (std::ranges::count_if(package_.steps, [](const Step& step) { return std::holds_alternative<NpuJob>(step); }) != 1)
       return refuse("a job has a resident stream, and is not the only one");
     NARU_CHECK_OK(check_stream(job.resident));
-    const auto exchanged = [](const JobStream& stream) {
-      std::set<std::tuple<RegionSource, std::uint32_t, abi::Rights>> result;
+    const auto states = [](const JobStream& stream) {
+      std::set<std::pair<RegionSource, abi::Rights>> result;
       for (const Binding& binding : stream.bindings)
-        if (binding.source != RegionSource::kSram && binding.source != RegionSource::kConstants && binding.source != RegionSource::kScratch)
-          result.insert({binding.source, binding.tensor, binding.rights});
+        if (binding.source == RegionSource::kStateRead || binding.source == RegionSource::kStateWrite) result.insert({binding.source, binding.rights});
       return result;
     };
-    if (exchanged(job) != exchanged(job.resident)) return refuse("a job's resident stream does not read and write what the job does");
+    NARU_TRY(const std::vector<Exchange> exchanged, exchanges_of(job, package_.tensors));
+    NARU_TRY(const std::vector<Exchange> resident, exchanges_of(job.resident, package_.tensors));
+    if (exchanged != resident || states(job) != states(job.resident)) return refuse("a job's resident stream does not read and write what the job does");
     return {};
   }
 
@@ -128,22 +131,28 @@ class Validator {
       const auto memory = binding.source == RegionSource::kSram ? abi::MemoryKind::kSram : abi::MemoryKind::kDram;
       if (declared.memory != memory || declared.rights != binding.rights || declared.bytes != binding.bytes)
         return refuse("binding {} differs from what the stream declares", i);
+      if (binding.source == RegionSource::kTensor && binding.tensor >= package_.tensors.size()) return refuse("binding {} names tensor {} of {}", i, binding.tensor, package_.tensors.size());
+      if (binding.source == RegionSource::kArena && binding.offset != 0) return refuse("binding {} begins inside the arena", i);
       const auto end = checked_add(binding.offset, binding.bytes);
       if (!end || *end > bytes_of(binding)) return refuse("binding {} reaches past its {} bytes", i, bytes_of(binding));
       const bool writes = abi::includes(binding.rights, abi::Rights::kWrite);
       if (writes && (binding.source == RegionSource::kConstants || binding.source == RegionSource::kStateRead)) return refuse("binding {} writes what is only read", i);
       if (!bound.insert({binding.source, binding.source == RegionSource::kTensor ? binding.tensor : 0}).second) return refuse("binding {} is bound already", i);
-      if (binding.source != RegionSource::kTensor) continue;
-      if (!writes && !written_[binding.tensor]) return refuse("binding {} reads tensor {} before any step writes it", i, binding.tensor);
-      if (writes && std::ranges::count(package_.inputs, binding.tensor) > 0) return refuse("binding {} writes input tensor {}", i, binding.tensor);
+      if (binding.source == (has_arena_ ? RegionSource::kTensor : RegionSource::kArena)) return refuse("binding {} names an arena of tensors, another one a tensor of its own", i);
+    }
+    NARU_TRY(const std::vector<Exchange> exchanges, exchanges_of(job, package_.tensors));
+    for (const auto& [tensor, rights] : exchanges) {
+      const bool writes = abi::includes(rights, abi::Rights::kWrite);
+      if (!writes && !written_[tensor]) return refuse("a job reads tensor {} before any step writes it", tensor);
+      if (writes && std::ranges::count(package_.inputs, tensor) > 0) return refuse("a job writes input tensor {}", tensor);
     }
     const auto report = verify::verify_stream(stream, package_.advice.chip);
     // Nobody passed the chip as an argument: it is the file's.
     if (!report && report.error().id() == ErrorId::kInvalidArgument) return refuse("it was made for a chip that cannot be: {}", report.error().message());
     if (!report) return tl::unexpected(report.error());
     if (job.worst_case_cycles < report->cycles_worst) return refuse("a job claims {} cycles; it may take {}", job.worst_case_cycles, report->cycles_worst);
-    for (const Binding& binding : job.bindings)
-      if (binding.source == RegionSource::kTensor && abi::includes(binding.rights, abi::Rights::kWrite)) written_[binding.tensor] = true;
+    for (const auto& [tensor, rights] : exchanges)
+      if (abi::includes(rights, abi::Rights::kWrite)) written_[tensor] = true;
     return {};
   }
 
@@ -195,6 +204,7 @@ class Validator {
   }
 
   const Package& package_;
+  bool has_arena_;
   std::vector<bool> written_;
 };
 

@@ -23,6 +23,7 @@ Sha256 key_of(const detail::ModelHandle& model, const abi::Chip& chip, const com
   writer(package::kFormatVersion);
   writer.fixed(model.content_sha256);
   writer.fixed(abi::encode(chip));
+  writer(model.graph->subgraph);
   writer(options.profile);
   writer(options.fuse);
   writer(options.keep_all_tensors);

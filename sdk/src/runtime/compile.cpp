@@ -101,9 +101,14 @@ Result<Model> compile(const Model& model, const CompileSettings& settings) {
   return sdk::runtime::guarded([&]() -> Result<Model> {
     if (model.is_compiled()) return model;
     NARU_TRY(const profile::Profile chip_profile, profile::load(settings.profile));
+    const auto begun = std::chrono::steady_clock::now();
+    const auto within_limit = [&]() -> Result<void> {
+      if (settings.time_limit.count() == 0 || std::chrono::steady_clock::now() - begun <= settings.time_limit) return {};
+      return fail(ErrorId::kCompileLimit, fmt::format("Compiling takes longer than the {:.0f} ms that it may", static_cast<double>(settings.time_limit.count()) / 1e6));
+    };
     Result<Package> package = sdk::runtime::compile_cached(*model.handle(), chip_profile.chip,
                                                      {.profile = chip_profile.name, .fuse = settings.fuse, .keep_tensors = settings.keep_tensors, .keep_all_tensors = settings.keep_all_tensors,
-                                                      .resident_weights = settings.resident_weights});
+                                                      .resident_weights = settings.resident_weights, .may_go_on = within_limit});
     if (!package) return fail(std::move(package).error().while_doing(fmt::format("compiling {} for {}", model.name(), chip_profile.name)));
     return sdk::runtime::make_model(model.name(), std::move(*package), model.handle()->content_sha256);
   });
@@ -115,11 +120,19 @@ Result<ModelSummary> summarize(const Model& model, const std::string& profile) {
     const Package& package = *package_model.handle()->package;
     ModelSummary summary{.name = model.name(), .description = package.description, .profile = package.advice.profile, .inputs = model.inputs(), .outputs = model.outputs(),
                          .tensors = model.is_compiled() ? tensors_of(package) : tensors_of(*model.handle()->graph), .operators = {}};
+    if (!model.is_compiled()) {
+      const sdk::graph::Graph& graph = *model.handle()->graph;
+      for (const sdk::graph::Signature& signature : graph.signatures)
+        summary.signatures.push_back({.key = signature.key, .subgraph = signature.subgraph, .inputs = signature.inputs, .outputs = signature.outputs});
+      summary.subgraph = graph.subgraph;
+      summary.subgraphs = graph.subgraphs;
+    }
     std::uint64_t npu_macs = 0;
     for (const sdk::package::OperatorReport& op : package.operators) {
       summary.operators.push_back({.index = op.file_index, .kind = std::string(sdk::graph::name_of(op.kind)), .name = op.name, .placement = std::string(name_of(op.placement)), .reason = op.reason,
                                    .step = op.step, .tiles = op.tiles, .commands = op.commands, .macs = op.macs, .cycles = op.cycles, .dram_bytes = op.dram_bytes,
                                    .output_tensor = op.output_file_index});
+      if (op.placement == Placement::kElided) continue;  // computed from its constants already
       summary.macs += op.macs;
       if (op.placement != Placement::kHost) npu_macs += op.macs;
     }

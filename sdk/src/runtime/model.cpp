@@ -58,13 +58,14 @@ Model make_model(std::string name, package::Package package, const std::array<st
 
 namespace {
 
-Result<Model> from_owned(std::shared_ptr<const std::vector<std::byte>> bytes, std::string name) {
+Result<Model> from_owned(std::shared_ptr<const std::vector<std::byte>> bytes, std::string name, const std::string& signature) {
   const Sha256 hash = sha256(*bytes);
   if (sdk::package::is_package(*bytes)) {
+    if (!signature.empty()) return fail(Error(ErrorId::kInvalidArgument, "A package holds one subgraph; a signature cannot be chosen any more").with_remedy("Compile the model with that signature."));
     NARU_TRY(sdk::package::Package package, sdk::package::decode(*bytes));
     return sdk::runtime::make_model(std::move(name), std::move(package), hash);
   }
-  NARU_TRY(sdk::graph::Graph graph, sdk::import_tflite(std::move(bytes)));
+  NARU_TRY(sdk::graph::Graph graph, sdk::import_tflite(std::move(bytes), {}, signature));
   auto handle = std::make_shared<detail::ModelHandle>();
   handle->name = std::move(name);
   for (sdk::graph::TensorId id : graph.inputs) handle->inputs.push_back(sdk::runtime::to_info(graph.tensor(id)));
@@ -76,19 +77,19 @@ Result<Model> from_owned(std::shared_ptr<const std::vector<std::byte>> bytes, st
 
 }  // namespace
 
-Result<Model> Model::load(const std::string& path) {
+Result<Model> Model::load(const std::string& path, const std::string& signature) {
   return sdk::runtime::guarded([&]() -> Result<Model> {
     NARU_TRY(std::vector<std::byte> bytes, read_file(path));
     const std::size_t slash = path.find_last_of('/');
-    Result<Model> model = from_owned(std::make_shared<const std::vector<std::byte>>(std::move(bytes)), slash == std::string::npos ? path : path.substr(slash + 1));
+    Result<Model> model = from_owned(std::make_shared<const std::vector<std::byte>>(std::move(bytes)), slash == std::string::npos ? path : path.substr(slash + 1), signature);
     if (!model) return fail(std::move(model).error().found_in(path));
     return model;
   });
 }
 
-Result<Model> Model::from_bytes(std::span<const std::byte> bytes, std::string name) {
+Result<Model> Model::from_bytes(std::span<const std::byte> bytes, std::string name, const std::string& signature) {
   return sdk::runtime::guarded(
-      [&]() -> Result<Model> { return from_owned(std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end()), std::move(name)); });
+      [&]() -> Result<Model> { return from_owned(std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end()), std::move(name), signature); });
 }
 
 const std::string& Model::name() const noexcept { return handle_->name; }

@@ -21,6 +21,12 @@ using package::Package;
 using package::RegionSource;
 using SteadyTime = std::chrono::steady_clock;
 
+/// Transfers that one inference has in flight at once; the driver's requests are for all of them.
+constexpr std::size_t kTransfersMax = 32;
+
+/// Whether uploads and downloads travel with the job, in its transfers.
+bool travel_with_job(const SessionState& session, const detail::StepPlan& plan) { return !session.options.split_timing && plan.uploads.size() + plan.downloads.size() <= kTransfersMax; }
+
 /// Moves to `phase` and books the time of the one that ends, on the device's clock and on this host's.
 void enter(InferenceState& inference, Phase phase) {
   const TimePoint now = inference.session->device->device->now();
@@ -41,6 +47,7 @@ void enter(InferenceState& inference, Phase phase) {
     case Phase::kEnded: break;
   }
   inference.phase = phase;
+  inference.moved = 0;
   inference.phase_started = now;
   inference.wall_phase_started = wall;
 }
@@ -111,14 +118,15 @@ Result<void> submit_job(InferenceState& inference, bool load_weights) {
       case RegionSource::kStateRead: buffer = &session.states[0]; break;
       case RegionSource::kStateWrite: buffer = &session.states[1]; break;
       case RegionSource::kTensor: buffer = &slot.tensors[binding.tensor]; break;
+      case RegionSource::kArena: buffer = &slot.arena; break;
     }
     bindings.push_back({.buffer = buffer, .offset = binding.offset, .bytes = binding.bytes, .rights = binding.rights});
   }
   std::vector<driver::JobWrite> writes;
   std::vector<driver::JobRead> reads;
-  if (!session.options.split_timing) {
-    for (std::uint32_t tensor : plan.uploads) writes.push_back({.buffer = &slot.tensors[tensor], .offset = 0, .bytes = slot.host[tensor]});
-    for (std::uint32_t tensor : plan.downloads) reads.push_back({.buffer = &slot.tensors[tensor], .offset = 0, .bytes = slot.host[tensor]});
+  if (travel_with_job(session, plan)) {
+    for (std::uint32_t tensor : plan.uploads) writes.push_back({.buffer = &session.buffer_of(slot, tensor), .offset = session.offset_of(tensor), .bytes = slot.host[tensor]});
+    for (std::uint32_t tensor : plan.downloads) reads.push_back({.buffer = &session.buffer_of(slot, tensor), .offset = session.offset_of(tensor), .bytes = slot.host[tensor]});
   }
   const Duration left = inference.deadline == kForever ? Duration(0) : std::max<Duration>(Duration(1), inference.deadline - session.device->device->now());
   // Under a number of its own: what an earlier job left may be overwritten by now.
@@ -141,26 +149,23 @@ std::optional<Result<void>> operations_ended(InferenceState& inference) {
   return ended;
 }
 
-Result<void> begin_uploads(InferenceState& inference) {
+/// Begins some more of the phase's transfers. True: there were any.
+Result<bool> begin_transfers(InferenceState& inference) {
   SessionState& session = *inference.session;
   Slot& slot = session.slots[inference.slot];
-  if (!session.options.split_timing) return {};
-  for (std::uint32_t tensor : session.plans[inference.step].uploads) {
-    NARU_TRY(driver::Operation operation, session.device->device->begin_write(slot.tensors[tensor], 0, slot.host[tensor]));
+  const detail::StepPlan& plan = session.plans[inference.step];
+  const bool uploads = inference.phase == Phase::kUploading;
+  const std::vector<std::uint32_t>& tensors = uploads ? plan.uploads : plan.downloads;
+  if (travel_with_job(session, plan) || inference.moved == tensors.size()) return false;
+  const std::size_t end = std::min(tensors.size(), inference.moved + kTransfersMax);
+  for (; inference.moved < end; ++inference.moved) {
+    const std::uint32_t tensor = tensors[inference.moved];
+    driver::Device& device = *session.device->device;
+    NARU_TRY(driver::Operation operation, uploads ? device.begin_write(session.buffer_of(slot, tensor), session.offset_of(tensor), slot.host[tensor])
+                                                  : device.begin_read(session.buffer_of(slot, tensor), session.offset_of(tensor), slot.host[tensor]));
     inference.operations.push_back(std::move(operation));
   }
-  return {};
-}
-
-Result<void> begin_downloads(InferenceState& inference) {
-  SessionState& session = *inference.session;
-  Slot& slot = session.slots[inference.slot];
-  if (!session.options.split_timing) return {};
-  for (std::uint32_t tensor : session.plans[inference.step].downloads) {
-    NARU_TRY(driver::Operation operation, session.device->device->begin_read(slot.tensors[tensor], 0, slot.host[tensor]));
-    inference.operations.push_back(std::move(operation));
-  }
-  return {};
+  return true;
 }
 
 /// One move of the state machine. True: look again; false: something must happen first.
@@ -182,13 +187,14 @@ Result<bool> advance(InferenceState& inference) {
         return false;
       }
       enter(inference, Phase::kUploading);
-      NARU_CHECK_OK(begin_uploads(inference));
       return true;
     }
     case Phase::kUploading: {
       std::optional<Result<void>> ended = operations_ended(inference);
       if (!ended) return false;
       if (!*ended) return fail(std::move(*ended).error().while_doing("uploading inputs"));
+      NARU_TRY(const bool more, begin_transfers(inference));
+      if (more) return true;
       enter(inference, Phase::kRunning);
       NARU_CHECK_OK(submit_job(inference, session.lease == 0));
       return true;
@@ -204,13 +210,14 @@ Result<bool> advance(InferenceState& inference) {
       if (!result) return tl::unexpected(result.error());
       inference.timing.device_cycles += result->cycles;
       enter(inference, Phase::kDownloading);
-      NARU_CHECK_OK(begin_downloads(inference));
       return true;
     }
     case Phase::kDownloading: {
       std::optional<Result<void>> ended = operations_ended(inference);
       if (!ended) return false;
       if (!*ended) return fail(std::move(*ended).error().while_doing("downloading outputs"));
+      NARU_TRY(const bool more, begin_transfers(inference));
+      if (more) return true;
       ++inference.step;
       enter(inference, Phase::kQueued);
       return true;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "package/arena.h"
+#include "naru/base/log.h"
 #include "package/codec.h"
 #include "runtime/session_state.h"
 
@@ -16,7 +18,7 @@ using package::Package;
 using package::RegionSource;
 
 /// Where the newest contents of each tensor are as the steps go by; from that, what must move when.
-void plan_steps(detail::SessionState& session, std::vector<bool>& on_device, std::vector<bool>& on_host) {
+Result<void> plan_steps(detail::SessionState& session, std::vector<bool>& on_device, std::vector<bool>& on_host) {
   const Package& package = session.package();
   const std::size_t count = package.tensors.size();
   std::vector<bool> host_newer(count, false);
@@ -43,15 +45,15 @@ void plan_steps(detail::SessionState& session, std::vector<bool>& on_device, std
   for (std::size_t i = 0; i < end; ++i) {
     detail::StepPlan& plan = session.plans[i];
     if (const auto* job = std::get_if<NpuJob>(&package.steps[i])) {
-      for (const Binding& binding : job->bindings) {
-        if (binding.source != RegionSource::kTensor) continue;
-        on_device[binding.tensor] = true;
-        if (abi::includes(binding.rights, abi::Rights::kWrite)) {
-          host_newer[binding.tensor] = false;
-          if (last_host_use[binding.tensor] > i + 1) plan.downloads.push_back(binding.tensor);
-        } else if (host_newer[binding.tensor]) {
-          plan.uploads.push_back(binding.tensor);
-          host_newer[binding.tensor] = false;
+      NARU_TRY(const std::vector<package::Exchange> exchanges, package::exchanges_of(*job, package.tensors));
+      for (const auto& [tensor, rights] : exchanges) {
+        on_device[tensor] = true;
+        if (abi::includes(rights, abi::Rights::kWrite)) {
+          host_newer[tensor] = false;
+          if (last_host_use[tensor] > i + 1) plan.downloads.push_back(tensor);
+        } else if (host_newer[tensor]) {
+          plan.uploads.push_back(tensor);
+          host_newer[tensor] = false;
         }
       }
       continue;
@@ -64,6 +66,29 @@ void plan_steps(detail::SessionState& session, std::vector<bool>& on_device, std
         on_host[tensor] = true;
       }
   }
+  return {};
+}
+
+/// Device and host memory of one inference. Scratch is the first slot's when all share it.
+Result<detail::Slot> make_slot(const detail::SessionState& session, const std::vector<bool>& on_device, const std::vector<bool>& on_host, bool with_scratch) {
+  driver::Device& device = *session.device->device;
+  const Package& package = session.package();
+  detail::Slot slot;
+  slot.tensors.resize(package.tensors.size());
+  slot.host.resize(package.tensors.size());
+  if (!session.arena.empty()) {
+    NARU_TRY(slot.arena, device.create_buffer(session.arena.back()));
+  }
+  for (std::size_t t = 0; t < package.tensors.size(); ++t) {
+    if (on_device[t] && session.arena.empty()) {
+      NARU_TRY(slot.tensors[t], device.create_buffer(package.tensors[t].bytes));
+    }
+    if (on_host[t]) slot.host[t].resize(package.tensors[t].bytes);
+  }
+  if (with_scratch) {
+    NARU_TRY(slot.scratch, device.create_buffer(package.scratch_bytes));
+  }
+  return slot;
 }
 
 }  // namespace
@@ -101,23 +126,21 @@ Result<void> prepare(detail::SessionState& session) {
   NARU_TRY(session.queue, device.queue(0));
 
   std::vector<bool> on_device(package.tensors.size(), false), on_host(package.tensors.size(), false);
-  plan_steps(session, on_device, on_host);
+  NARU_CHECK_OK(plan_steps(session, on_device, on_host));
+  if (package::has_arena(package)) session.arena = package::arena_offsets(package.tensors);
   // Scratch lives across the jobs of one inference only: with a single job all inferences may share it, because jobs run one at a time.
   const bool share_scratch = jobs <= 1;
-  session.slots.resize(!package.state.empty() ? 1 : session.options.depth);
-  for (std::size_t s = 0; s < session.slots.size(); ++s) {
-    detail::Slot& slot = session.slots[s];
-    slot.tensors.resize(package.tensors.size());
-    slot.host.resize(package.tensors.size());
-    for (std::size_t t = 0; t < package.tensors.size(); ++t) {
-      if (on_device[t]) {
-        NARU_TRY(slot.tensors[t], device.create_buffer(package.tensors[t].bytes));
-      }
-      if (on_host[t]) slot.host[t].resize(package.tensors[t].bytes);
+  const std::size_t depth = package.state.empty() ? session.options.depth : 1;
+  while (session.slots.size() < depth) {
+    const bool first = session.slots.empty();
+    Result<detail::Slot> slot = make_slot(session, on_device, on_host, package.scratch_bytes > 0 && (first || !share_scratch));
+    // One place is enough to run; more are there to overlap.
+    if (!slot && slot.error().id() == ErrorId::kDeviceOutOfMemory && !first) {
+      log(LogLevel::kInfo, "sdk", "{}: the device's memory holds {} of {} inferences at once", package.name, session.slots.size(), depth);
+      break;
     }
-    if (package.scratch_bytes > 0 && (s == 0 || !share_scratch)) {
-      NARU_TRY(slot.scratch, device.create_buffer(package.scratch_bytes));
-    }
+    if (!slot) return fail(std::move(slot).error().while_doing("making room for an inference"));
+    session.slots.push_back(std::move(*slot));
   }
   return {};
 }

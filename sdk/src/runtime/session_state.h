@@ -23,7 +23,8 @@ namespace detail {
 
 /// What one inference needs of device and host memory; reused by the next one.
 struct Slot {
-  std::vector<driver::Buffer> tensors;               // by Package::tensors; empty for those that only the host sees
+  std::vector<driver::Buffer> tensors;               // by Package::tensors; empty for those that only the host sees, and when they share an arena
+  driver::Buffer arena;
   std::vector<std::vector<std::byte>> host;          // by Package::tensors; empty for those that only the device sees
   driver::Buffer scratch;
   bool busy = false;
@@ -43,6 +44,7 @@ struct InferenceState {
   std::size_t step = 0;
   Phase phase = Phase::kQueued;
   std::vector<driver::Operation> operations;
+  std::size_t moved = 0;                                   // uploads or downloads of the phase that were begun
   std::optional<driver::Job> job;
   bool needs_lease = false;                                // the job is the one that finds its weights in the SRAM
   TimePoint deadline = kForever;
@@ -71,6 +73,7 @@ struct SessionState {
   driver::Stream resident;                           // of the one job, when the package has one for weights that lie in the SRAM still, and the device knows leases
   std::uint32_t lease = 0;                           // under which the last job that loads weights left them; 0: none was submitted
   std::vector<StepPlan> plans;                       // by step
+  std::vector<std::uint64_t> arena;                  // offsets of the tensors in Slot::arena; empty: each has a buffer
   std::vector<Slot> slots;
   driver::Queue queue;
   std::deque<std::shared_ptr<InferenceState>> active;
@@ -78,6 +81,8 @@ struct SessionState {
   SessionState(Model source, Model package) : model(std::move(source)), compiled(std::move(package)) {}
 
   [[nodiscard]] const sdk::package::Package& package() const { return *compiled.handle()->package; }
+  [[nodiscard]] const driver::Buffer& buffer_of(const Slot& slot, std::uint32_t tensor) const noexcept { return arena.empty() ? slot.tensors[tensor] : slot.arena; }
+  [[nodiscard]] std::uint64_t offset_of(std::uint32_t tensor) const noexcept { return arena.empty() ? 0 : arena[tensor]; }
 };
 
 }  // namespace detail

@@ -14,7 +14,7 @@ namespace {
 
 using abi::Rights;
 
-package::Binding binding_of(unsigned storage, std::uint64_t bytes, Rights rights) {
+package::Binding binding_of(unsigned storage, std::uint64_t bytes, Rights rights, bool arena) {
   package::Binding binding;
   binding.bytes = bytes;
   binding.rights = rights;
@@ -25,7 +25,7 @@ package::Binding binding_of(unsigned storage, std::uint64_t bytes, Rights rights
     case kStateReadStorage: binding.source = package::RegionSource::kStateRead; break;
     case kStateWriteStorage: binding.source = package::RegionSource::kStateWrite; break;
     default:
-      binding.source = package::RegionSource::kTensor;
+      binding.source = arena ? package::RegionSource::kArena : package::RegionSource::kTensor;
       binding.tensor = storage - kTensorStorage;
   }
   return binding;
@@ -55,7 +55,7 @@ void for_each_operand(abi::CommandBody& body, Visit visit) {
 
 }  // namespace
 
-Result<EmittedJob> emit(const std::vector<abi::Command>& commands, std::span<const std::uint64_t> storage_bytes, const abi::Chip& chip) {
+Result<EmittedJob> emit(const std::vector<abi::Command>& commands, std::span<const std::uint64_t> storage_bytes, bool arena, const abi::Chip& chip) {
   struct Use {
     Rights rights = Rights::kNone;
     std::uint64_t extent = 0;
@@ -76,7 +76,7 @@ Result<EmittedJob> emit(const std::vector<abi::Command>& commands, std::span<con
   for (const auto& [storage, use] : uses) {
     region_of[storage] = static_cast<unsigned>(job.bindings.size());
     const std::uint64_t bytes = storage == kSramStorage ? use.extent : storage_bytes[storage];
-    job.bindings.push_back(binding_of(storage, bytes, use.rights));
+    job.bindings.push_back(binding_of(storage, bytes, use.rights, arena));
     job.stream.regions.push_back({.memory = memory_of(storage), .rights = use.rights, .reserved = {}, .bytes = bytes});
   }
   Dependences dependences;

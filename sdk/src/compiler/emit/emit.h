@@ -15,6 +15,7 @@ struct EmittedJob {
 };
 
 /// `storage_bytes[n]`: size of storage n (SRAM, constants, scratch, tensors). kCompileLimit when more than 16 regions are needed.
-[[nodiscard]] Result<EmittedJob> emit(const std::vector<abi::Command>& commands, std::span<const std::uint64_t> storage_bytes, const abi::Chip& chip);
+/// With `arena`, the one storage of tensors holds all of them.
+[[nodiscard]] Result<EmittedJob> emit(const std::vector<abi::Command>& commands, std::span<const std::uint64_t> storage_bytes, bool arena, const abi::Chip& chip);
 
 }  // namespace naru::sdk::compiler

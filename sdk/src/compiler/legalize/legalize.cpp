@@ -16,7 +16,9 @@ using graph::OperatorKind;
 using graph::Tensor;
 
 /// What operators on constants may grow a model by.
+// What one model may have computed here: a fraction of a second.
 constexpr std::uint64_t kFoldedBytesMax = std::uint64_t{64} << 20;
+constexpr std::uint64_t kFoldedMacsMax = 1'000'000'000;
 constexpr std::uint64_t kStateAlignment = 64;
 
 /// Multiply-accumulates as they are counted everywhere: padding included.
@@ -154,7 +156,10 @@ Result<bool> Legalizer::fold() {
   }
   std::uint64_t bytes = 0;
   for (TensorId id : op_->outputs) bytes += graph::byte_size(graph_.tensor(id));
-  if (bytes > kFoldedBytesMax || !host::can_execute(*op_, graph_.tensors)) return false;
+  const std::uint64_t macs = nominal_macs(graph_, *op_);
+  if (bytes > kFoldedBytesMax - folded_bytes_ || macs > kFoldedMacsMax - folded_macs_ || !host::can_execute(*op_, graph_.tensors)) return false;
+  folded_bytes_ += bytes;
+  folded_macs_ += macs;
   std::vector<std::vector<std::byte>> results;
   std::vector<std::span<std::byte>> outputs;
   for (TensorId id : op_->outputs) results.emplace_back(graph::byte_size(graph_.tensor(id)));

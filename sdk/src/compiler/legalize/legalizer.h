@@ -141,6 +141,7 @@ class Legalizer {
   const HostReasons& on_host_;
   const graph::Operator* op_ = nullptr;
   std::int32_t op_index_ = -1;
+  std::uint64_t folded_bytes_ = 0, folded_macs_ = 0;
   TensorId sigmoid_table_ = graph::kAbsent;
 };
 

@@ -1,4 +1,4 @@
-// First fit, again and again. Quadratic in buffers that live together, which are few.
+// First fit, again and again. Quadratic in the buffers, of which there are few; where there are many, only in those that live together.
 #include "compiler/memory/planner.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ struct Placed {
 
 /// Comparisons that the climb may make: milliseconds.
 constexpr std::uint64_t kClimbSteps = 2'000'000;
-/// With more buffers than this one order must do.
+/// With more buffers than this the order of their lives must do.
 constexpr std::size_t kOrderedBuffersMax = 4096;
 
 class FirstFit {
@@ -50,6 +50,29 @@ class FirstFit {
     best.offsets = offsets_;
     best.peak = peak;
     order_ = order;
+  }
+
+  /// As place(), in the order in which lives begin: then only what still lives can be in the way.
+  void place_by_time(MemoryPlan& best) {
+    std::vector<std::size_t> order(buffers_.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::stable_sort(order, {}, [&](std::size_t i) { return buffers_[i].first; });
+    best.offsets.assign(buffers_.size(), 0);
+    best.peak = 0;
+    placed_.clear();
+    std::uint32_t now = 0;
+    for (std::size_t index : order) {
+      const Buffer& buffer = buffers_[index];
+      if (buffer.first != now) std::erase_if(placed_, [&](const Placed& other) { return other.last < buffer.first; });
+      now = buffer.first;
+      const std::uint64_t bytes = align_up(buffer.bytes, alignment_);
+      std::uint64_t at = 0;
+      auto next = placed_.begin();
+      for (; next != placed_.end() && at + bytes > next->begin; ++next) at = std::max(at, next->end);
+      placed_.insert(next, {at, at + bytes, buffer.first, buffer.last});
+      best.offsets[index] = at;
+      best.peak = std::max(best.peak, at + bytes);
+    }
   }
 
   /// What ends at the peak trades places with something before it in the order; what does no harm is kept, so that the climb crosses plains.
@@ -106,11 +129,15 @@ MemoryPlan plan_memory(const std::vector<Buffer>& buffers, std::uint64_t alignme
   MemoryPlan plan;
   plan.live_peak = live_peak_of(buffers, alignment);
   FirstFit first_fit(buffers, alignment);
+  if (buffers.size() > kOrderedBuffersMax) {
+    first_fit.place_by_time(plan);
+    return plan;
+  }
   std::vector<std::size_t> order(buffers.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   const auto life = [&](std::size_t i) { return std::uint64_t{buffers[i].last} - buffers[i].first + 1; };
   const auto by = [&](const auto& is_before) {
-    if (!plan.offsets.empty() && (plan.peak == plan.live_peak || buffers.size() > kOrderedBuffersMax)) return;
+    if (!plan.offsets.empty() && plan.peak == plan.live_peak) return;
     std::vector<std::size_t> sorted = order;
     std::ranges::stable_sort(sorted, is_before);
     first_fit.place(sorted, plan);
@@ -120,7 +147,7 @@ MemoryPlan plan_memory(const std::vector<Buffer>& buffers, std::uint64_t alignme
   by([&](std::size_t a, std::size_t b) { return static_cast<double>(buffers[a].bytes) * static_cast<double>(life(a)) > static_cast<double>(buffers[b].bytes) * static_cast<double>(life(b)); });
   by([&](std::size_t a, std::size_t b) { return buffers[a].first < buffers[b].first; });
   by([&](std::size_t a, std::size_t b) { return buffers[a].last > buffers[b].last; });
-  if (buffers.size() <= kOrderedBuffersMax) first_fit.climb(plan);
+  first_fit.climb(plan);
   return plan;
 }
 

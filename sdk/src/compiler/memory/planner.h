@@ -19,7 +19,7 @@ struct MemoryPlan {
 };
 
 /// First fit in several orders (largest first, most bytes times life first, first come first ...), then a bounded climb
-/// that puts forward what lies on top; ends as soon as the peak is the live sum. Deterministic.
+/// that puts forward what lies on top; ends as soon as the peak is the live sum. Of thousands of buffers, first come first only. Deterministic.
 [[nodiscard]] MemoryPlan plan_memory(const std::vector<Buffer>& buffers, std::uint64_t alignment = 64);
 
 }  // namespace naru::sdk::compiler

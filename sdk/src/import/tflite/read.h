@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "graph/text.h"
 #include "import/tflite/schema.h"
 #include "import/verify.h"
 #include "naru/base/result.h"
@@ -24,13 +25,14 @@ struct AlignedCopies {
 struct TfliteFile {
   const tflite::Model* model = nullptr;
   const tflite::SubGraph* subgraph = nullptr;
+  std::uint32_t number = 0;  // of the subgraph
   std::shared_ptr<const std::vector<std::byte>> bytes;
   std::shared_ptr<AlignedCopies> copies = std::make_shared<AlignedCopies>();  // of all subgraphs
 };
 
-/// Text from a file, made safe to print: valid UTF-8, no control characters, at most 1024 bytes.
-[[nodiscard]] std::string clean_text(std::string_view text);
-[[nodiscard]] std::string clean_text(const flatbuffers::String* text);
+/// Empty for a text that the file leaves out.
+using graph::clean_text;
+[[nodiscard]] inline std::string clean_text(const flatbuffers::String* text) { return text == nullptr ? std::string() : graph::clean_text(std::string_view(text->data(), text->size())); }
 
 /// A list of tensors that may be left out of the file.
 [[nodiscard]] inline std::vector<graph::TensorId> ids_of(const flatbuffers::Vector<std::int32_t>* ids) {

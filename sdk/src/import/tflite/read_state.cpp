@@ -130,7 +130,7 @@ Result<void> StateReader::call_once(const tflite::Operator& source, const Operat
   if (options == nullptr) return refuse(ErrorId::kModelOptions, place("builtin_options"), "are missing");
   const std::int64_t subgraph = options->init_subgraph_index();
   const std::int64_t count = file_.model->subgraphs()->size();
-  if (subgraph < 1 || subgraph >= count)
+  if (subgraph < 0 || subgraph >= count || subgraph == file_.number)
     return refuse(ErrorId::kModelGraph, place("init_subgraph_index"), fmt::format("is {}; must be one of {} subgraphs, and not the main one", subgraph, count));
   const auto number = static_cast<std::uint32_t>(subgraph);
   return initialised_.insert(number).second ? initialise(number, op) : Result<void>();
@@ -142,6 +142,7 @@ Result<void> StateReader::initialise(std::uint32_t number, const Operator& calle
   };
   TfliteFile other = file_;
   other.subgraph = file_.model->subgraphs()->Get(number);
+  other.number = number;
   graph::Graph scratch;
   NARU_CHECK_OK(read_tensors(other, scratch, limits_));
   graph_.storage.insert(graph_.storage.end(), scratch.storage.begin(), scratch.storage.end());

@@ -81,7 +81,8 @@ CommonScale common_scale(const Call& call) {
 
 /// DIV of codes: the fixed-point reciprocal of b, times a.
 std::int32_t quotient_of_codes(std::int32_t a, std::int32_t b, const Rescale& rescale) {
-  // TFLite does not define division by zero; the limit is as good as anything.
+  // TFLite does not define division by zero (its kernels abort). docs/operators.md: the limit on the dividend's side, and 0 by 0 is 0.
+  if (b == 0 && a == 0) return 0;
   if (b == 0) return a < 0 ? std::numeric_limits<std::int32_t>::min() : std::numeric_limits<std::int32_t>::max();
   if (b < 0) {
     a = -a;

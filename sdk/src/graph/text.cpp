@@ -1,10 +1,9 @@
 // Text out of files is for messages and listings: it is cleaned once, here, so that no terminal and no JSON writer meets raw bytes.
-#include "import/tflite/read.h"
+#include "graph/text.h"
 
-namespace naru::sdk {
+namespace naru::sdk::graph {
 namespace {
 
-constexpr std::size_t kTextBytesMax = 1024;
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 /// Bytes of the well-formed UTF-8 character at the front; 0 when there is none (Unicode 15, table 3-7).
@@ -29,9 +28,9 @@ std::size_t utf8_length(std::string_view text) {
 
 }  // namespace
 
-std::string clean_text(std::string_view text) {
+std::string clean_text(std::string_view text, std::size_t bytes_max) {
   std::string clean;
-  while (!text.empty() && clean.size() < kTextBytesMax) {
+  while (!text.empty() && clean.size() < bytes_max) {
     const std::size_t length = utf8_length(text);
     const auto lead = static_cast<unsigned char>(text[0]);
     // U+0080 to U+009F are control characters too.
@@ -43,6 +42,4 @@ std::string clean_text(std::string_view text) {
   return clean;
 }
 
-std::string clean_text(const flatbuffers::String* text) { return text == nullptr ? std::string() : clean_text(std::string_view(text->data(), text->size())); }
-
-}  // namespace naru::sdk
+}  // namespace naru::sdk::graph
