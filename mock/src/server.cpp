@@ -54,9 +54,9 @@ Result<void> serve_until_signal(const ServeOptions& options) {
     static_cast<mockdev::Device&>(function).plant(faults);
     return {};
   };
+  const mockdev::BlockedSignals blocked;  // destroyed last: a second signal does not keep the server from unmounting
   NARU_TRY(const std::unique_ptr<mockdev::MockServer> server, mockdev::MockServer::start(std::move(server_options)));
-  if (options.on_ready) options.on_ready();
-  return server->run_until_signal();
+  return server->run_until_signal(options.on_ready);
 }
 
 }  // namespace

@@ -32,6 +32,21 @@ struct Folder {
 
 }  // namespace
 
+TEST(Server, EndsCleanlyOnASignalThatComesRightAfterReady) {
+  if (!fuse_is_usable()) GTEST_SKIP() << "/dev/fuse cannot be opened here";
+  for (const std::string number : {"INT", "TERM"})
+    for (int i = 0; i < 10; ++i) {
+      const Folder folder;
+      const std::string node = (folder.path / "npu").string();
+      const std::string script = "mkfifo " + node + ".said; naru mock serve --profile tiny --fuse " + node + " >" + node + ".said & server=$!\n" + "read said <" + node + ".said\n" +
+                                 "kill -" + number + " $server; wait $server; code=$?; rm " + node + ".said; exit $code";
+      const Outcome outcome = run_program({"/bin/sh", "-c", script});
+      EXPECT_EQ(outcome.exit, 0) << number << ": " << outcome.err;
+      EXPECT_FALSE(is_mounted(node));
+      EXPECT_TRUE(std::filesystem::is_empty(folder.path)) << "the node or its control socket is still there";
+    }
+}
+
 TEST(Server, EndsOnSigintAndSigtermAlsoWhenAScriptStartedItInTheBackground) {
   if (!fuse_is_usable()) GTEST_SKIP() << "/dev/fuse cannot be opened here";
   for (const std::string number : {"INT", "TERM"}) {

@@ -50,6 +50,7 @@ void log_fuse(fuse_log_level, const char* format, va_list arguments) {
   log(LogLevel::kWarning, "fuse", "{}", line);
 }
 
+constexpr std::array kEndingSignals = {SIGINT, SIGTERM, SIGHUP};
 std::atomic<int> signal_descriptor{-1};
 
 void on_signal(int) {
@@ -201,25 +202,33 @@ Result<std::unique_ptr<MockServer>> MockServer::start(MockServerOptions options)
 Result<void> MockServer::run() { return core_->run(); }
 void MockServer::stop() noexcept { core_->stop(); }
 
-Result<void> MockServer::run_until_signal() {
+BlockedSignals::BlockedSignals() noexcept {
+  sigset_t ours;
+  sigemptyset(&ours);
+  for (const int signal : kEndingSignals) sigaddset(&ours, signal);
+  ::pthread_sigmask(SIG_BLOCK, &ours, &before_);
+}
+BlockedSignals::~BlockedSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+Result<void> MockServer::run_until_signal(const std::function<void()>& on_ready) {
   // sigaction, not libfuse's handlers: those leave a signal ignored that was ignored at start, as a script's `&` does with SIGINT.
-  constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP};
-  std::array<struct sigaction, kSignals.size()> before{};
+  std::array<struct sigaction, kEndingSignals.size()> before{};
   struct sigaction action{};
   action.sa_handler = &on_signal;
   signal_descriptor = core_->stop_descriptor();
   sigset_t ours, mask_before;
   sigemptyset(&ours);
-  for (std::size_t i = 0; i < kSignals.size(); ++i) {
-    ::sigaction(kSignals[i], nullptr, &before[i]);
-    if (kSignals[i] == SIGHUP && before[i].sa_handler == SIG_IGN) continue;  // nohup means it
-    ::sigaction(kSignals[i], &action, nullptr);
-    sigaddset(&ours, kSignals[i]);
+  for (std::size_t i = 0; i < kEndingSignals.size(); ++i) {
+    ::sigaction(kEndingSignals[i], nullptr, &before[i]);
+    if (kEndingSignals[i] == SIGHUP && before[i].sa_handler == SIG_IGN) continue;  // nohup means it
+    ::sigaction(kEndingSignals[i], &action, nullptr);
+    sigaddset(&ours, kEndingSignals[i]);
   }
   ::pthread_sigmask(SIG_UNBLOCK, &ours, &mask_before);
+  if (on_ready) on_ready();
   Result<void> result = core_->run();
   ::pthread_sigmask(SIG_SETMASK, &mask_before, nullptr);
-  for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &before[i], nullptr);
+  for (std::size_t i = 0; i < kEndingSignals.size(); ++i) ::sigaction(kEndingSignals[i], &before[i], nullptr);
   signal_descriptor = -1;
   return result;
 }

@@ -1,6 +1,7 @@
 // Serves a usb::Function as a usbfs node at any path, to other processes' libusb, without kernel USB: a FUSE file system that is one file.
 #pragma once
 
+#include <csignal>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,6 +23,18 @@ struct MockServerOptions {
   std::function<Result<void>(usb::Function&, std::string_view arguments)> plant;
 };
 
+/// Keeps SIGINT, SIGTERM and SIGHUP from this thread, and from those that it starts, until it goes out of scope.
+class BlockedSignals {
+ public:
+  BlockedSignals() noexcept;
+  ~BlockedSignals();
+  BlockedSignals(const BlockedSignals&) = delete;
+  BlockedSignals& operator=(const BlockedSignals&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
 /// One served node and its control socket PATH.ctl (unix stream; a line in, a line out, "ok ..." or "error ..."):
 /// `status`, `unplug`, `plug`, `plant ...`. One thread runs everything: requests, the device's work and control, so that endpoint 0 answers
 /// during a job. Any number of clients may open the node; the interface belongs to one at a time. When a client that held it closes or
@@ -38,8 +51,9 @@ class MockServer {
 
   /// Serves until stop(), or until somebody unmounts the node. On one thread, once.
   Result<void> run();
-  /// run() until SIGINT, SIGTERM or SIGHUP as well, also when they were ignored before (a script's `&`); then puts the handlers back.
-  Result<void> run_until_signal();
+  /// run() until SIGINT, SIGTERM or SIGHUP as well, also when they were ignored before (a script's `&`); then puts the handlers back. `on_ready` is called
+  /// when a signal would end it. Block the three signals (BlockedSignals) before start(), so that none that comes in between leaves a mount behind.
+  Result<void> run_until_signal(const std::function<void()>& on_ready = {});
   /// Any thread, and signal handlers.
   void stop() noexcept;
 
