@@ -1,6 +1,9 @@
 // Parsing, dispatch and reporting for all verbs.
 #include "app.h"
 
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -129,7 +132,9 @@ std::string App::parsed_verb() const {
   return name.empty() ? "naru" : name;
 }
 
-int report(const Error& error, const Common& common, std::string_view verb, bool simulated) {
+int report(const Error& error, const Common& common, std::string_view verb, bool simulated) { return report(error, common, verb, simulated, exit_code(error.kind())); }
+
+int report(const Error& error, const Common& common, std::string_view verb, bool simulated, int code) {
   std::fflush(stdout);
   fmt::print(stderr, "naru: {}\n", error.to_string(common.verbose));
   if (common.json) {
@@ -138,15 +143,20 @@ int report(const Error& error, const Common& common, std::string_view verb, bool
     for (const std::string& line : error.context()) details["context"].push_back(line);
     for (const Error::Value& value : error.values()) details["values"][value.name] = value.value;
     json["error"] = details;
-    json["exit_code"] = exit_code(error.kind());
+    json["exit_code"] = code;
     print(json);
   }
-  return exit_code(error.kind());
+  return code;
 }
 
 Json document(std::string_view verb, bool simulated) { return {{"schema_version", kSchemaVersion}, {"verb", verb}, {"simulated", simulated}}; }
 
 void print(const Json& json) { fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace)); }
+
+void add_model_options(CLI::App* verb, ModelCommon& options, const std::string& what) {
+  verb->add_option("MODEL", options.model, what)->required();
+  verb->add_option("--signature", options.signature, "Of a model with several subgraphs: the one that this signature names (default: the first; `naru inspect` lists them)");
+}
 
 void add_device_option(CLI::App* verb, std::string& selector, bool fall_back_to_mock) {
   verb->add_option("--device", selector, fmt::format("mock[:PROFILE], usb[:SERIAL|BUS-PORT] or node:PATH, which is waited for up to 2 s (default: $NARU_DEVICE, else {})", fall_back_to_mock ? "what is plugged in, else mock:edge" : "what is plugged in"));
@@ -156,7 +166,14 @@ Result<Device> choose_device(const std::string& selector, bool fall_back_to_mock
   Result<Device> device = open_device(selector, options);
   // `naru mock serve --fuse P & naru run --device node:P`: the server may need a moment.
   const auto end = std::chrono::steady_clock::now() + kNodeWait;
-  while (!device && device.error().id() == ErrorId::kNodeDead && std::chrono::steady_clock::now() < end) {
+  // What is mounted already (a server that died, a mock that was unplugged) does not mend itself.
+  const auto may_come = [&] {
+    if (device || device.error().id() != ErrorId::kNodeDead) return false;
+    const std::string node = selector.starts_with("node:") ? selector.substr(5) : std::string();
+    struct statfs status{};
+    return node.empty() || (::statfs(node.c_str(), &status) == 0 ? status.f_type != FUSE_SUPER_MAGIC : errno == ENOENT);
+  };
+  while (may_come() && std::chrono::steady_clock::now() < end) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     device = open_device(selector, options);
   }

@@ -22,6 +22,11 @@ struct Common {
   bool verbose = false;
 };
 
+/// For verbs that take a model.
+struct ModelCommon : Common {
+  std::string model, signature;
+};
+
 /// Collects the verbs; run() parses and calls the chosen one. A verb returns its exit code.
 class App {
  public:
@@ -50,11 +55,15 @@ class App {
 
 /// Prints the error on stderr (and, with --json, as JSON on stdout) and returns its exit code. `simulated`: a simulated device had been opened.
 int report(const Error& error, const Common& common, std::string_view verb, bool simulated = false);
+/// With another exit code than that of the error's kind.
+int report(const Error& error, const Common& common, std::string_view verb, bool simulated, int code);
 
 /// Starts a verb's JSON document: schema_version, verb, simulated.
 [[nodiscard]] Json document(std::string_view verb, bool simulated);
 void print(const Json& json);
 
+/// MODEL and --signature.
+void add_model_options(CLI::App* verb, ModelCommon& options, const std::string& what = "A .tflite model or a package");
 void add_device_option(CLI::App* verb, std::string& selector, bool fall_back_to_mock = false);
 
 /// The device of --device or NARU_DEVICE, else the one plugged in; `fall_back_to_mock`: else mock:edge.

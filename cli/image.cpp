@@ -2,6 +2,7 @@
 #include "image.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -44,9 +45,13 @@ Error not_image_shaped(const TensorInfo& info, const std::string& path) {
 
 }  // namespace
 
-bool is_image(const std::vector<std::byte>& bytes) {
+bool is_image(const std::vector<std::byte>& bytes, std::uint64_t raw_bytes) {
   const auto starts = [&](std::string_view magic) { return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0; };
-  return starts("\x89PNG\r\n\x1a\n") || starts("BM") || starts("P5\n") || starts("P6\n") || starts("P5 ") || starts("P6 ");
+  const auto starts_portable = [&] { return bytes.size() > 2 && (starts("P5") || starts("P6")) && std::isspace(std::to_integer<unsigned char>(bytes[2])) != 0; };
+  if (!starts("\x89PNG\r\n\x1a\n") && !starts("BM") && !starts_portable()) return false;
+  // Two bytes are little: a tensor of the right size may begin with them as well.
+  int width = 0, height = 0, channels = 0;
+  return bytes.size() != raw_bytes || (stbi_info_from_memory(reinterpret_cast<const stbi_uc*>(bytes.data()), static_cast<int>(std::min<std::size_t>(bytes.size(), INT32_MAX)), &width, &height, &channels) != 0 && width > 0 && height > 0);
 }
 
 Result<std::vector<std::byte>> image_to_tensor(const std::vector<std::byte>& file, const TensorInfo& info, const Normalization& normalization,
@@ -57,7 +62,7 @@ Result<std::vector<std::byte>> image_to_tensor(const std::vector<std::byte>& fil
   int width = 0, height = 0, file_channels = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(file.data()), static_cast<int>(file.size()), &width, &height, &file_channels, size->channels), stbi_image_free);
-  if (!pixels) return fail(ErrorId::kImageFormat, fmt::format("{} begins as an image and cannot be decoded: it is damaged or cut short (the decoder says: {})", path, stbi_failure_reason()));
+  if (!pixels || width < 1 || height < 1) return fail(ErrorId::kImageFormat, fmt::format("{} begins as an image and cannot be decoded: it is damaged or cut short (the decoder says: {})", path, pixels ? "no pixels" : stbi_failure_reason()));
   if (width != size->width || height != size->height) {
     // A matrix of one row, as of audio features: nobody has a picture of it.
     if (size->height == 1 || size->width == 1) return fail(not_image_shaped(info, path));

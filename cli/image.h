@@ -13,8 +13,8 @@ struct Normalization {
   std::optional<double> mean, std;
 };
 
-/// Whether the file's first bytes say PNG, BMP or PPM/PGM.
-[[nodiscard]] bool is_image(const std::vector<std::byte>& bytes);
+/// Whether the file's first bytes say PNG, BMP or PPM/PGM. A file of just `raw_bytes`, the size of the raw tensors that are wanted, must have a whole header.
+[[nodiscard]] bool is_image(const std::vector<std::byte>& bytes, std::uint64_t raw_bytes);
 
 /// The tensor's bytes for an image of exactly its height, width and channels (1, 3 or 4; NHWC or, when the last dimension is no channel count, HW).
 /// With mean and std the real value is (pixel - mean) / std, quantised as the tensor says. Without, codes are pixels: uint8 as they are, int8 as

@@ -12,8 +12,8 @@
 namespace naru::cli {
 namespace {
 
-struct CompileOptions : Common {
-  std::string model, output;
+struct CompileOptions : ModelCommon {
+  std::string output;
   CompileSettings settings;
   std::string trace;
   bool explain = false;
@@ -42,7 +42,7 @@ Result<void> write_trace(const std::string& path, const Timeline& timeline, cons
 }
 
 int compile_model(const CompileOptions& options) {
-  const Result<Model> source = Model::load(options.model);
+  const Result<Model> source = Model::load(options.model, options.signature);
   if (!source) return report(source.error(), options, "compile");
   if (source->is_compiled())
     return report(Error(ErrorId::kInvalidArgument, fmt::format("{} is a package already", options.model)).with_remedy("Give the .tflite file that it was made from."), options, "compile");
@@ -99,7 +99,7 @@ void add_compile(App& app) {
   const auto options = std::make_shared<CompileOptions>();
   CLI::App* verb = app.add_verb("compile", "Compile a model to a package", "naru compile models/digits/digits.tflite -o /tmp/digits.naru --profile tiny --explain", *options,
                                 [options] { return compile_model(*options); });
-  verb->add_option("MODEL", options->model, "A .tflite model")->required();
+  add_model_options(verb, *options, "A .tflite model");
   verb->add_option("-o,--output", options->output, "The package to write")->required();
   verb->add_option("--profile", options->settings.profile, "edge, tiny, or the path of a profile file (default: edge)");
   verb->add_option("--tensor", options->settings.keep_tensors, "Keep this tensor of the model file, so that `naru run PACKAGE --tensor` can give it; repeatable")->allow_extra_args(false);

@@ -6,13 +6,12 @@
 namespace naru::cli {
 namespace {
 
-struct DisasmOptions : Common {
-  std::string model;
+struct DisasmOptions : ModelCommon {
   std::string profile;  // empty: the package's own, or edge
 };
 
 int disassemble_model(const DisasmOptions& options) {
-  const Result<Model> model = Model::load(options.model);
+  const Result<Model> model = Model::load(options.model, options.signature);
   if (!model) return report(model.error(), options, "disasm");
   const Result<std::string> text = disassemble(*model, options.profile);
   if (!text) return report(text.error(), options, "disasm");
@@ -37,7 +36,7 @@ int disassemble_model(const DisasmOptions& options) {
 void add_disasm(App& app) {
   const auto options = std::make_shared<DisasmOptions>();
   CLI::App* verb = app.add_verb("disasm", "Show the command streams of a model or package", "naru disasm models/digits/digits.tflite", *options, [options] { return disassemble_model(*options); });
-  verb->add_option("MODEL", options->model, "A .tflite model or a package")->required();
+  add_model_options(verb, *options);
   verb->add_option("--profile", options->profile, "Compile a model for this chip (default: edge)");
 }
 

@@ -6,8 +6,7 @@
 namespace naru::cli {
 namespace {
 
-struct InspectOptions : Common {
-  std::string model;
+struct InspectOptions : ModelCommon {
   std::string profile;  // empty: the package's own, or edge
 };
 
@@ -20,6 +19,17 @@ Json to_json(const ModelSummary& summary) {
   json["outputs"] = Json::array();
   for (const TensorInfo& info : summary.inputs) json["inputs"].push_back(cli::to_json(info));
   for (const TensorInfo& info : summary.outputs) json["outputs"].push_back(cli::to_json(info));
+  json["subgraph"] = summary.subgraph;
+  json["subgraphs"] = summary.subgraphs;
+  json["signatures"] = Json::array();
+  for (const SignatureSummary& signature : summary.signatures) {
+    const auto named = [](const auto& tensors) {
+      Json rows = Json::array();
+      for (const auto& [name, tensor] : tensors) rows.push_back({{"name", name}, {"tensor", tensor}});
+      return rows;
+    };
+    json["signatures"].push_back({{"key", signature.key}, {"subgraph", signature.subgraph}, {"inputs", named(signature.inputs)}, {"outputs", named(signature.outputs)}});
+  }
   json["operators"] = Json::array();
   for (const OperatorSummary& op : summary.operators)
     json["operators"].push_back({{"index", op.index}, {"kind", op.kind}, {"name", op.name}, {"placement", op.placement}, {"reason", op.reason}, {"step", op.step}, {"tiles", op.tiles},
@@ -44,7 +54,7 @@ Json to_json(const ModelSummary& summary) {
 }
 
 int inspect(const InspectOptions& options) {
-  const Result<Model> model = Model::load(options.model);
+  const Result<Model> model = Model::load(options.model, options.signature);
   if (!model) return report(model.error(), options, "inspect");
   const Result<ModelSummary> summary = summarize(*model, options.profile);
   if (!summary) return report(summary.error(), options, "inspect");
@@ -56,6 +66,16 @@ int inspect(const InspectOptions& options) {
   if (!summary->description.empty()) fmt::print("  from       {}\n", summary->description);
   for (std::size_t i = 0; i < summary->inputs.size(); ++i) fmt::print("  input {}    {}  {}\n", i, summary->inputs[i].name, shape_text(summary->inputs[i]));
   for (std::size_t i = 0; i < summary->outputs.size(); ++i) fmt::print("  output {}   {}  {}\n", i, summary->outputs[i].name, shape_text(summary->outputs[i]));
+  for (const SignatureSummary& signature : summary->signatures) {
+    const auto list = [](const auto& tensors) {
+      std::string text;
+      for (const auto& [name, tensor] : tensors) text += fmt::format("{}{}", text.empty() ? "" : ", ", name);
+      return text;
+    };
+    fmt::print("  signature  \"{}\": {} -> {}; {}\n", signature.key, list(signature.inputs), list(signature.outputs),
+               signature.subgraph == summary->subgraph ? std::string("the subgraph shown here") : fmt::format("subgraph {}, see --signature", signature.subgraph));
+  }
+  if (summary->subgraphs > 1) fmt::print("  subgraph   {} of {} in the file\n", summary->subgraph, summary->subgraphs);
   fmt::print("  work       {} MAC, {:.2f} % of them on the NPU; steps: {}, {} of them on the host\n", with_commas(summary->macs), 100 * summary->npu_mac_share, summary->steps, summary->host_steps);
   fmt::print("  on {:<8}{} cycles predicted ({} at {:.0f} MHz), {} commands\n", summary->profile, with_commas(summary->predicted_cycles),
              milliseconds(std::chrono::nanoseconds(summary->clock_hz == 0 ? 0 : summary->predicted_cycles * 1'000'000'000 / summary->clock_hz)), static_cast<double>(summary->clock_hz) / 1e6,
@@ -79,7 +99,7 @@ int inspect(const InspectOptions& options) {
 void add_inspect(App& app) {
   const auto options = std::make_shared<InspectOptions>();
   CLI::App* verb = app.add_verb("inspect", "Look into a model or package: operators, where each runs, memory, tensors", "naru inspect models/digits/digits.tflite --profile tiny", *options, [options] { return inspect(*options); });
-  verb->add_option("MODEL", options->model, "A .tflite model or a package")->required();
+  add_model_options(verb, *options);
   verb->add_option("--profile", options->profile, "Compile a model for this chip: edge, tiny, or a profile file (default: edge)");
 }
 

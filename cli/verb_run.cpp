@@ -15,8 +15,8 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-struct RunVerbOptions : Common {
-  std::string model, device, output_dir, labels;
+struct RunVerbOptions : ModelCommon {
+  std::string device, output_dir, labels;
   std::vector<std::string> inputs;
   std::vector<std::int32_t> tensors;
   std::size_t steps = 1, repeat = 1;
@@ -63,7 +63,7 @@ Result<StepInputs> read_inputs(const RunVerbOptions& options, const Session& ses
   for (std::size_t i = 0; i < infos.size(); ++i) {
     const std::string& path = options.inputs[i];
     NARU_TRY(std::vector<std::byte> bytes, read_file(path));
-    if (is_image(bytes)) {
+    if (is_image(bytes, infos[i].bytes * options.steps)) {
       has_image = true;
       NARU_TRY(bytes, image_to_tensor(bytes, infos[i], options.normalization, path));
       for (auto& step : steps) step[i] = bytes;
@@ -208,6 +208,14 @@ const CheckRow* first_difference(const CheckReport& report) {
   return nullptr;
 }
 
+/// Of all that were compared: floats that differ in bits and agree within the tolerance.
+std::size_t rounded_elements(const CheckReport& report) {
+  std::size_t count = 0;
+  for (const std::vector<CheckRow>* rows : {&report.operators, &report.outputs})
+    for (const CheckRow& row : *rows) count += row.rounded;
+  return count;
+}
+
 int checks_exit_code(const RunVerbOptions& options, const RunResult& result) {
   for (const CheckReport& checked : result.checks) {
     if (checked.equal) continue;
@@ -244,9 +252,14 @@ int print_json(const RunVerbOptions& options, const Device& device, const Model&
   if (options.check) {
     json["check"] = {{"equal", std::all_of(result.checks.begin(), result.checks.end(), [](const CheckReport& c) { return c.equal; })}, {"operators_compared", result.checks.empty() ? 0 : result.checks.back().operators.size()}};
     if (!result.checks.empty() && !result.checks.back().operators_skipped.empty()) json["check"]["operators_skipped"] = result.checks.back().operators_skipped;
-    for (const CheckReport& checked : result.checks)
-      if (const CheckRow* row = first_difference(checked))
-        json["check"]["first_difference"] = {{"operator", row->operator_index}, {"kind", row->kind}, {"tensor", row->tensor}, {"differing", row->differing}, {"elements", row->elements}, {"detail", row->first_difference}};
+    std::size_t within = 0;
+    for (const CheckReport& checked : result.checks) within += rounded_elements(checked);
+    json["check"]["floats_within_tolerance"] = within;
+    const auto differs = std::ranges::find_if(result.checks, [](const CheckReport& checked) { return first_difference(checked) != nullptr; });
+    if (differs != result.checks.end()) {
+      const CheckRow* row = first_difference(*differs);
+      json["check"]["first_difference"] = {{"inference", differs - result.checks.begin()}, {"operator", row->operator_index}, {"kind", row->kind}, {"tensor", row->tensor}, {"differing", row->differing}, {"elements", row->elements}, {"detail", row->first_difference}};
+    }
   }
   if (options.counters) {
     for (const CounterReading& counter : result.counters) json["counters"][counter.name] = counter.value;
@@ -296,7 +309,10 @@ int print_text(const RunVerbOptions& options, const Device& device, const Model&
   const int code = checks_exit_code(options, result);
   if (options.check && code == 0) {
     const CheckReport& last = result.checks.back();
-    fmt::print("  check    outputs equal the reference's, bit by bit, in {} inference{}; {}\n", result.checks.size(), result.checks.size() == 1 ? "" : "s",
+    std::size_t within = 0;
+    for (const CheckReport& checked : result.checks) within += rounded_elements(checked);
+    const std::string how = within == 0 ? "bit by bit" : fmt::format("codes bit by bit, {} float value{} within 1e-5", with_commas(within), within == 1 ? "" : "s");
+    fmt::print("  check    outputs equal the reference's, {}, in {} inference{}; {}\n", how, result.checks.size(), result.checks.size() == 1 ? "" : "s",
                last.operators_skipped.empty() ? fmt::format("so do {} operators' results one by one", last.operators.size()) : "operators were not compared one by one: " + last.operators_skipped);
   }
   return code;
@@ -306,7 +322,7 @@ int run_model(RunVerbOptions& options, bool has_mean, bool has_std) {
   const Interruption asked;
   if (has_mean) options.normalization.mean = options.mean;
   if (has_std) options.normalization.std = options.std;
-  const Result<Model> model = Model::load(options.model);
+  const Result<Model> model = Model::load(options.model, options.signature);
   if (!model) return report(model.error(), options, "run");
   if (options.check && model->is_compiled())
     return report(Error(ErrorId::kInvalidArgument, "--check needs the model, not a package: the reference runs the model").with_remedy("Give the .tflite file."), options, "run");
@@ -334,7 +350,7 @@ void add_run(App& app) {
   const auto std_given = std::make_shared<CLI::Option*>(nullptr);
   CLI::App* verb = app.add_verb("run", "Run a model or package on a device (plugged in, else mock:edge)", "naru run models/digits/digits.tflite --input models/digits/samples/digit7.png --draw", *options,
                                 [options, mean_given, std_given] { return run_model(*options, (*mean_given)->count() > 0, (*std_given)->count() > 0); });
-  verb->add_option("MODEL", options->model, "A .tflite model or a package")->required();
+  add_model_options(verb, *options);
   add_device_option(verb, options->device, true);
   verb->add_option("--input", options->inputs, "A raw little-endian tensor, or a PNG, BMP or PPM; once per model input, in order")->allow_extra_args(false);
   verb->add_option("--output-dir", options->output_dir, "Write output0.bin, ... here; made if it is not there");

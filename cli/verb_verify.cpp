@@ -6,15 +6,21 @@
 namespace naru::cli {
 namespace {
 
-struct VerifyOptions : Common {
-  std::string model, profile;
+struct VerifyOptions : ModelCommon {
+  std::string profile;
 };
 
+/// What the verifier itself refuses is this verb's verdict: a check that failed, not a file that could not be read.
+int refuse(const Error& error, const VerifyOptions& options) {
+  const bool is_verdict = error.id() >= ErrorId::kStreamTruncated && error.id() <= ErrorId::kStreamBinding;
+  return report(error, options, "verify", false, is_verdict ? 1 : exit_code(error.kind()));
+}
+
 int run_verify(const VerifyOptions& options) {
-  const Result<Model> model = Model::load(options.model);
-  if (!model) return report(model.error(), options, "verify");
+  const Result<Model> model = Model::load(options.model, options.signature);
+  if (!model) return refuse(model.error(), options);
   const Result<VerifySummary> summary = verify_model(*model, options.profile);
-  if (!summary) return report(summary.error(), options, "verify");
+  if (!summary) return refuse(summary.error(), options);
   if (options.json) {
     Json json = document("verify", false);
     json["profile"] = summary->profile;
@@ -40,7 +46,7 @@ void add_verify(App& app) {
   const auto options = std::make_shared<VerifyOptions>();
   CLI::App* verb = app.add_verb("verify", "Verify the command streams of a model or package", "naru verify models/digits/digits.tflite --profile tiny", *options,
                                 [options] { return run_verify(*options); });
-  verb->add_option("MODEL", options->model, "A .tflite model or a package")->required();
+  add_model_options(verb, *options);
   verb->add_option("--profile", options->profile, "For this chip (default: the package's own, or edge)");
 }
 

@@ -62,9 +62,24 @@ TEST(Run, NamesTheDigitFromARawTensorAPngAPpmAndABmp) {
   }
   const Outcome text = run_naru({"run", kDigits, "--device", "mock", "--input", kSeven});
   EXPECT_TRUE(std::regex_search(text.out, std::regex("result   class 7 0\\.[0-9]{2} "))) << text.out;
-  EXPECT_TRUE(std::regex_search(text.out, std::regex("time     upload [0-9.]+ ms . device [0-9.]+ ms \\([0-9,]+ cycles\\) . download [0-9.]+ ms, modelled")) ||
-              text.out.find(", modelled") != std::string::npos)
-      << text.out;
+  EXPECT_TRUE(std::regex_search(text.out, std::regex("time     upload [0-9.]+ ms · device [0-9.]+ ms \\([0-9,]+ cycles\\) · download [0-9.]+ ms, modelled\n"))) << text.out;
+  EXPECT_TRUE(std::regex_search(text.out, std::regex("wall     compile [0-9.]+ ms · upload [0-9.]+ ms · device [0-9.]+ ms · download [0-9.]+ ms"))) << text.out;
+}
+
+TEST(Run, TakesARawTensorThatBeginsAsAnImageDoes) {
+  const Folder folder;
+  for (const std::string magic : {"BM", "P5 ", "P6\t"}) {
+    std::string tensor = magic;
+    tensor.resize(784, '\x80');
+    write_text(folder / "tensor.bin", tensor);
+    EXPECT_EQ(run_naru({"run", kDigits, "--device", "mock", "--input", folder / "tensor.bin"}).exit, 0) << magic;
+    // Of another size it can only be a broken image.
+    tensor.pop_back();
+    write_text(folder / "tensor.bin", tensor);
+    const Outcome outcome = run_naru({"run", kDigits, "--device", "mock", "--input", folder / "tensor.bin"});
+    EXPECT_EQ(outcome.exit, 11) << magic;
+    EXPECT_NE(outcome.err.find("begins as an image"), std::string::npos) << outcome.err;
+  }
 }
 
 TEST(Run, NormalisesAnImageAsTheFlagsSay) {
