@@ -6,6 +6,7 @@
 #include <iterator>
 #include <map>
 #include <regex>
+#include <set>
 #include <sstream>
 
 #include "../support/program.h"
@@ -102,6 +103,32 @@ TEST_F(Installed, LibrariesExportOnlyNarusOwnNames) {
     }
     EXPECT_GT(own, 3U) << name;
   }
+}
+
+/// naru:: symbols that `nm` of a static library of the build tree lists with these options.
+std::set<std::string> symbols_of(const std::string& archive, const std::string& option) {
+  const Outcome listed = run_program({"nm", "-C", option, NARU_BINARY_DIR "/lib/" + archive});
+  EXPECT_EQ(listed.exit, 0) << listed.err;
+  std::set<std::string> symbols;
+  for (const std::string& line : lines_of(listed.out))
+    if (const std::size_t at = line.find(" naru::"); at != std::string::npos) symbols.insert(line.substr(at + 1));
+  return symbols;
+}
+
+TEST(Link, PredictionAndSimulationShareTheFormulasOfCommandsAndNoMore) {
+  const std::set<std::string> compiler_needs = symbols_of("libnaru_sdk_compiler.a", "--undefined-only"), compiler_has = symbols_of("libnaru_sdk_compiler.a", "--defined-only"),
+                              device_needs = symbols_of("libnaru_mockdev.a", "--undefined-only"), device_has = symbols_of("libnaru_mockdev.a", "--defined-only");
+  ASSERT_FALSE(compiler_needs.empty() || compiler_has.empty() || device_needs.empty() || device_has.empty());
+  // What both take from elsewhere. Names end where arguments begin.
+  std::set<std::string> shared;
+  for (const std::string& symbol : compiler_needs)
+    if (device_needs.contains(symbol)) shared.insert(symbol.substr(0, symbol.find('(')));
+  EXPECT_TRUE(shared.contains("naru::abi::cost_of"));
+  for (const std::string& symbol : shared)
+    EXPECT_TRUE(symbol == "naru::abi::cost_of" || symbol == "naru::abi::macs_of" || symbol == "naru::abi::is_counted" || symbol.starts_with("naru::Error")) << symbol;
+  // And neither takes anything from the other.
+  for (const auto& [needs, has] : {std::pair{compiler_needs, device_has}, std::pair{device_needs, compiler_has}})
+    for (const std::string& symbol : needs) EXPECT_FALSE(has.contains(symbol)) << symbol;
 }
 
 TEST_F(Installed, LibrariesCannotEndTheProcess) {

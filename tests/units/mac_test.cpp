@@ -3,10 +3,19 @@
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 
+#include "../support/cpu.h"
 #include "naive.h"
 
 namespace naru::mockdev::test {
 namespace {
+
+/// The others take the paths that there are: this says which there are not.
+class EveryPath : public ::testing::TestWithParam<KernelPath> {};
+TEST_P(EveryPath, IsTriedHere) {
+  NARU_REQUIRE_KERNELS(name_of(GetParam()));
+  EXPECT_TRUE(is_supported(GetParam()));
+}
+INSTANTIATE_TEST_SUITE_P(Kernels, EveryPath, ::testing::Values(KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable), [](const auto& info) { return std::string(name_of(info.param)); });
 
 struct Shape {
   std::uint32_t out_rows, out_cols, in_channels, out_channels;
