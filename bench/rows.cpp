@@ -67,15 +67,18 @@ std::string machine() {
 }
 
 std::string to_table(const std::vector<Row>& rows) {
-  std::string text = fmt::format("{:<26} {:<26} {:>10} {:>10} {:>10} {:<8} {:>10} {:>7}  {}\n", "id", "variant", "median", "p10", "p90", "unit", "peer", "ratio", "which peer; note");
+  constexpr std::string_view kLine = "{:<16} {:<42} {:>9} {:>9} {:>9} {:<6} {:>9} {:>6} {:>10} {:<4} {}\n";
+  std::string text = fmt::format(kLine, "id", "variant", "median", "p10", "p90", "unit", "peer", "ratio", "target", "met", "which peer; note");
   for (const Row& row : rows) {
+    const std::string target = row.target ? fmt::format("{} {}{}", row.better == Better::kLower ? "<=" : ">=", row.target->limit, row.target->of_ratio ? " x" : "") : "-";
+    const std::string met = row.target ? (row.met() ? "yes" : "NO") : "-";
     if (!row.skipped.empty()) {
-      text += fmt::format("{:<26} {:<26} skipped: {}\n", row.id, row.variant, row.skipped);
+      text += fmt::format(kLine, row.id, row.variant, "-", "-", "-", "-", "-", "-", target, met, "skipped: " + row.skipped);
       continue;
     }
     const bool has_peer = !row.peer.empty();
-    text += fmt::format("{:<26} {:<26} {:>10} {:>10} {:>10} {:<8} {:>10} {:>7}  {}{}{}\n", row.id, row.variant, number(row.value.median), number(row.value.low), number(row.value.high), row.unit,
-                        has_peer ? number(row.peer_value.median) : "-", has_peer ? fmt::format("{:.2f}", row.ratio()) : "-", row.peer, has_peer && !row.note.empty() ? "; " : "", row.note);
+    text += fmt::format(kLine, row.id, row.variant, number(row.value.median), number(row.value.low), number(row.value.high), row.unit, has_peer ? number(row.peer_value.median) : "-",
+                        has_peer ? fmt::format("{:.2f}", row.ratio()) : "-", target, met, row.peer + (has_peer && !row.note.empty() ? "; " : "") + row.note);
   }
   return text;
 }
@@ -98,6 +101,9 @@ std::string to_json(const std::vector<Row>& rows, const Settings& settings) {
       entry["ratio"] = row.peer.empty() ? Json() : Json(row.ratio());
       if (!row.note.empty()) entry["note"] = row.note;
     }
+    entry["target"] = row.target ? Json(row.target->limit) : Json();
+    entry["target_of"] = row.target ? Json(row.target->of_ratio ? "ratio" : "value") : Json();
+    entry["met"] = row.target ? Json(row.met()) : Json();
     results.push_back(std::move(entry));
   }
   document["results"] = std::move(results);

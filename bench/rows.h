@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,12 @@ struct Spread {
 };
 [[nodiscard]] Spread spread_of(std::vector<double> samples);
 
+/// What a row is to reach: a limit on its ratio to the peer, or on its value.
+struct Target {
+  double limit = 0;
+  bool of_ratio = true;
+};
+
 /// One figure. `id` and `variant` together never change their meaning, so that runs of different days can be compared.
 struct Row {
   std::string id, variant;
@@ -31,9 +38,16 @@ struct Row {
   Spread peer_value;       // in `unit`
   std::string note;
   std::string skipped;     // the reason why there is no value; empty: there is one
+  std::optional<Target> target = {};
 
   /// value / peer's value; 0 without a peer.
   [[nodiscard]] double ratio() const noexcept { return peer_value.median > 0 ? value.median / peer_value.median : 0; }
+  /// Not without a target; a row that was skipped has not met its own.
+  [[nodiscard]] bool met() const noexcept {
+    if (!target || !skipped.empty() || (target->of_ratio && peer_value.median <= 0)) return false;
+    const double reached = target->of_ratio ? ratio() : value.median;
+    return better == Better::kLower ? reached <= target->limit : reached >= target->limit;
+  }
 };
 
 struct Settings {
@@ -55,6 +69,7 @@ template <typename Action>
 
 // The groups. Each adds its rows, or fails with what went wrong; a row that cannot be had here is added as skipped.
 [[nodiscard]] Result<void> add_job_rows(const Settings& settings, std::vector<Row>& rows);
+[[nodiscard]] Result<void> add_compute_rows(const Settings& settings, std::vector<Row>& rows);
 [[nodiscard]] Result<void> add_network_rows(const Settings& settings, std::vector<Row>& rows);
 [[nodiscard]] Result<void> add_usb_rows(const Settings& settings, std::vector<Row>& rows);
 

@@ -20,4 +20,5 @@ source scripts/setup.sh
 source scripts/build.sh
 naru_build release naru_bench naru_cli
 unset NARU_DEVICE NARU_KERNELS NARU_LOG
+export OMP_NUM_THREADS=1  # of oneDNN
 exec taskset -c "${NARU_BENCH_CPU:-$(($(nproc) - 1))}" build/release/bin/naru_bench "${arguments[@]}"

@@ -1,0 +1,96 @@
+// What one core can do at most: the multiply-accumulate instruction of each kernel path, over and over, on registers.
+#include <chrono>
+
+#include "layer.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace naru::bench {
+namespace {
+
+#if defined(__x86_64__)
+
+constexpr int kRounds = 200'000, kTries = 9;
+
+template <typename Loop>
+double best_of(double macs_per_round, Loop&& loop) {
+  double best = 0;
+  for (int i = 0; i < kTries; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    loop();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    const double rate = macs_per_round * kRounds / took.count();
+    best = rate > best ? rate : best;
+  }
+  return best;
+}
+
+// Eight chains hide the latency of the instruction on every CPU that has it; the empty statements keep the compiler from doing any of it beforehand.
+__attribute__((target("avx512f,avx512bw,avx512vnni"))) void dot_products() {
+  __m512i sums[8] = {};
+  __m512i inputs = _mm512_set1_epi32(0x01020304), weights = _mm512_set1_epi32(0x04030201);
+  for (int i = 0; i < kRounds; ++i) {
+    asm volatile("" : "+v"(inputs), "+v"(weights));
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) sums[j] = _mm512_dpbusd_epi32(sums[j], inputs, weights);
+  }
+  for (int j = 0; j < 8; ++j) asm volatile("" ::"v"(sums[j]));
+}
+
+__attribute__((target("avx512f,avx512bw"))) void wide_pair_products() {
+  __m512i sums[8] = {};
+  __m512i inputs = _mm512_set1_epi16(3), weights = _mm512_set1_epi16(5);
+  for (int i = 0; i < kRounds; ++i) {
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) {
+      asm volatile("" : "+v"(inputs), "+v"(weights));
+      sums[j] = _mm512_add_epi32(sums[j], _mm512_madd_epi16(inputs, weights));
+    }
+  }
+  for (int j = 0; j < 8; ++j) asm volatile("" ::"v"(sums[j]));
+}
+
+__attribute__((target("avx2"))) void pair_products() {
+  __m256i sums[8] = {};
+  __m256i inputs = _mm256_set1_epi16(3), weights = _mm256_set1_epi16(5);
+  for (int i = 0; i < kRounds; ++i) {
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) {
+      asm volatile("" : "+x"(inputs), "+x"(weights));
+      sums[j] = _mm256_add_epi32(sums[j], _mm256_madd_epi16(inputs, weights));
+    }
+  }
+  for (int j = 0; j < 8; ++j) asm volatile("" ::"x"(sums[j]));
+}
+
+void baseline_pair_products() {
+  __m128i sums[8] = {};
+  __m128i inputs = _mm_set1_epi16(3), weights = _mm_set1_epi16(5);
+  for (int i = 0; i < kRounds; ++i) {
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) {
+      asm volatile("" : "+x"(inputs), "+x"(weights));
+      sums[j] = _mm_add_epi32(sums[j], _mm_madd_epi16(inputs, weights));
+    }
+  }
+  for (int j = 0; j < 8; ++j) asm volatile("" ::"x"(sums[j]));
+}
+
+#endif
+
+}  // namespace
+
+Peak register_only_peak(const std::string& kernels) {
+#if defined(__x86_64__)
+  const bool wide = __builtin_cpu_supports("avx512bw") != 0;
+  if (kernels == "vnni" && __builtin_cpu_supports("avx512vnni") != 0) return {"vpdpbusd zmm", best_of(8 * 64, dot_products)};
+  if (kernels == "avx2" && wide) return {"vpmaddwd + vpaddd zmm", best_of(8 * 32, wide_pair_products)};
+  if (kernels == "avx2" && __builtin_cpu_supports("avx2") != 0) return {"vpmaddwd + vpaddd ymm", best_of(8 * 16, pair_products)};
+  if (kernels == "portable") return {"pmaddwd + paddd xmm", best_of(8 * 8, baseline_pair_products)};
+#endif
+  return {};
+}
+
+}  // namespace naru::bench
