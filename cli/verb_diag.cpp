@@ -23,13 +23,14 @@ bool wants_replacement(const std::vector<Finding>& findings) {
   return std::any_of(findings.begin(), findings.end(), [](const Finding& finding) { return finding.replace_device; });
 }
 
-// FAIL before ERROR before WARN: what was found wrong outweighs what could not be looked at.
+// FAIL before a lost device before ERROR before WARN: what was found wrong outweighs what could not be looked at.
 int verdict_exit_code(const std::vector<Finding>& findings, bool strict) {
   const auto any = [&](Verdict verdict) {
     return std::any_of(findings.begin(), findings.end(), [&](const Finding& finding) { return finding.verdict == verdict; });
   };
   if (strict && wants_replacement(findings)) return 8;
   if (any(Verdict::kFail)) return exit_code(ErrorKind::kCheckFailed);
+  if (std::any_of(findings.begin(), findings.end(), [](const Finding& finding) { return finding.device_lost; })) return exit_code(ErrorKind::kDeviceLost);
   if (any(Verdict::kError)) return exit_code(ErrorKind::kInternal);
   if (strict && any(Verdict::kWarn)) return 6;
   return 0;

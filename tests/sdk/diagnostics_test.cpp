@@ -75,6 +75,24 @@ TEST(Diagnostics, FailTheLoopbackOverADamagedLinkAndNeverPassWhatCouldNotRun) {
   EXPECT_GE(skipped, 20U);
 }
 
+TEST(Diagnostics, SkipWhatComesAfterTheDeviceIsLost) {
+  mock::Bench bench = mock::Bench::with_profile("edge").value();
+  Device device = bench.open_device().value();
+  const auto unplug_in_the_middle = [&](const Finding& finding) {
+    if (finding.test == "link.loopback") bench.unplug();
+  };
+  const std::vector<Finding> findings = diagnose(device, {.level = 2, .on_finding = unplug_in_the_middle}).value();
+  const auto lost = std::find_if(findings.begin(), findings.end(), [](const Finding& finding) { return finding.device_lost; });
+  ASSERT_NE(lost, findings.end());
+  EXPECT_EQ(lost->verdict, Verdict::kError);
+  EXPECT_EQ((lost - 1)->test, "link.loopback");
+  for (auto after = lost + 1; after != findings.end(); ++after) {
+    EXPECT_EQ(after->verdict, Verdict::kSkip) << after->test;
+    EXPECT_EQ(after->evidence, "the device was lost during " + lost->test);
+  }
+  EXPECT_NE(lost + 1, findings.end());
+}
+
 TEST(Diagnostics, RefuseALevelThatIsNotThere) {
   mock::Bench bench = mock::Bench::with_profile("edge").value();
   Device device = bench.open_device().value();

@@ -23,6 +23,7 @@ struct Finding {
   std::string action;    // what to do; empty for a pass
   bool replace_device = false;  // a failure that neither another cable nor a reset mends
   std::chrono::nanoseconds took{0};
+  bool device_lost = false;     // unplugged or dead during this test: those after it are skipped
 };
 
 struct DiagnosticsOptions {
@@ -30,7 +31,7 @@ struct DiagnosticsOptions {
   std::function<void(const Finding&)> on_finding;  // called after each test, in order
 };
 
-/// Runs every test of the level, whatever fails on the way. The error is for when nothing could be tested at all (bad level).
+/// Runs every test of the level, whatever fails on the way, as long as there is a device. The error is for when nothing could be tested at all (bad level).
 /// Level 2 takes the device's SRAM and some DRAM for itself; nothing else may run on it meanwhile.
 [[nodiscard]] NARU_API Result<std::vector<Finding>> diagnose(Device& device, const DiagnosticsOptions& options = {});
 

@@ -52,12 +52,12 @@ Finding run_test(const Test& test, driver::Device& device) {
   }
   finding.replace_device = finding.verdict == Verdict::kFail && test.needs_replacement;
   finding.took = std::chrono::steady_clock::now() - start;
+  finding.device_lost = finding.verdict == Verdict::kError && device.state() == driver::State::kLost;
   return finding;
 }
 
-Finding skip_test(const Test& test, const Finding& needed) {
-  return {.test = std::string(test.name), .id = fmt::format("NARU-{:04}", test.id), .verdict = Verdict::kSkip, .evidence = fmt::format("{} did not pass: this would find the same again", needed.test),
-          .action = {}, .replace_device = false, .took = {}};
+Finding skip_test(const Test& test, std::string why) {
+  return {.test = std::string(test.name), .id = fmt::format("NARU-{:04}", test.id), .verdict = Verdict::kSkip, .evidence = std::move(why), .action = {}, .replace_device = false, .took = {}};
 }
 
 }  // namespace
@@ -72,7 +72,12 @@ Result<std::vector<Finding>> diagnose(Device& device, const DiagnosticsOptions& 
       for (const battery::Test& test : tests) {
         if (test.level > options.level) continue;
         const auto needed = std::ranges::find(findings, test.needs, &Finding::test);
-        findings.push_back(needed == findings.end() || needed->verdict == Verdict::kPass ? battery::run_test(test, *device.handle()->device) : battery::skip_test(test, *needed));
+        if (const auto lost = std::ranges::find(findings, true, &Finding::device_lost); lost != findings.end())
+          findings.push_back(battery::skip_test(test, fmt::format("the device was lost during {}", lost->test)));
+        else if (needed != findings.end() && needed->verdict != Verdict::kPass)
+          findings.push_back(battery::skip_test(test, fmt::format("{} did not pass: this would find the same again", needed->test)));
+        else
+          findings.push_back(battery::run_test(test, *device.handle()->device));
         if (options.on_finding) options.on_finding(findings.back());
       }
     return findings;
