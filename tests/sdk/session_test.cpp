@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
+#include "../support/measured.h"
 #include "digits.h"
+#include "naru/base/file.h"
 #include "naru/base/random.h"
 #include "naru/mock.h"
 #include "naru/naru.h"
@@ -25,6 +29,31 @@ TEST(Session, ClassifiesEveryDigit) {
     ASSERT_TRUE(outputs) << outputs.error().to_string(true);
     EXPECT_EQ(best(*outputs), static_cast<std::size_t>(number));
   }
+}
+
+TEST(DigitModel, ReadsDrawingsOfFamiliesThatItWasNotTrainedOn) {
+  // models/digits/README.md: by family, digit and drawing.
+  const std::vector<std::string> families = {"Arapey",        "Cabin",       "Century Catalogue", "Courier Prime", "Gentium Basic", "Inconsolata", "League Spartan",
+                                             "Lobster Two",   "National Park", "OSP-DIN",         "Quattrocento",  "Roboto Slab",   "Tuffy"};
+  constexpr std::size_t kClasses = 10, kDrawings = 4, kBytes = 28 * 28;
+  const std::vector<std::byte> tensors = read_file(NARU_SOURCE_DIR "/models/digits/held_out.bin").value();
+  ASSERT_EQ(tensors.size(), families.size() * kClasses * kDrawings * kBytes);
+  Opened opened;
+  Session session = Session::create(opened.device, digits_model()).value();
+  std::size_t right = 0, next = 0;
+  std::string by_family;
+  for (const std::string& family : families) {
+    std::size_t of_family = 0;
+    for (std::size_t digit = 0; digit < kClasses; ++digit)
+      for (std::size_t drawing = 0; drawing < kDrawings; ++drawing, ++next) {
+        ASSERT_TRUE(session.input(0).fill_from(std::span(tensors).subspan(next * kBytes, kBytes)));
+        of_family += best(session.run().value()) == digit ? 1 : 0;
+      }
+    by_family += fmt::format("{}{} {} of {}", by_family.empty() ? "" : ", ", family, of_family, kClasses * kDrawings);
+    right += of_family;
+  }
+  testing::record_measured(fmt::format("accuracy on families not trained on: {:.2f} % ({} of {}): {}", 100.0 * static_cast<double>(right) / static_cast<double>(next), right, next, by_family));
+  EXPECT_GE(right * 100, next * 97);
 }
 
 TEST(Session, KeepsSeveralInferencesApartInFlight) {
@@ -233,7 +262,7 @@ TEST(Log, GoesToTheCallbackFromTheLevelAskedForUpAndToNobodyAfterwards) {
     const Session session = Session::create(opened.device, digits_model()).value();
   }
   set_log_callback({});
-  EXPECT_THAT(lines, testing::ElementsAre(testing::StartsWith("sdk: opened mock:edge"), testing::HasSubstr("is ready on mock:edge")));
+  EXPECT_THAT(lines, ::testing::ElementsAre(::testing::StartsWith("sdk: opened mock:edge"), ::testing::HasSubstr("is ready on mock:edge")));
   ::testing::internal::CaptureStderr();
   {
     Opened opened;
