@@ -71,6 +71,7 @@ void add_device_option(CLI::App* verb, std::string& selector, bool fall_back_to_
 
 // One per verb file.
 void add_compile(App& app);
+void add_bench(App& app);
 void add_counters(App& app);
 void add_diag(App& app);
 void add_disasm(App& app);

@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
     naru::cli::add_list(app);
     naru::cli::add_info(app);
     naru::cli::add_run(app);
+    naru::cli::add_bench(app);
     naru::cli::add_compile(app);
     naru::cli::add_inspect(app);
     naru::cli::add_disasm(app);

@@ -8,7 +8,7 @@ using namespace naru::testing;
 
 namespace {
 
-const std::vector<std::vector<std::string>> kPages = {{"help"}, {"list"}, {"info"}, {"run"}, {"compile"}, {"inspect"}, {"disasm"}, {"verify"}, {"diag"}, {"counters"}, {"reset"}, {"version"},
+const std::vector<std::vector<std::string>> kPages = {{"help"}, {"list"}, {"info"}, {"run"}, {"bench"}, {"compile"}, {"inspect"}, {"disasm"}, {"verify"}, {"diag"}, {"counters"}, {"reset"}, {"version"},
                                                       {"mock"}, {"mock", "serve"}, {"mock", "unplug"}, {"mock", "plug"}, {"mock", "status"}, {"mock", "plant"}};
 
 std::string last_line(std::string text) {

@@ -61,6 +61,7 @@ TEST(Json, OfEveryVerbIsWhatItsSchemaSays) {
                 {"inspect", {"inspect", folder / "digits.naru"}, 0},
                 {"disasm", {"disasm", kDigits, "--profile", "tiny"}, 0},
                 {"verify", {"verify", folder / "digits.naru"}, 0},
+                {"bench", {"bench", kDigits, "--device", "mock", "--seconds", "0.01", "--depth", "1", "--depth", "3"}, 0},
                 {"run", {"run", kDigits, "--device", "mock"}, 0},
                 {"run", {"run", folder / "digits.naru", "--device", "mock:edge", "--input", kSeven, "--repeat", "3"}, 0},
                 {"run", {"run", kDigits, "--device", "mock:tiny", "--input", kSevenImage, "--check", "--counters", "--labels", "models/digits/labels.txt", "--output-dir", folder / "."}, 0}});
@@ -72,6 +73,7 @@ TEST(Json, OfAFailureNamesIdKindAndRemedyAndFitsTheSchema) {
   const std::string bad = folder / "bad.tflite";
   expect_valid({{"naru", {"frobnicate"}, 2},
                 {"naru", {"--bogus"}, 2},
+                {"bench", {"bench", folder / "bad.tflite", "--device", "mock"}, 11},
                 {"version", {"version", "extra"}, 2},
                 {"list", {"list", "--bogus"}, 2},
                 {"info", {"info"}, 3},

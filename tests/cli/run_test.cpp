@@ -66,6 +66,23 @@ TEST(Run, NamesTheDigitFromARawTensorAPngAPpmAndABmp) {
   EXPECT_TRUE(std::regex_search(text.out, std::regex("wall     compile [0-9.]+ ms · upload [0-9.]+ ms · device [0-9.]+ ms · download [0-9.]+ ms"))) << text.out;
 }
 
+TEST(Bench, CountsInferencesAtEveryDepthThatIsAsked) {
+  const Outcome outcome = run_naru({"bench", kDigits, "--device", "mock", "--seconds", "0.01", "--depth", "2", "--depth", "16", "--json"});
+  ASSERT_EQ(outcome.exit, 0) << outcome.err;
+  const Json document = Json::parse(outcome.out, nullptr, false);
+  const Json run = run_json({kDigits, "--device", "mock"});
+  EXPECT_EQ(document["modelled"]["device_cycles"], run["timing"]["device_cycles"]);
+  ASSERT_EQ(document["depths"].size(), 2U);
+  EXPECT_EQ(document["depths"][0]["depth"], 2);
+  EXPECT_EQ(document["depths"][1]["depth"], 16);
+  for (const Json& row : document["depths"]) {
+    EXPECT_LE(row["wall_p50_ms"], row["wall_p90_ms"]);
+    EXPECT_LE(row["wall_p90_ms"], row["wall_p99_ms"]);
+    EXPECT_GT(row["wall_per_second"], 0);
+  }
+  for (const std::string depth : {"0", "17"}) EXPECT_EQ(run_naru({"bench", kDigits, "--device", "mock", "--depth", depth}).exit, 2) << depth;
+}
+
 TEST(Run, TakesARawTensorThatBeginsAsAnImageDoes) {
   const Folder folder;
   for (const std::string magic : {"BM", "P5 ", "P6\t"}) {
