@@ -362,8 +362,8 @@ void add_run(App& app) {
   verb->add_flag("--check", options->check, "Compare outputs, then operator by operator, with the reference; name the first that differs");
   verb->add_flag("--counters", options->counters, "Print the counters afterwards");
   verb->add_option("--labels", options->labels, "Class names, one a line");
-  *mean_given = verb->add_option("--mean", options->mean, "For images: the real value is (pixel - M) / S");
-  *std_given = verb->add_option("--std", options->std, "For images: see --mean");
+  *mean_given = verb->add_option("--mean", options->mean, "For images: the real value is (pixel - M) / S; without both, uint8 takes the pixel and int8 the pixel - 128, whatever the tensor's scale");
+  *std_given = verb->add_option("--std", options->std, "For images: see --mean; one of the two alone leaves M at 0 or S at 1");
   verb->add_flag("--draw", options->draw, "Draw an image-shaped input in the terminal");
 }
 

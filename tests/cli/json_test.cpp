@@ -124,6 +124,17 @@ TEST(Json, IsPrintedWhereverTheFlagOfAMocksVerbStands) {
   }
 }
 
+TEST(Json, SaysWhatAMocksTimeIs) {
+  const auto time_of = [](const std::string& selector) { return Json::parse(run_naru({"info", "--device", selector, "--json"}).out, nullptr, false)["device"].value("time", ""); };
+  EXPECT_EQ(time_of("mock"), "virtual");
+  if (!fuse_is_usable()) GTEST_SKIP() << "/dev/fuse cannot be opened here";
+  for (const std::string time : {"free", "real"}) {
+    const ServedMock served("tiny", {"--time", time});
+    ASSERT_TRUE(served.ready());
+    EXPECT_EQ(time_of(served.selector()), time);
+  }
+}
+
 TEST(Json, SaysThatAMockIsSimulated) {
   for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{{"info", "--device", "mock", "--json"}, {"run", kDigits, "--json"}, {"diag", "--device", "mock", "--json"}})
     EXPECT_EQ(Json::parse(run_naru(arguments).out, nullptr, false).value("simulated", false), true) << arguments.front();

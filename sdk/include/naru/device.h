@@ -33,6 +33,7 @@ struct DeviceInfo {
   std::string bus_port;
   bool simulated = false;
   bool virtual_time = false;       // modelled time only: nothing is waited for
+  bool real_time = false;          // nothing is ready before its time: a chip, or a mock served with --time real
   std::uint16_t protocol = 0;
   std::uint16_t isa_generation = 0;
   std::uint64_t sram_bytes = 0, dram_bytes = 0, clock_hz = 0;

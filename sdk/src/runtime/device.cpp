@@ -26,6 +26,7 @@ DeviceInfo describe(const driver::Device& device) {
           .bus_port = from.transport.bus_port,
           .simulated = from.simulated,
           .virtual_time = from.transport.virtual_time,
+          .real_time = !from.simulated || (device.identity().features & static_cast<std::uint32_t>(abi::Feature::kRealTime)) != 0,
           .protocol = from.protocol,
           .isa_generation = chip.isa_generation,
           .sram_bytes = chip.sram_bytes,
