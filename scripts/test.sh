@@ -17,17 +17,21 @@ export NARU_MODELS=${NARU_MODELS:-}
 [ -n "$NARU_MODELS" ] && echo "test: golden models in $NARU_MODELS" || echo "test: no golden models (set NARU_MODELS); their tests are skipped"
 unset NARU_DEVICE NARU_KERNELS NARU_LOG
 
+results=()
 run_label() {
   local label=$1 preset=$2 started=$SECONDS code=0
-  rm -rf "build/$preset/results"
-  mkdir -p "build/$preset/results"
+  # Labels of one preset put their results together.
+  if [[ " ${results[*]} " != *" build/$preset/results "* ]]; then
+    rm -rf "build/$preset/results"
+    mkdir -p "build/$preset/results"
+    results+=("build/$preset/results")
+  fi
   ctest --test-dir "build/$preset" -L "^$label\$" -j 2 --no-tests=error --output-on-failure || code=$?
   echo "test: $label took $((SECONDS - started)) s, builds aside"
   return $code
 }
 
 failed=0
-results=()
 for label in "${labels[@]}"; do
   case $label in
     fast) preset=release ;;
@@ -39,7 +43,6 @@ for label in "${labels[@]}"; do
   esac
   if ! naru_build "$preset" "naru_tests_$label"; then failed=1; continue; fi
   run_label "$label" "$preset" || failed=1
-  results+=("build/$preset/results")
 done
 /usr/bin/python3 scripts/summarize_results.py "${results[@]}" || failed=1
 exit $failed
