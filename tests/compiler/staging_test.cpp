@@ -1,6 +1,8 @@
 // What stays in the SRAM: whole operators where all fits, tiles where not, frames around padded images, loads ahead of their readers.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "chips.h"
 #include "compiler/compiler.h"
 #include "compiler/schedule/bound.h"
