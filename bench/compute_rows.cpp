@@ -138,7 +138,6 @@ Result<void> add_beside_peak(const Group& group, const std::string& kernels, con
 }  // namespace
 
 Result<void> add_compute_rows(const Settings& settings, std::vector<Row>& rows) try {
-  const std::size_t few = 1;  // of every group, in a tiny run
   const Group groups[] = {
       {.id = "conv-dense", .shapes = kDenseShapes, .short_target = 0.60, .long_target = 0.85, .accumulator_target = 0.85},
       {.id = "conv-depthwise", .shapes = kDepthwiseShapes, .short_target = 0.8, .long_target = 0.8, .accumulator_target = 0.8},
@@ -146,7 +145,7 @@ Result<void> add_compute_rows(const Settings& settings, std::vector<Row>& rows) 
   };
   for (Group group : groups) {
     if (!settings.wants(group.id)) continue;
-    if (settings.tiny) group.shapes = group.id == "conv-dense" ? group.shapes.last(few) : group.shapes.first(few);
+    if (settings.tiny) group.shapes = group.id == "conv-dense" ? group.shapes.last(1) : group.shapes.first(1);
     bool best = true;
     for (const std::string kernels : {"vnni", "avx2", "portable"}) {
       const Peak peak = register_only_peak(kernels);

@@ -39,44 +39,23 @@ __attribute__((target("avx512f,avx512bw,avx512vnni"))) void dot_products() {
   for (int j = 0; j < 8; ++j) asm volatile("" ::"v"(sums[j]));
 }
 
-__attribute__((target("avx512f,avx512bw"))) void wide_pair_products() {
-  __m512i sums[8] = {};
-  __m512i inputs = _mm512_set1_epi16(3), weights = _mm512_set1_epi16(5);
-  for (int i = 0; i < kRounds; ++i) {
-#pragma GCC unroll 8
-    for (int j = 0; j < 8; ++j) {
-      asm volatile("" : "+v"(inputs), "+v"(weights));
-      sums[j] = _mm512_add_epi32(sums[j], _mm512_madd_epi16(inputs, weights));
-    }
+// The same loop in three widths: intrinsics of one width cannot be called from a template of another target.
+#define NARU_PAIR_PRODUCTS(name, attributes, Vector, operand, set, add, multiply)                     \
+  attributes void name() {                                                                           \
+    Vector sums[8] = {};                                                                              \
+    Vector inputs = set(3), weights = set(5);                                                         \
+    for (int i = 0; i < kRounds; ++i) {                                                               \
+      _Pragma("GCC unroll 8") for (int j = 0; j < 8; ++j) {                                           \
+        asm volatile("" : "+" operand(inputs), "+" operand(weights));                                 \
+        sums[j] = add(sums[j], multiply(inputs, weights));                                            \
+      }                                                                                               \
+    }                                                                                                 \
+    for (int j = 0; j < 8; ++j) asm volatile("" ::operand(sums[j]));                                  \
   }
-  for (int j = 0; j < 8; ++j) asm volatile("" ::"v"(sums[j]));
-}
-
-__attribute__((target("avx2"))) void pair_products() {
-  __m256i sums[8] = {};
-  __m256i inputs = _mm256_set1_epi16(3), weights = _mm256_set1_epi16(5);
-  for (int i = 0; i < kRounds; ++i) {
-#pragma GCC unroll 8
-    for (int j = 0; j < 8; ++j) {
-      asm volatile("" : "+x"(inputs), "+x"(weights));
-      sums[j] = _mm256_add_epi32(sums[j], _mm256_madd_epi16(inputs, weights));
-    }
-  }
-  for (int j = 0; j < 8; ++j) asm volatile("" ::"x"(sums[j]));
-}
-
-void baseline_pair_products() {
-  __m128i sums[8] = {};
-  __m128i inputs = _mm_set1_epi16(3), weights = _mm_set1_epi16(5);
-  for (int i = 0; i < kRounds; ++i) {
-#pragma GCC unroll 8
-    for (int j = 0; j < 8; ++j) {
-      asm volatile("" : "+x"(inputs), "+x"(weights));
-      sums[j] = _mm_add_epi32(sums[j], _mm_madd_epi16(inputs, weights));
-    }
-  }
-  for (int j = 0; j < 8; ++j) asm volatile("" ::"x"(sums[j]));
-}
+NARU_PAIR_PRODUCTS(wide_pair_products, __attribute__((target("avx512f,avx512bw"))), __m512i, "v", _mm512_set1_epi16, _mm512_add_epi32, _mm512_madd_epi16)
+NARU_PAIR_PRODUCTS(pair_products, __attribute__((target("avx2"))), __m256i, "x", _mm256_set1_epi16, _mm256_add_epi32, _mm256_madd_epi16)
+NARU_PAIR_PRODUCTS(baseline_pair_products, , __m128i, "x", _mm_set1_epi16, _mm_add_epi32, _mm_madd_epi16)
+#undef NARU_PAIR_PRODUCTS
 
 #endif
 

@@ -153,6 +153,11 @@ Json document(std::string_view verb, bool simulated) { return {{"schema_version"
 
 void print(const Json& json) { fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace)); }
 
+Result<void> fill_with_zero(MutableTensorView input) {
+  const TensorInfo& info = input.info();
+  return input.fill_from_float(std::vector<float>(info.bytes / std::max<std::size_t>(1, size_of(info.type)), 0.0F));
+}
+
 void add_model_options(CLI::App* verb, ModelCommon& options, const std::string& what) {
   verb->add_option("MODEL", options.model, what)->required();
   verb->add_option("--signature", options.signature, "Of a model with several subgraphs: the one that this signature names (default: the first; `naru inspect` lists them)");

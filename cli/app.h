@@ -62,6 +62,9 @@ int report(const Error& error, const Common& common, std::string_view verb, bool
 [[nodiscard]] Json document(std::string_view verb, bool simulated);
 void print(const Json& json);
 
+/// What an input holds that nothing is given for: the code that means zero.
+[[nodiscard]] Result<void> fill_with_zero(MutableTensorView input);
+
 /// MODEL and --signature.
 void add_model_options(CLI::App* verb, ModelCommon& options, const std::string& what = "A .tflite model or a package");
 void add_device_option(CLI::App* verb, std::string& selector, bool fall_back_to_mock = false);

@@ -41,10 +41,6 @@ double percentile(std::vector<double>& values, double share) {
 }
 
 Result<DepthRow> measure(Session& session, std::uint32_t depth, double seconds, const Interruption& asked) {
-  for (std::size_t i = 0; i < session.inputs().size(); ++i) {
-    MutableTensorView input = session.input(i);
-    NARU_CHECK_OK(input.fill_from_float(std::vector<float>(input.info().bytes / std::max<std::size_t>(1, size_of(input.info().type)), 0.0F)));
-  }
   NARU_TRY(const Outputs warm, session.run());  // and with it what is done once
   std::vector<double> wall, cycles, device;
   std::deque<Inference> flying;
@@ -92,11 +88,12 @@ int bench(const BenchOptions& options) {
   Result<Device> device = choose_device(options.device, true);
   if (!device) return report(device.error(), options, "bench");
   const DeviceInfo& info = device->info();
-  // One session at a time: each has the device's memory for itself. The model is compiled by the first.
+  Result<Session> session = Session::create(*device, *source, {.keep_tensors = {}, .depth = std::ranges::max(options.depths), .resident_weights = options.resident});
+  if (!session) return report(session.error(), options, "bench", info.simulated);
+  for (std::size_t i = 0; i < session->inputs().size(); ++i)
+    if (const Result<void> filled = fill_with_zero(session->input(i)); !filled) return report(filled.error(), options, "bench", info.simulated);
   std::vector<DepthRow> rows;
   for (const std::uint32_t depth : options.depths) {
-    Result<Session> session = Session::create(*device, *source, {.keep_tensors = {}, .depth = depth, .resident_weights = options.resident});
-    if (!session) return report(session.error(), options, "bench", info.simulated);
     const Result<DepthRow> row = measure(*session, depth, options.seconds, asked);
     if (!row) return report(row.error(), options, "bench", info.simulated);
     rows.push_back(*row);

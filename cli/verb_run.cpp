@@ -49,12 +49,10 @@ Result<StepInputs> read_inputs(const RunVerbOptions& options, const Session& ses
   };
   if (options.inputs.empty()) {
     NARU_CHECK_OK(check_normalization());
-    // Nothing given: the code that means zero.
     for (auto& step : steps)
       for (std::size_t i = 0; i < infos.size(); ++i) {
         step[i].resize(infos[i].bytes);
-        MutableTensorView view(infos[i], step[i]);
-        NARU_CHECK_OK(view.fill_from_float(std::vector<float>(infos[i].bytes / std::max<std::size_t>(1, size_of(infos[i].type)), 0.0F)));
+        NARU_CHECK_OK(fill_with_zero({infos[i], step[i]}));
       }
     return steps;
   }
@@ -209,10 +207,11 @@ const CheckRow* first_difference(const CheckReport& report) {
 }
 
 /// Of all that were compared: floats that differ in bits and agree within the tolerance.
-std::size_t rounded_elements(const CheckReport& report) {
+std::size_t rounded_elements(const std::vector<CheckReport>& reports) {
   std::size_t count = 0;
-  for (const std::vector<CheckRow>* rows : {&report.operators, &report.outputs})
-    for (const CheckRow& row : *rows) count += row.rounded;
+  for (const CheckReport& report : reports)
+    for (const std::vector<CheckRow>* rows : {&report.operators, &report.outputs})
+      for (const CheckRow& row : *rows) count += row.rounded;
   return count;
 }
 
@@ -252,9 +251,7 @@ int print_json(const RunVerbOptions& options, const Device& device, const Model&
   if (options.check) {
     json["check"] = {{"equal", std::all_of(result.checks.begin(), result.checks.end(), [](const CheckReport& c) { return c.equal; })}, {"operators_compared", result.checks.empty() ? 0 : result.checks.back().operators.size()}};
     if (!result.checks.empty() && !result.checks.back().operators_skipped.empty()) json["check"]["operators_skipped"] = result.checks.back().operators_skipped;
-    std::size_t within = 0;
-    for (const CheckReport& checked : result.checks) within += rounded_elements(checked);
-    json["check"]["floats_within_tolerance"] = within;
+    json["check"]["floats_within_tolerance"] = rounded_elements(result.checks);
     const auto differs = std::ranges::find_if(result.checks, [](const CheckReport& checked) { return first_difference(checked) != nullptr; });
     if (differs != result.checks.end()) {
       const CheckRow* row = first_difference(*differs);
@@ -309,8 +306,7 @@ int print_text(const RunVerbOptions& options, const Device& device, const Model&
   const int code = checks_exit_code(options, result);
   if (options.check && code == 0) {
     const CheckReport& last = result.checks.back();
-    std::size_t within = 0;
-    for (const CheckReport& checked : result.checks) within += rounded_elements(checked);
+    const std::size_t within = rounded_elements(result.checks);
     const std::string how = within == 0 ? "bit by bit" : fmt::format("codes bit by bit, {} float value{} within 1e-5", with_commas(within), within == 1 ? "" : "s");
     fmt::print("  check    outputs equal the reference's, {}, in {} inference{}; {}\n", how, result.checks.size(), result.checks.size() == 1 ? "" : "s",
                last.operators_skipped.empty() ? fmt::format("so do {} operators' results one by one", last.operators.size()) : "operators were not compared one by one: " + last.operators_skipped);

@@ -135,6 +135,8 @@ class Core : public std::enable_shared_from_this<Core> {
                                                    std::uint64_t bytes, Fence after);
   [[nodiscard]] Result<void> check_range(const Buffer* buffer, std::uint64_t offset, std::uint64_t bytes, std::string_view what) const;
   [[nodiscard]] Result<abi::Handle> finish_waiting(std::uint16_t slot);
+  /// For requests that are waited for anyway: waits for a slot, while there are requests under way whose slots come back by themselves.
+  void make_room();
   void free_object(abi::MessageType type, abi::Handle handle, std::uint32_t era) noexcept;
 
   // job_queue.cpp

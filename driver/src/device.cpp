@@ -100,12 +100,20 @@ Result<Operation> Device::begin_read_after(Fence fence, const Buffer& buffer, st
 }
 Result<void> Device::write(const Buffer& buffer, std::uint64_t offset, std::span<const std::byte> bytes) {
   if (bytes.empty() && buffer.valid() && offset <= buffer.bytes()) return {};
+  NARU_CHECK_OK(guarded([&]() -> Result<void> {
+    core_->make_room();
+    return {};
+  }));
   auto operation = begin_write(buffer, offset, bytes);
   if (!operation) return fail(std::move(operation).error());
   return operation->wait();
 }
 Result<void> Device::read(const Buffer& buffer, std::uint64_t offset, std::span<std::byte> bytes) {
   if (bytes.empty() && buffer.valid() && offset <= buffer.bytes()) return {};
+  NARU_CHECK_OK(guarded([&]() -> Result<void> {
+    core_->make_room();
+    return {};
+  }));
   auto operation = begin_read(buffer, offset, bytes);
   if (!operation) return fail(std::move(operation).error());
   return operation->wait();

@@ -33,7 +33,13 @@ Result<abi::Handle> Core::finish_waiting(std::uint16_t index) {
   return result;
 }
 
+void Core::make_room() {
+  // What frees objects ends without anybody's doing; a ticket's slot is its holder's to give back.
+  if (slots_.free_count() <= kSlotsForDriver) run_until([this] { return slots_.free_count() > kSlotsForDriver || !slots_.any_detached(); }, kForever);
+}
+
 Result<Buffer> Core::create_buffer(std::uint64_t bytes) {
+  make_room();
   NARU_CHECK_OK(usable());
   if (bytes == 0) return fail(ErrorId::kInvalidArgument, "A buffer has at least 1 byte");
   if (bytes > chip_.dram_bytes) return fail(ErrorId::kDeviceOutOfMemory, fmt::format("Buffer needs {} bytes; the device has {}", bytes, chip_.dram_bytes));
@@ -49,6 +55,7 @@ Result<Buffer> Core::create_buffer(std::uint64_t bytes) {
 }
 
 Result<Stream> Core::load_stream(std::span<const std::byte> bytes) {
+  make_room();
   NARU_CHECK_OK(usable());
   Stream stream;
   if (!options_.streams_verified) {

@@ -1,6 +1,7 @@
 // The request table: one preallocated slot per request that is waiting, sent, or whose ticket is still held.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -104,6 +105,10 @@ class SlotTable {
     slots_[index].busy = false;
     slots_[index].error.reset();
     free_[free_count_++] = index;
+  }
+
+  [[nodiscard]] bool any_detached() const noexcept {
+    return std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.busy && slot.detached; });
   }
 
   void note_sequence(std::uint32_t sequence, std::uint16_t index) noexcept { by_sequence_[sequence % kSequences] = index; }

@@ -231,6 +231,10 @@ TEST(ExitCode, Is1ForACheckThatDiffersAndNamesTheFirstOperator) {
   EXPECT_EQ(outcome.exit, 1) << outcome.err;
   EXPECT_NE(outcome.err.find("NARU-0801"), std::string::npos) << outcome.err;
   EXPECT_NE(outcome.err.find("first at operator 0 CONV_2D"), std::string::npos) << outcome.err;
+  std::vector<std::string> check_json = check;
+  check_json.push_back("--json");
+  const std::string json = run_naru(check_json).out;
+  EXPECT_TRUE(std::regex_search(json, std::regex("\"first_difference\": \\{\n *\"inference\": 0,\n *\"operator\": 0,"))) << json;
   ASSERT_EQ(run_naru({"mock", "plant", mock.path(), "clear"}).exit, 0);
   EXPECT_EQ(run_naru(check).exit, 0);
 }

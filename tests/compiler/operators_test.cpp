@@ -157,6 +157,24 @@ TEST(Compiler, PutsTensorsIntoOneArenaWhereAJobHasNotEnoughRegions) {
     }
 }
 
+TEST(Compiler, ComputesFromConstantsWhatTakesAMomentAndLeavesTheRestToTheHost) {
+  for (const std::int32_t rows : {10, 1001}) {
+    ModelBuilder b(5);
+    const auto constant = [&](const graph::Shape& shape) {
+      const graph::TensorId id = b.real(shape);
+      b.set_constant(id);
+      return id;
+    };
+    const auto in = b.real({rows, 10});
+    b.add_input(in);
+    const auto product = b.op(graph::OperatorKind::kFullyConnected, {constant({rows, 1000}), constant({1000, 1000}), graph::kAbsent}, b.real({rows, 1000}), graph::FullyConnectedOptions{});
+    const auto out = b.op(graph::OperatorKind::kConcatenation, {product, in}, b.real({rows, 1010}), graph::ConcatenationOptions{.axis = 1, .activation = {}});
+    const auto package = compiler::compile(b.finish({out}), edge().numbers, {});
+    ASSERT_TRUE(package) << package.error().to_string(true);
+    EXPECT_EQ(package->operators[0].placement, rows == 10 ? package::Placement::kElided : package::Placement::kHost) << rows;
+  }
+}
+
 TEST(Compiler, EndsWhenItMayNotGoOn) {
   const graph::Graph graph = random_model(graph::OperatorKind::kConv2d, 3);
   std::size_t asked = 0;

@@ -56,8 +56,12 @@ TensorId ModelBuilder::input(Shape shape, ElementType type) {
 }
 TensorId ModelBuilder::input_like(TensorId other, Shape shape) {
   const TensorId id = like(other, std::move(shape));
-  graph_.inputs.push_back(id);
+  add_input(id);
   return id;
+}
+void ModelBuilder::set_constant(TensorId id) {
+  graph::Tensor& tensor = graph_.tensor(id);
+  tensor.constant = graph_.keep(std::vector<std::byte>(graph::byte_size(tensor)));
 }
 TensorId ModelBuilder::real(Shape shape) { return add(std::move(shape), ElementType::kF32); }
 

@@ -21,6 +21,9 @@ class ModelBuilder {
   /// int8 weights with one scale per index of `axis` (or one for all), zero point 0.
   graph::TensorId weights(graph::Shape shape, std::int32_t axis, bool per_channel);
   graph::TensorId bias(std::int32_t channels);
+  /// Makes a tensor that is there an input, or a constant of zeros.
+  void add_input(graph::TensorId id) { graph_.inputs.push_back(id); }
+  void set_constant(graph::TensorId id);
   graph::TensorId indices(const graph::Shape& values);
   graph::TensorId op(graph::OperatorKind kind, std::vector<graph::TensorId> inputs, graph::TensorId output, graph::Options options = {});
   /// Inputs and outputs are set, names and file numbers filled in.

@@ -121,6 +121,21 @@ TEST(Buffers, DeviceMemoryRunsOutWithAnErrorAndComesBack) {
   EXPECT_OK(device->create_buffer(15 << 20));
 }
 
+TEST(Buffers, AreMadeRightAfterMoreWereFreedThanRequestsFitAtOnce) {
+  Bench bench;
+  auto device = bench.open();
+  for (int round = 0; round < 2; ++round) {
+    std::vector<Buffer> buffers;
+    for (int i = 0; i < 1000; ++i) {
+      auto buffer = device->create_buffer(64);
+      ASSERT_OK(buffer);
+      buffers.push_back(std::move(*buffer));
+    }
+    buffers.resize(1);
+    ASSERT_OK(device->write(buffers[0], 0, random_bytes(64, 1)));
+  }
+}
+
 TEST(Buffers, MayOutliveTheirDevice) {
   Bench bench;
   auto device = bench.open();

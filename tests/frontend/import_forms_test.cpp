@@ -7,6 +7,7 @@
 
 #include "../compiler/package_runner.h"
 #include "importing.h"
+#include "two_subgraphs.h"
 
 #include "compiler/compiler.h"
 #include "host/host.h"
@@ -23,6 +24,7 @@ using ::testing::HasSubstr;
 using testing_models::imported;
 using testing_models::ModelBuilder;
 using testing_models::Sample;
+using testing_models::two_subgraphs;
 using namespace naru::sdk::tflite;
 using Bytes = std::vector<std::byte>;
 
@@ -35,33 +37,6 @@ Bytes bytes_of(const std::vector<T>& values) {
 std::string refusal_of(const ModelBuilder& builder) {
   const auto graph = import_tflite(builder.bytes());
   return graph ? "accepted" : graph.error().id_text() + " " + graph.error().message();
-}
-
-/// Subgraph 0, "first", is a RELU; subgraph 1, "second", a TANH with one more tensor.
-ModelBuilder two_subgraphs() {
-  ModelBuilder b;
-  const auto add = [&](BuiltinOperator code, std::uint32_t number, const char* key) {
-    const int in = b.add_tensor("in", {1, 4}, TensorType_INT8, {1.0F / 128}), out = b.add_tensor("out", {1, 4}, TensorType_INT8, {1.0F / 128});
-    b.add_operator(code, {in}, {out});
-    auto signature = std::make_unique<SignatureDefT>();
-    signature->signature_key = key;
-    signature->subgraph_index = number;
-    for (auto* maps : {&signature->inputs, &signature->outputs}) {
-      auto map = std::make_unique<TensorMapT>();
-      map->name = maps == &signature->inputs ? "given" : "found";
-      map->tensor_index = maps == &signature->inputs ? 0 : 1;
-      maps->push_back(std::move(map));
-    }
-    b.model.signature_defs.push_back(std::move(signature));
-    b.graph().inputs = {0};
-    b.graph().outputs = {1};
-  };
-  add(BuiltinOperator_TANH, 1, "second");
-  auto second = std::move(b.model.subgraphs[0]);
-  b.model.subgraphs[0] = std::make_unique<SubGraphT>();
-  add(BuiltinOperator_RELU, 0, "first");
-  b.model.subgraphs.push_back(std::move(second));
-  return b;
 }
 
 TEST(ImportSignatures, ChooseTheSubgraph) {

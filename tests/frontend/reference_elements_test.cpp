@@ -81,6 +81,10 @@ TEST(ReferenceCodes, AddSubtractAndMultiplyInEveryType) {
   EXPECT_EQ(run(OperatorKind::kSquaredDifference, std::int16_t{0}, 100, 40, {1.0F, 0}), 40 * 40);
   EXPECT_EQ(run(OperatorKind::kDiv, std::int8_t{0}, 100, 10, {1.0F, 3}), 50 / 2.5 + 3);
   EXPECT_EQ(run(OperatorKind::kDiv, std::uint8_t{100}, 0, 110, {1.0F, 120}), -50 / 2.5 + 120);
+  // By a real 0: the limit on the dividend's side, and 0 by 0 is 0.
+  EXPECT_EQ(run(OperatorKind::kDiv, std::int8_t{5}, 6, 5, {1.0F, 3}), 127);
+  EXPECT_EQ(run(OperatorKind::kDiv, std::int8_t{5}, 4, 5, {1.0F, 3}), -128);
+  EXPECT_EQ(run(OperatorKind::kDiv, std::int8_t{5}, 5, 5, {1.0F, 3}), 3);
 }
 
 TEST(ReferenceCodes, CompareTheRealValues) {

@@ -119,14 +119,14 @@ Value Growth::like(const Value& value, const Shape& shape) {
   return result;
 }
 
-Value Growth::input(const Shape& shape, TensorType type) {
-  Value value = tensor(shape, type);
+Value Growth::add_input(Value value) {
   set_input_range(value);
   value.is_exact = true;
   builder.graph().inputs.push_back(value.tensor);
   pool.push_back(value);
   return value;
 }
+Value Growth::input(const Shape& shape, TensorType type) { return add_input(tensor(shape, type)); }
 
 Value Growth::constant(Value value) {
   const auto elements = static_cast<std::size_t>(count(value.shape));
@@ -179,11 +179,7 @@ Value Growth::partner(const Value& value, const Shape& shape, bool same) {
   if (!matching.empty() && !chance(3)) return matching[random.below(matching.size())];
   Value made = same ? like(value, shape) : tensor(shape, value.type);
   if (builder.graph().inputs.size() >= inputs_max_ || chance(2)) return constant(made);
-  set_input_range(made);
-  made.is_exact = true;
-  builder.graph().inputs.push_back(made.tensor);
-  pool.push_back(made);
-  return made;
+  return add_input(made);
 }
 
 Shape Growth::broadcastable(const Shape& shape, bool grows) {

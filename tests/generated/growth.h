@@ -89,6 +89,7 @@ class Growth {
   Value like(const Value& value, const Shape& shape);
 
   /// One more input of the graph, in the pool.
+  Value add_input(Value value);
   Value input(const Shape& shape, tflite::TensorType type);
   /// Random elements.
   Value constant(Value value);

@@ -137,6 +137,34 @@ bool append_joins(Growth& g, const Value& value) {
   return any;
 }
 
+/// As many as a job has regions for, and more: inputs, and results of operators.
+bool append_many_operands(Growth& g, const Value& value) {
+  const std::int32_t operands = g.between(9, 40), axis = g.between(0, value.rank() - 1);
+  const bool packs = g.chance(3);
+  Shape shape = value.shape;
+  if (packs) shape.insert(shape.begin() + axis, operands);
+  else shape[static_cast<std::size_t>(axis)] *= operands;
+  if (!g.fits(shape)) return false;
+  Value result = g.like(value, shape);
+  std::vector<int> ids;
+  while (ids.size() < static_cast<std::size_t>(operands)) {
+    Value operand = g.add_input(g.like(value, value.shape));
+    if (g.chance(4)) operand = computed(g, operand);
+    result.low = std::min(result.low, operand.low);
+    result.high = std::max(result.high, operand.high);
+    ids.push_back(operand.tensor);
+  }
+  if (packs) {
+    PackOptionsT options;
+    options.values_count = operands;
+    options.axis = axis;
+    return g.add(BuiltinOperator_PACK, ids, {result}, options);
+  }
+  ConcatenationOptionsT options;
+  options.axis = axis;
+  return g.add(BuiltinOperator_CONCATENATION, ids, {result}, options);
+}
+
 std::int32_t divisor(Growth& g, std::int64_t of, std::int32_t most) {
   std::vector<std::int32_t> fitting;
   for (std::int32_t d = 1; d <= most; ++d)
@@ -175,6 +203,7 @@ std::vector<Kind> pattern_kinds() {
   return {{"FAN_OUT", 6, kAny, 1, 4, append_fan_out},
           {"RESIDUAL", 6, kReal, 1, 4, append_residual},
           {"JOINS", 4, kAny, 1, 4, append_joins},
+          {"MANY_OPERANDS", 1, kAny, 1, 3, append_many_operands},
           {"PRODUCTS_WITH_RESHAPES", 5, kReal, 1, 4, append_products_with_reshapes}};
 }
 

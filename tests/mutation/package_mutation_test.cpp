@@ -33,7 +33,7 @@ void mutate_package(Package& package, Random& random) {
     case 0: {
       auto& binding = job.bindings[random.below(job.bindings.size())];
       switch (random.below(5)) {
-        case 0: binding.source = static_cast<sdk::package::RegionSource>(random.below(7)); break;
+        case 0: binding.source = static_cast<sdk::package::RegionSource>(random.below(8)); break;
         case 1: change(binding.tensor, random); break;
         case 2: change(binding.offset, random); break;
         case 3: change(binding.bytes, random); break;

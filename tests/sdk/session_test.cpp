@@ -2,6 +2,7 @@
 // public API on the mock bench with the project's own model, whose answers stand beside it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -71,12 +72,63 @@ TEST(Session, KeepsSeveralInferencesApartInFlight) {
   }
 }
 
+TEST(Session, TakesMoreTransfersThanTheDriverHasRoomFor) {
+  Opened opened;
+  for (const bool split : {false, true}) {
+    Result<Session> session = Session::create(opened.device, digits_model(), {.keep_tensors = {}, .keep_all_tensors = true, .depth = 64, .split_timing = split});
+    ASSERT_TRUE(session) << session.error().to_string(true);
+    std::vector<Inference> flying;
+    for (int i = 0; i < 64; ++i) {
+      fill(*session, i % 10);
+      Result<Inference> inference = session->submit();
+      ASSERT_TRUE(inference) << i << ": " << inference.error().to_string(true);
+      flying.push_back(std::move(*inference));
+    }
+    for (int i = 0; i < 64; ++i) {
+      const Result<Outputs> outputs = flying[static_cast<std::size_t>(i)].wait();
+      ASSERT_TRUE(outputs) << i << ": " << outputs.error().to_string(true);
+      EXPECT_EQ(best(*outputs), static_cast<std::size_t>(i % 10));
+    }
+  }
+}
+
+TEST(Session, HasAsManyPlacesAsTheDevicesMemoryHolds) {
+  // Constants and some places fit, sixty-four do not.
+  std::string profile_text;
+  {
+    const std::vector<std::byte> bytes = read_file(NARU_SOURCE_DIR "/profile/profiles/edge.profile").value();
+    profile_text.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+  const std::string wanted = "dram_bytes = 64 MiB";
+  const std::size_t at = profile_text.find(wanted);
+  ASSERT_NE(at, std::string::npos);
+  profile_text.replace(at, wanted.size(), "dram_bytes = 1 MiB");
+  const std::string path = ::testing::TempDir() + "/naru-small-" + std::to_string(::getpid()) + ".profile";
+  ASSERT_TRUE(write_file(path, std::as_bytes(std::span(profile_text))));
+  Result<mock::Bench> bench = mock::Bench::with_profile(path);
+  ::unlink(path.c_str());
+  ASSERT_TRUE(bench) << bench.error().to_string(true);
+  Device device = bench->open_device().value();
+  Result<Session> session = Session::create(device, digits_model(), {.keep_tensors = {}, .keep_all_tensors = true, .depth = 64});
+  ASSERT_TRUE(session) << session.error().to_string(true);
+  std::vector<Inference> flying;
+  for (int i = 0; i < 64; ++i) {
+    fill(*session, i % 10);
+    flying.push_back(session->submit().value());
+  }
+  for (int i = 0; i < 64; ++i) EXPECT_EQ(best(flying[static_cast<std::size_t>(i)].wait().value()), static_cast<std::size_t>(i % 10));
+}
+
 TEST(Compiling, EndsWhenItsTimeIsOver) {
   const auto package = compile(digits_model(), {.keep_tensors = {}, .time_limit = std::chrono::nanoseconds(1)});
   ASSERT_FALSE(package);
   EXPECT_EQ(package.error().id(), ErrorId::kCompileLimit);
   EXPECT_NE(package.error().message().find("longer than"), std::string::npos) << package.error().message();
   EXPECT_TRUE(compile(digits_model(), {.keep_tensors = {}, .time_limit = std::chrono::nanoseconds(0)}));
+  Opened opened;
+  const auto session = Session::create(opened.device, digits_model(), {.keep_tensors = {}, .compile_time_limit = std::chrono::nanoseconds(1)});
+  ASSERT_FALSE(session);
+  EXPECT_EQ(session.error().id(), ErrorId::kCompileLimit);
 }
 
 TEST(Session, WaitsForAPlaceWhenAllAreTaken) {

@@ -86,6 +86,7 @@ struct SessionOptions {
   /// Upload, job and download one after the other, so that Timing can tell them apart. Without it a small inference is one transfer out and one in,
   /// and Timing knows the device's cycles and the whole only.
   bool split_timing = false;
+  std::chrono::nanoseconds compile_time_limit = std::chrono::seconds(60);  // of a source: see CompileSettings::time_limit
   bool resident_weights = false;             // see CompileSettings; a package that was compiled so is run so in any case
 };
 

@@ -1,4 +1,4 @@
-// The stages in their order: legalize, fuse, (group), lower, tile, plan memory, pack weights, schedule, emit, package.
+// The stages in their order: legalize, pin, fuse, (group), lower, tile, plan memory, pack weights, schedule, emit, package.
 #include "compiler/compiler.h"
 
 #include <algorithm>
@@ -16,6 +16,7 @@
 #include "compiler/legalize/legalize.h"
 #include "compiler/lower/lower.h"
 #include "compiler/package/assemble.h"
+#include "compiler/pin/pin.h"
 #include "compiler/schedule/order.h"
 #include "compiler/schedule/predict.h"
 #include "compiler/schedule/stage.h"
@@ -56,83 +57,24 @@ class Compiler {
 
   Result<Package> run(const graph::Graph& graph) {
     NARU_TRY(program_, legalize(graph, on_host_));
-    NARU_CHECK_OK(pin_tensors());
+    NARU_TRY(kept_, pin_tensors(program_, options_));
     if (options_.fuse) fuse(program_);
     program_.nodes = group_nodes(program_);
     aliases_ = alias_views(program_);
     tensors_ = number_tensors(program_);
     NARU_CHECK_OK(choose_tilings());
     NARU_CHECK_OK(place());
-    for (Planned& planned : planned_) {
-      NARU_CHECK_OK(may_go_on());
-      unroll_node(planned);
-    }
-    if (std::ranges::any_of(planned_, [](const Planned& planned) { return planned.tensors.size() > kJobTensorsMax; })) share_an_arena();
+    NARU_CHECK_OK(unroll_all());
+    if (std::ranges::any_of(planned_, [](const Planned& planned) { return planned.tensors.size() > kJobTensorsMax; })) NARU_CHECK_OK(share_an_arena());
     NARU_CHECK_OK(assign_jobs());
     place_sram();
-    for (Planned& planned : planned_) {
-      NARU_CHECK_OK(may_go_on());
-      unroll_node(planned);
-    }
+    NARU_CHECK_OK(unroll_all());
     NARU_CHECK_OK(build_steps());
     NARU_CHECK_OK(finish(graph));
     return std::move(package_);
   }
 
  private:
-  /// A tensor of its own for every input, output and kept tensor, and for what passes between NPU and host.
-  Result<void> pin_tensors() {
-    auto& graph = program_.graph;
-    std::vector<bool> written(graph.tensors.size());
-    for (const Node& node : program_.nodes) node.for_each_output([&](TensorId id) { written[static_cast<std::size_t>(id)] = true; });
-    const auto pin = [&](TensorId id) { program_.pinned[static_cast<std::size_t>(id)] = true; };
-    for (TensorId id : graph.inputs) pin(id);
-    // What no operator writes is copied, so that an output never is an input or a constant; so is one that is listed `again`.
-    const auto own = [&](TensorId id, bool again) {
-      if (again || !written[static_cast<std::size_t>(id)]) {
-        graph::Tensor copy = graph.tensor(id);
-        copy.constant = {};
-        const TensorId from = id;
-        id = graph.add_tensor(std::move(copy));
-        program_.pinned.push_back(true);
-        written.push_back(true);
-        program_.nodes.push_back({.body = ViewNode{}, .inputs = {from}, .output = id, .op = -1});
-      }
-      pin(id);
-      return id;
-    };
-    std::vector<bool> listed(graph.tensors.size());
-    for (TensorId& id : graph.outputs) {
-      const auto index = static_cast<std::size_t>(id);
-      id = own(id, listed[index]);
-      listed[index] = true;
-    }
-    if (options_.keep_all_tensors)
-      for (const auto& op : program_.graph.operators)
-        for (TensorId id : op.outputs)
-          if (graph.tensor(id).file_index >= 0) kept_.push_back(id);
-    for (std::int32_t file_index : options_.keep_tensors) {
-      const auto found = std::ranges::find(graph.tensors, file_index, &graph::Tensor::file_index);
-      if (file_index < 0 || found == graph.tensors.end())
-        return fail(ErrorId::kInvalidArgument, fmt::format("The model has no tensor {} to keep", file_index));
-      kept_.push_back(static_cast<TensorId>(found - graph.tensors.begin()));
-    }
-    const auto is_input = [&](TensorId id) { return std::ranges::count(graph.inputs, id) > 0; };
-    for (TensorId& id : kept_) {
-      if (is_input(id)) continue;
-      if (graph.tensor(id).type == abi::ElementType::kNone || graph::byte_size(graph.tensor(id)) == 0)
-        return fail(ErrorId::kInvalidArgument, fmt::format("Tensor {} has no elements to keep", graph.tensor(id).file_index));
-      id = own(id, false);
-    }
-    for (const Node& node : program_.nodes) {
-      if (!std::holds_alternative<HostNode>(node.body)) continue;
-      node.for_each_output(pin);
-      for (TensorId id : node.inputs)
-        if (!graph.tensor(id).is_constant()) pin(id);
-    }
-    return {};
-  }
-
   [[nodiscard]] bool stays_in_place(const Node& node) const {
     return std::holds_alternative<ViewNode>(node.body) && root_of(node.inputs[0]) == root_of(node.output);
   }
@@ -285,11 +227,11 @@ class Compiler {
   }
 
   /// One operator needs more tensors than a job has regions: all of them go into one.
-  void share_an_arena() {
+  Result<void> share_an_arena() {
     arena_ = package::arena_offsets(tensors_.tensors);
     place_tensors();
     job_places_ = places_;
-    for (Planned& planned : planned_) unroll_node(planned);
+    return unroll_all();
   }
 
   /// Jobs are as long as the chip allows; host steps stand between them.
@@ -339,6 +281,14 @@ class Compiler {
       if (!tensor.loads && !tensor.stores) std::ranges::find(lives_, root_of(tensor.root), &Life::root)->stays = true;
     place_tensors();
     stage_transfers(planned_, staging_, program_, aliases_, places_, chip_);
+  }
+
+  Result<void> unroll_all() {
+    for (Planned& planned : planned_) {
+      NARU_CHECK_OK(may_go_on());
+      unroll_node(planned);
+    }
+    return {};
   }
 
   void unroll_node(Planned& planned) {

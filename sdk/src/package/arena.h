@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "naru/abi/stream.h"
 #include "naru/base/result.h"
 #include "package/package.h"
 
@@ -26,8 +27,10 @@ struct Exchange {
   friend bool operator==(const Exchange&, const Exchange&) = default;
 };
 
-/// By tensor number; in the arena, from what the stream's commands touch. Bindings name tensors that exist, and the arena from its start. kPackageStructure: the stream is malformed, or a command touches bytes of the
-/// arena that are not of one tensor.
+/// By tensor number; in the arena, from what the stream's commands touch. Bindings name tensors that exist, and the arena from its start. `stream` is job.stream, decoded.
+/// kPackageStructure: a command touches bytes of the arena that are not of one tensor, or names a region that is not bound.
+[[nodiscard]] Result<std::vector<Exchange>> exchanges_of(const JobStream& job, const abi::Stream& stream, std::span<const Tensor> tensors);
+/// The same, of a stream that is decoded only where there is an arena. kPackageStructure also for one that is malformed.
 [[nodiscard]] Result<std::vector<Exchange>> exchanges_of(const JobStream& job, std::span<const Tensor> tensors);
 
 }  // namespace naru::sdk::package

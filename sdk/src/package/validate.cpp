@@ -98,7 +98,7 @@ class Validator {
   }
 
   Result<void> check(const NpuJob& job) {
-    NARU_CHECK_OK(check_stream(job));
+    NARU_TRY(const std::vector<Exchange> exchanged, check_stream(job));
     if (!job.has_resident()) {
       if (!job.resident.bindings.empty() || job.resident.worst_case_cycles != 0 || job.resident.predicted_cycles != 0) return refuse("a job without a resident stream describes one");
       return {};
@@ -106,20 +106,19 @@ class Validator {
     // Nothing else may run between the two, so that no step can need what the other would have written.
     if (std::ranges::count_if(package_.steps, [](const Step& step) { return std::holds_alternative<NpuJob>(step); }) != 1)
       return refuse("a job has a resident stream, and is not the only one");
-    NARU_CHECK_OK(check_stream(job.resident));
+    NARU_TRY(const std::vector<Exchange> resident, check_stream(job.resident));
     const auto states = [](const JobStream& stream) {
       std::set<std::pair<RegionSource, abi::Rights>> result;
       for (const Binding& binding : stream.bindings)
         if (binding.source == RegionSource::kStateRead || binding.source == RegionSource::kStateWrite) result.insert({binding.source, binding.rights});
       return result;
     };
-    NARU_TRY(const std::vector<Exchange> exchanged, exchanges_of(job, package_.tensors));
-    NARU_TRY(const std::vector<Exchange> resident, exchanges_of(job.resident, package_.tensors));
     if (exchanged != resident || states(job) != states(job.resident)) return refuse("a job's resident stream does not read and write what the job does");
     return {};
   }
 
-  Result<void> check_stream(const JobStream& job) {
+  /// What the stream exchanges with other steps.
+  Result<std::vector<Exchange>> check_stream(const JobStream& job) {
     abi::Stream stream;
     if (const auto decoded = abi::decode_stream(job.stream, stream); decoded.fault != abi::StreamFault::kNone)
       return refuse("a stream is malformed at command {}: {}", decoded.command, abi::name_of(decoded.fault));
@@ -138,9 +137,9 @@ class Validator {
       const bool writes = abi::includes(binding.rights, abi::Rights::kWrite);
       if (writes && (binding.source == RegionSource::kConstants || binding.source == RegionSource::kStateRead)) return refuse("binding {} writes what is only read", i);
       if (!bound.insert({binding.source, binding.source == RegionSource::kTensor ? binding.tensor : 0}).second) return refuse("binding {} is bound already", i);
-      if (binding.source == (has_arena_ ? RegionSource::kTensor : RegionSource::kArena)) return refuse("binding {} names an arena of tensors, another one a tensor of its own", i);
+      if (has_arena_ && binding.source == RegionSource::kTensor) return refuse("binding {} names a tensor of its own, another one the arena of all", i);
     }
-    NARU_TRY(const std::vector<Exchange> exchanges, exchanges_of(job, package_.tensors));
+    NARU_TRY(std::vector<Exchange> exchanges, exchanges_of(job, stream, package_.tensors));
     for (const auto& [tensor, rights] : exchanges) {
       const bool writes = abi::includes(rights, abi::Rights::kWrite);
       if (!writes && !written_[tensor]) return refuse("a job reads tensor {} before any step writes it", tensor);
@@ -153,7 +152,7 @@ class Validator {
     if (job.worst_case_cycles < report->cycles_worst) return refuse("a job claims {} cycles; it may take {}", job.worst_case_cycles, report->cycles_worst);
     for (const auto& [tensor, rights] : exchanges)
       if (abi::includes(rights, abi::Rights::kWrite)) written_[tensor] = true;
-    return {};
+    return exchanges;
   }
 
   Result<void> check(const HostStep& step) {

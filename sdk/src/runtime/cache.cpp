@@ -51,13 +51,18 @@ std::optional<package::Package> read_entry(const std::string& path, const detail
 
 }  // namespace
 
-Result<package::Package> compile_cached(const detail::ModelHandle& model, const abi::Chip& chip, const compiler::CompileOptions& options) {
+Result<package::Package> compile_cached(const detail::ModelHandle& model, const abi::Chip& chip, compiler::CompileOptions options, std::chrono::nanoseconds time_limit) {
   const char* folder = std::getenv("NARU_CACHE");
   std::string path;
   if (folder != nullptr && *folder != '\0') {
     path = fmt::format("{}/{}.naru", folder, hex(key_of(model, chip, options)));
     if (auto entry = read_entry(path, model, chip)) return std::move(*entry);
   }
+  if (time_limit.count() != 0)
+    options.may_go_on = [begun = std::chrono::steady_clock::now(), time_limit]() -> Result<void> {
+      if (std::chrono::steady_clock::now() - begun <= time_limit) return {};
+      return fail(ErrorId::kCompileLimit, fmt::format("Compiling takes longer than the {:.0f} ms that it may", static_cast<double>(time_limit.count()) / 1e6));
+    };
   NARU_TRY(package::Package package, compiler::compile(*model.graph, chip, options));
   package.model_sha256 = model.content_sha256;
   if (path.empty()) return package;

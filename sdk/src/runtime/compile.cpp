@@ -101,14 +101,9 @@ Result<Model> compile(const Model& model, const CompileSettings& settings) {
   return sdk::runtime::guarded([&]() -> Result<Model> {
     if (model.is_compiled()) return model;
     NARU_TRY(const profile::Profile chip_profile, profile::load(settings.profile));
-    const auto begun = std::chrono::steady_clock::now();
-    const auto within_limit = [&]() -> Result<void> {
-      if (settings.time_limit.count() == 0 || std::chrono::steady_clock::now() - begun <= settings.time_limit) return {};
-      return fail(ErrorId::kCompileLimit, fmt::format("Compiling takes longer than the {:.0f} ms that it may", static_cast<double>(settings.time_limit.count()) / 1e6));
-    };
     Result<Package> package = sdk::runtime::compile_cached(*model.handle(), chip_profile.chip,
                                                      {.profile = chip_profile.name, .fuse = settings.fuse, .keep_tensors = settings.keep_tensors, .keep_all_tensors = settings.keep_all_tensors,
-                                                      .resident_weights = settings.resident_weights, .may_go_on = within_limit});
+                                                      .resident_weights = settings.resident_weights}, settings.time_limit);
     if (!package) return fail(std::move(package).error().while_doing(fmt::format("compiling {} for {}", model.name(), chip_profile.name)));
     return sdk::runtime::make_model(model.name(), std::move(*package), model.handle()->content_sha256);
   });

@@ -95,7 +95,7 @@ Result<Session> Session::create(const Device& device, const Model& model, const 
       Result<sdk::package::Package> package =
           sdk::runtime::compile_cached(*model.handle(), device.handle()->device->chip(),
                                  {.profile = device.info().profile, .fuse = options.fuse, .keep_tensors = options.keep_tensors, .keep_all_tensors = options.keep_all_tensors,
-                                  .resident_weights = options.resident_weights});
+                                  .resident_weights = options.resident_weights}, options.compile_time_limit);
       if (!package) return fail(std::move(package).error().while_doing(fmt::format("compiling {} for {}", model.name(), device.info().selector)));
       compiled = sdk::runtime::make_model(model.name(), std::move(*package), model.handle()->content_sha256);
       compile_time = std::chrono::steady_clock::now() - start;

@@ -130,11 +130,12 @@ Result<void> submit_job(InferenceState& inference, bool load_weights) {
   }
   const Duration left = inference.deadline == kForever ? Duration(0) : std::max<Duration>(Duration(1), inference.deadline - session.device->device->now());
   // Under a number of its own: what an earlier job left may be overwritten by now.
-  if (leases && load_weights) session.lease = session.device->next_lease();
+  const std::uint32_t lease = !leases ? 0 : load_weights ? session.device->next_lease() : session.lease;
   const auto lease_use = !leases ? abi::LeaseUse::kNone : load_weights ? abi::LeaseUse::kTake : abi::LeaseUse::kNeed;
   NARU_TRY(inference.job, session.queue.submit({.stream = inference.needs_lease ? &session.resident : &session.streams[inference.step], .bindings = bindings, .writes = writes,
                                                 .reads = reads, .cycle_budget = job.worst_case_cycles, .deadline = left, .lease_use = lease_use,
-                                                .lease = leases ? session.lease : 0}));
+                                                .lease = lease}));
+  session.lease = lease;
   return {};
 }
 
@@ -149,23 +150,31 @@ std::optional<Result<void>> operations_ended(InferenceState& inference) {
   return ended;
 }
 
-/// Begins some more of the phase's transfers. True: there were any.
-Result<bool> begin_transfers(InferenceState& inference) {
+enum class Begun : std::uint8_t {
+  kNone,  // all were begun before
+  kSome,
+  kBusy,  // the driver has no room: others must end first
+};
+
+/// Begins some more of the phase's transfers.
+Result<Begun> begin_transfers(InferenceState& inference) {
   SessionState& session = *inference.session;
   Slot& slot = session.slots[inference.slot];
   const detail::StepPlan& plan = session.plans[inference.step];
   const bool uploads = inference.phase == Phase::kUploading;
   const std::vector<std::uint32_t>& tensors = uploads ? plan.uploads : plan.downloads;
-  if (travel_with_job(session, plan) || inference.moved == tensors.size()) return false;
+  if (travel_with_job(session, plan) || inference.moved == tensors.size()) return Begun::kNone;
   const std::size_t end = std::min(tensors.size(), inference.moved + kTransfersMax);
   for (; inference.moved < end; ++inference.moved) {
     const std::uint32_t tensor = tensors[inference.moved];
     driver::Device& device = *session.device->device;
-    NARU_TRY(driver::Operation operation, uploads ? device.begin_write(session.buffer_of(slot, tensor), session.offset_of(tensor), slot.host[tensor])
-                                                  : device.begin_read(session.buffer_of(slot, tensor), session.offset_of(tensor), slot.host[tensor]));
-    inference.operations.push_back(std::move(operation));
+    Result<driver::Operation> operation = uploads ? device.begin_write(session.buffer_of(slot, tensor), session.offset_of(tensor), slot.host[tensor])
+                                                  : device.begin_read(session.buffer_of(slot, tensor), session.offset_of(tensor), slot.host[tensor]);
+    if (!operation && operation.error().id() == ErrorId::kDeviceBusy) return inference.operations.empty() ? Begun::kBusy : Begun::kSome;
+    if (!operation) return fail(std::move(operation).error());
+    inference.operations.push_back(std::move(*operation));
   }
-  return true;
+  return Begun::kSome;
 }
 
 /// One move of the state machine. True: look again; false: something must happen first.
@@ -193,20 +202,23 @@ Result<bool> advance(InferenceState& inference) {
       std::optional<Result<void>> ended = operations_ended(inference);
       if (!ended) return false;
       if (!*ended) return fail(std::move(*ended).error().while_doing("uploading inputs"));
-      NARU_TRY(const bool more, begin_transfers(inference));
-      if (more) return true;
+      NARU_TRY(const Begun begun, begin_transfers(inference));
+      if (begun != Begun::kNone) return begun == Begun::kSome;
       enter(inference, Phase::kRunning);
-      NARU_CHECK_OK(submit_job(inference, session.lease == 0));
       return true;
     }
     case Phase::kRunning: {
+      if (!inference.job) {
+        const Result<void> submitted = submit_job(inference, inference.lease_lost || session.lease == 0);
+        if (!submitted && submitted.error().id() == ErrorId::kDeviceBusy) return false;  // as for transfers
+        NARU_CHECK_OK(submitted);
+        inference.lease_lost = false;
+      }
       if (!inference.job->done()) return false;
       const Result<driver::JobResult> result = inference.job->result();
       inference.job.reset();
-      if (!result && result.error().id() == ErrorId::kLeaseLost && inference.needs_lease) {
-        NARU_CHECK_OK(submit_job(inference, true));
-        return true;
-      }
+      inference.lease_lost = !result && result.error().id() == ErrorId::kLeaseLost && inference.needs_lease;
+      if (inference.lease_lost) return true;
       if (!result) return tl::unexpected(result.error());
       inference.timing.device_cycles += result->cycles;
       enter(inference, Phase::kDownloading);
@@ -216,8 +228,8 @@ Result<bool> advance(InferenceState& inference) {
       std::optional<Result<void>> ended = operations_ended(inference);
       if (!ended) return false;
       if (!*ended) return fail(std::move(*ended).error().while_doing("downloading outputs"));
-      NARU_TRY(const bool more, begin_transfers(inference));
-      if (more) return true;
+      NARU_TRY(const Begun begun, begin_transfers(inference));
+      if (begun != Begun::kNone) return begun == Begun::kSome;
       ++inference.step;
       enter(inference, Phase::kQueued);
       return true;

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "package/arena.h"
 #include "naru/base/log.h"
+#include "package/arena.h"
 #include "package/codec.h"
 #include "runtime/session_state.h"
 

@@ -46,6 +46,7 @@ struct InferenceState {
   std::vector<driver::Operation> operations;
   std::size_t moved = 0;                                   // uploads or downloads of the phase that were begun
   std::optional<driver::Job> job;
+  bool lease_lost = false;                                 // the step's job must load the weights again
   bool needs_lease = false;                                // the job is the one that finds its weights in the SRAM
   TimePoint deadline = kForever;
   std::chrono::nanoseconds allowed{0};                     // what the deadline left it at submit

@@ -15,8 +15,7 @@ using abi::ElementType;
 using graph::OperatorKind;
 using graph::Tensor;
 
-/// What operators on constants may grow a model by.
-// What one model may have computed here: a fraction of a second.
+/// What all operators on constants together may grow a model by, and may take: a fraction of a second. The rest are steps of the host.
 constexpr std::uint64_t kFoldedBytesMax = std::uint64_t{64} << 20;
 constexpr std::uint64_t kFoldedMacsMax = 1'000'000'000;
 constexpr std::uint64_t kStateAlignment = 64;

@@ -75,9 +75,9 @@ std::vector<const MapOperand*> operands_of(const MapNest& nest) {
   return operands;
 }
 
-class Chooser {
+class MapChooser {
  public:
-  Chooser(const MapNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes) : nest_(nest), chip_(chip), sram_bytes_(sram_bytes), operands_(operands_of(nest)) {}
+  MapChooser(const MapNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes) : nest_(nest), chip_(chip), sram_bytes_(sram_bytes), operands_(operands_of(nest)) {}
 
   std::optional<Tiling> run() {
     for (bool doubled : {true, false}) {
@@ -150,7 +150,7 @@ class Chooser {
 
 }  // namespace
 
-std::optional<Tiling> choose_map(const MapNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes) { return Chooser(nest, chip, sram_bytes).run(); }
+std::optional<Tiling> choose_map(const MapNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes) { return MapChooser(nest, chip, sram_bytes).run(); }
 
 abi::CommandBody whole_map(const MapNest& nest) {
   const std::vector<Layout> layouts(nest.inputs.size() + 1);

@@ -63,9 +63,9 @@ std::uint64_t busy_cycles(const WindowNode& w, std::uint64_t pixels, std::uint32
   return abi::cost_of({.engine = abi::Engine::kMac, .source = 0, .body = std::move(body)}, chip).busy;
 }
 
-class Chooser {
+class WindowChooser {
  public:
-  Chooser(const WindowNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes)
+  WindowChooser(const WindowNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes)
       : w_(nest.window), chip_(chip), sram_bytes_(sram_bytes), rows_(rows_of(w_)), cols_(cols_of(w_)) {}
 
   std::optional<Tiling> run() {
@@ -193,7 +193,7 @@ class Chooser {
 
 }  // namespace
 
-std::optional<Tiling> choose_window(const WindowNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes) { return Chooser(nest, chip, sram_bytes).run(); }
+std::optional<Tiling> choose_window(const WindowNest& nest, const abi::Chip& chip, std::uint64_t sram_bytes) { return WindowChooser(nest, chip, sram_bytes).run(); }
 
 Tiling whole_window_tiling(const WindowNest& nest, std::uint32_t parts) {
   const WindowNode& w = nest.window;
