@@ -138,6 +138,9 @@ Result<void> add_beside_peak(const Group& group, const std::string& kernels, con
 }  // namespace
 
 Result<void> add_compute_rows(const Settings& settings, std::vector<Row>& rows) try {
+  // Before oneDNN's first primitive. It refuses later; then its rows would compare unlike things.
+  if (settings.kernels == "vnni" && dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_vnni) != dnnl::status::success && dnnl::get_effective_cpu_isa() != dnnl::cpu_isa::avx512_core_vnni)
+    return fail(ErrorId::kInternal, "oneDNN does not keep to AVX512-VNNI");
   const Group groups[] = {
       {.id = "conv-dense", .shapes = kDenseShapes, .short_target = 0.60, .long_target = 0.85, .accumulator_target = 0.85},
       {.id = "conv-depthwise", .shapes = kDepthwiseShapes, .short_target = 0.8, .long_target = 0.8, .accumulator_target = 0.8},
@@ -147,7 +150,8 @@ Result<void> add_compute_rows(const Settings& settings, std::vector<Row>& rows) 
     if (!settings.wants(group.id)) continue;
     if (settings.tiny) group.shapes = group.id == "conv-dense" ? group.shapes.last(1) : group.shapes.first(1);
     bool best = true;
-    for (const std::string kernels : {"vnni", "avx2", "portable"}) {
+    for (const std::string kernels : {"amx", "vnni", "avx2", "portable"}) {
+      if (kernels == "amx" && settings.kernels == "vnni") continue;
       const Peak peak = register_only_peak(kernels);
       if (peak.macs_per_second == 0) {
         rows.push_back({.id = group.id, .variant = kernels, .unit = {}, .value = {}, .peer = {}, .peer_value = {}, .note = {}, .skipped = "this CPU lacks its instructions"});

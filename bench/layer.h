@@ -66,7 +66,7 @@ struct Peak {
   std::string instruction;
   double macs_per_second = 0;
 };
-/// "vnni", "avx2" or "portable". The best of a few milliseconds.
+/// "amx", "vnni", "avx2" or "portable". The best of a few milliseconds.
 [[nodiscard]] Peak register_only_peak(const std::string& kernels);
 
 }  // namespace naru::bench

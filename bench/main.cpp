@@ -1,4 +1,4 @@
-// naru_bench [--tiny] [--only ID-PREFIX] [--json FILE]: measures, prints the table, and appends one line of JSON to FILE.
+// naru_bench [--tiny] [--only ID-PREFIX] [--kernels vnni] [--json FILE]: measures, prints the table, and appends one line of JSON to FILE.
 #include <cstdio>
 #include <fstream>
 
@@ -16,10 +16,12 @@ int main(int argc, char** argv) {
       settings.tiny = true;
     } else if (argument == "--only" && i + 1 < argc) {
       settings.only = argv[++i];
+    } else if (argument == "--kernels" && i + 1 < argc && std::string_view(argv[i + 1]) == "vnni") {
+      settings.kernels = argv[++i];
     } else if (argument == "--json" && i + 1 < argc) {
       json_file = argv[++i];
     } else {
-      fmt::print(stderr, "usage: naru_bench [--tiny] [--only ID-PREFIX] [--json FILE]\n");
+      fmt::print(stderr, "usage: naru_bench [--tiny] [--only ID-PREFIX] [--kernels vnni] [--json FILE]\n");
       return 2;
     }
   }

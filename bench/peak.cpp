@@ -4,7 +4,10 @@
 #include "layer.h"
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace naru::bench {
@@ -39,6 +42,25 @@ __attribute__((target("avx512f,avx512bw,avx512vnni"))) void dot_products() {
   for (int j = 0; j < 8; ++j) asm volatile("" ::"v"(sums[j]));
 }
 
+// Four sums hide the latency; sixteen rows of 64 inputs times sixteen channels each.
+struct alignas(64) TileShapes {
+  unsigned char palette = 1, start_row = 0, reserved[14] = {};
+  unsigned short row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  unsigned char rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+__attribute__((target("amx-tile,amx-int8"))) void tile_products() {
+  const TileShapes shapes;
+  asm volatile("ldtilecfg %0" ::"m"(shapes) : "memory");
+  for (int i = 0; i < kRounds / 16; ++i)
+    asm volatile("tdpbssd %%tmm5, %%tmm4, %%tmm0\n\ttdpbssd %%tmm5, %%tmm4, %%tmm1\n\ttdpbssd %%tmm5, %%tmm4, %%tmm2\n\ttdpbssd %%tmm5, %%tmm4, %%tmm3" ::);
+  asm volatile("tilerelease" ::: "memory");
+}
+bool has_tiles() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx >> 24 & 3) == 3 && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
 // The same loop in three widths: intrinsics of one width cannot be called from a template of another target.
 #define NARU_PAIR_PRODUCTS(name, attributes, Vector, operand, set, add, multiply)                     \
   attributes void name() {                                                                           \
@@ -63,6 +85,7 @@ NARU_PAIR_PRODUCTS(baseline_pair_products, , __m128i, "x", _mm_set1_epi16, _mm_a
 
 Peak register_only_peak(const std::string& kernels) {
 #if defined(__x86_64__)
+  if (kernels == "amx" && has_tiles()) return {"tdpbssd", best_of(4 * 16 * 16 * 64 / 16.0, tile_products)};
   const bool wide = __builtin_cpu_supports("avx512bw") != 0;
   if (kernels == "vnni" && __builtin_cpu_supports("avx512vnni") != 0) return {"vpdpbusd zmm", best_of(8 * 64, dot_products)};
   if (kernels == "avx2" && wide) return {"vpmaddwd + vpaddd zmm", best_of(8 * 32, wide_pair_products)};

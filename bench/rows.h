@@ -53,6 +53,7 @@ struct Row {
 struct Settings {
   bool tiny = false;       // a few small samples: to see that everything still runs, not how fast
   std::string only;        // rows whose id begins so
+  std::string kernels;     // "vnni": device and oneDNN use no matrix unit, as on a CPU without one
 
   [[nodiscard]] bool wants(std::string_view id) const noexcept { return id.substr(0, only.size()) == only; }
   [[nodiscard]] std::size_t count(std::size_t full, std::size_t small) const noexcept { return tiny ? small : full; }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The bench, from a fresh Debian 12: installs what is missing, builds `release`, measures on one core, prints the table.
-# Usage: scripts/bench.sh [--json FILE] [--only ID-PREFIX] [--tiny]    --json appends one line, so that one file keeps the history
+# Usage: scripts/bench.sh [--json FILE] [--only ID-PREFIX] [--kernels vnni] [--tiny]    --json appends one line, so that one file keeps the history
+# --kernels vnni: device and oneDNN compute without a matrix unit, as on a CPU that has none.
 # NARU_BENCH_CPU is the processor to stay on (default: the last one); NARU_MODELS names the folder of golden models, else ../shared/models is taken.
 set -euo pipefail
 called_from=$PWD
@@ -12,8 +13,10 @@ while [ $# -gt 0 ]; do
       case $2 in /*) arguments+=(--json "$2") ;; *) arguments+=(--json "$called_from/$2") ;; esac; shift 2 ;;
     --only) [ $# -ge 2 ] || { echo "bench: --only needs the beginning of an id" >&2; exit 2; }
       arguments+=(--only "$2"); shift 2 ;;
+    --kernels) [ "${2-}" = vnni ] || { echo "bench: --kernels takes vnni" >&2; exit 2; }
+      arguments+=(--kernels vnni); shift 2 ;;
     --tiny) arguments+=(--tiny); shift ;;
-    *) echo "usage: scripts/bench.sh [--json FILE] [--only ID-PREFIX] [--tiny]" >&2; exit 2 ;;
+    *) echo "usage: scripts/bench.sh [--json FILE] [--only ID-PREFIX] [--kernels vnni] [--tiny]" >&2; exit 2 ;;
   esac
 done
 source scripts/setup.sh

@@ -137,7 +137,7 @@ class GoldenModels : public ::testing::TestWithParam<std::tuple<std::string, std
 TEST_P(GoldenModels, SmallOnesAreExact) { expect_all_exact("mock:" + profile(), Size::kSmall, cycles_of(profile())); }
 TEST_P(GoldenModels, LargeOnesAreExact) { expect_all_exact("mock:" + profile(), Size::kLarge, cycles_of(profile())); }
 
-INSTANTIATE_TEST_SUITE_P(InProcess, GoldenModels, ::testing::Combine(::testing::Values("edge", "tiny"), ::testing::Values("vnni", "avx2", "portable")),
+INSTANTIATE_TEST_SUITE_P(InProcess, GoldenModels, ::testing::Combine(::testing::Values("edge", "tiny"), ::testing::Values("amx", "vnni", "avx2", "portable")),
                          [](const auto& info) { return std::get<0>(info.param) + "_" + std::get<1>(info.param); });
 
 class ServedGoldenModels : public ::testing::TestWithParam<std::tuple<std::string, std::string>> {};
@@ -163,7 +163,7 @@ TEST_P(ServedGoldenModels, AreExactOverLibusbFromAnotherProcess) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(OverFuse, ServedGoldenModels, ::testing::Combine(::testing::Values("edge", "tiny"), ::testing::Values("vnni", "avx2", "portable")),
+INSTANTIATE_TEST_SUITE_P(OverFuse, ServedGoldenModels, ::testing::Combine(::testing::Values("edge", "tiny"), ::testing::Values("amx", "vnni", "avx2", "portable")),
                          [](const auto& info) { return std::get<0>(info.param) + "_" + std::get<1>(info.param); });
 
 TEST(GoldenCompile, TinyTilesALargeShareOfTheOperators) {

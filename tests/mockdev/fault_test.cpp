@@ -1,4 +1,6 @@
 // Sensors, planted faults and the throttle: what a diagnostic must be able to see.
+#include <numeric>
+
 #include "support.h"
 
 namespace naru::mockdev::test {
@@ -158,7 +160,7 @@ TEST(Kernels, EveryPathGivesTheSameBytesAndIsCounted) {
     results.insert(bench.read(out, 0, 4096).payload);
     const abi::Counters counters = bench.counters();
     EXPECT_EQ(counters.kernel_commands[path], 4u);
-    EXPECT_EQ(counters.kernel_commands[0] + counters.kernel_commands[1] + counters.kernel_commands[2], 4u);
+    EXPECT_EQ(std::accumulate(counters.kernel_commands.begin(), counters.kernel_commands.end(), std::uint64_t{0}), 4u);
   }
   EXPECT_GE(paths, 1u);
   EXPECT_EQ(results.size(), 1u);

@@ -146,7 +146,7 @@ TEST_P(ExtremeOperands, AreExact) {
       }
 }
 
-INSTANTIATE_TEST_SUITE_P(OnEveryKernelPath, ExtremeOperands, ::testing::Values("vnni", "avx2", "portable"), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(OnEveryKernelPath, ExtremeOperands, ::testing::Values("amx", "vnni", "avx2", "portable"), [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace naru

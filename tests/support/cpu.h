@@ -3,11 +3,21 @@
 
 #include <string_view>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <gtest/gtest.h>
 
 namespace naru::testing {
 
 inline bool cpu_executes(std::string_view kernels) {
+#if defined(__x86_64__)
+  if (kernels == "amx") {
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    return cpu_executes("vnni") && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx >> 24 & 3) == 3;  // AMX-TILE, AMX-INT8
+  }
+#endif
   if (kernels == "vnni") {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("avx512vnni");

@@ -15,7 +15,7 @@ TEST_P(EveryPath, IsTriedHere) {
   NARU_REQUIRE_KERNELS(name_of(GetParam()));
   EXPECT_TRUE(is_supported(GetParam()));
 }
-INSTANTIATE_TEST_SUITE_P(Kernels, EveryPath, ::testing::Values(KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable), [](const auto& info) { return std::string(name_of(info.param)); });
+INSTANTIATE_TEST_SUITE_P(Kernels, EveryPath, ::testing::Values(KernelPath::kAmx, KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable), [](const auto& info) { return std::string(name_of(info.param)); });
 
 struct Shape {
   std::uint32_t out_rows, out_cols, in_channels, out_channels;

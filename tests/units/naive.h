@@ -191,7 +191,7 @@ inline void naive(const abi::Depthwise& r, const std::byte* input, const Weights
 /// The paths that this CPU can execute.
 inline std::vector<KernelPath> supported_paths() {
   std::vector<KernelPath> paths;
-  for (const KernelPath path : {KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable})
+  for (const KernelPath path : {KernelPath::kAmx, KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable})
     if (is_supported(path)) paths.push_back(path);
   return paths;
 }

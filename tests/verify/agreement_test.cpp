@@ -64,7 +64,7 @@ class UnitsRunner {
 
 std::vector<KernelPath> paths() {
   std::vector<KernelPath> supported;
-  for (KernelPath path : {KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable})
+  for (KernelPath path : {KernelPath::kAmx, KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable})
     if (mockdev::is_supported(path)) supported.push_back(path);
   return supported;
 }

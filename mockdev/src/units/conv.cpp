@@ -163,26 +163,20 @@ class ConvRun {
 
   void prepare_terms(std::uint64_t first_block, std::uint32_t count) noexcept {
     const std::uint64_t magnitude = std::uint64_t{128} * 255 * window_.taps() * record_.in_channels;
-    begin_terms(scratch_.terms, record_, magnitude);
-    for (std::uint32_t n = 0; n < count; ++n) load_terms(block_at(first_block + n), n, scratch_.terms, record_.start == abi::Start::kRecords);
+    begin_terms(scratch_.terms[0], record_, magnitude);
+    for (std::uint32_t n = 0; n < count; ++n) kernels_.load_terms(block_at(first_block + n), n, scratch_.terms[0], record_.start == abi::Start::kRecords);
   }
 
   /// Inputs staged as x ^ 0x80 give sums with 128 * (the sum of the channel's weights) too much. A pixel of nothing but 128 in the first tile of
   /// each group of blocks tells how much that is, from the weights as they lie now.
   [[nodiscard]] std::uint32_t excess_pixels() const noexcept { return offset_by_128_ ? 1 : 0; }
   void subtract_excess(std::uint32_t blocks) noexcept {
-    for (std::uint32_t c = 0; c < blocks * kBlock; ++c) scratch_.terms.start[c] = wrap_sub(scratch_.terms.start[c], scratch_.sums[c]);
+    for (std::uint32_t c = 0; c < blocks * kBlock; ++c) scratch_.terms[0].start[c] = wrap_sub(scratch_.terms[0].start[c], scratch_.sums[c]);
   }
 
   [[nodiscard]] TileOutput tile_output(std::uint64_t block, std::uint32_t blocks) const noexcept {
-    TileOutput output;
-    output.channels = static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{blocks} * kBlock, record_.out_channels - block * kBlock));
+    TileOutput output = begin_output(record_, scratch_.terms[0], block * kBlock, std::uint64_t{blocks} * kBlock);
     output.has_additions = record_.start == abi::Start::kPartial || record_.weight_zero != 0;
-    output.terms = &scratch_.terms;
-    output.type = record_.output_type;
-    output.zero = record_.output_zero;
-    output.lowest = record_.activation_min;
-    output.highest = record_.activation_max;
     return output;
   }
 
@@ -254,29 +248,12 @@ class ConvRun {
 
 }  // namespace
 
-void load_terms(const std::byte* block, std::uint32_t n, ChannelTerms& terms, bool with_start) noexcept {
-  for (std::uint32_t c = 0; c < kBlock; ++c) {
-    const std::uint32_t at = n * kBlock + c;
-    terms.start[at] = with_start ? static_cast<std::int32_t>(load<std::int64_t>(block + abi::kWeightStartOffset + 8 * c)) : 0;
-    terms.multiplier[at] = load<std::int32_t>(block + abi::kWeightMultiplierOffset + 4 * c);
-    // A multiplier of zero (a dead channel, or padding) gives zero whatever the shift.
-    const bool dead = terms.multiplier[at] == 0;
-    const Shift shift = dead ? Shift{} : split_shift(load<std::int8_t>(block + abi::kWeightShiftOffset + c));
-    terms.left[at] = shift.left;
-    terms.right[at] = shift.right;
-    terms.mask[at] = static_cast<std::int32_t>((std::uint32_t{1} << shift.right) - 1);
-    const bool short_way = dead || (shift.right >= 1 && shift.right <= kShortShiftMax && terms.multiplier[at] != std::numeric_limits<std::int32_t>::min() &&
-                                    std::abs(std::int64_t{terms.start[at]}) <= terms.start_max);
-    terms.rounding[at] = short_way ? (terms.mask[at] + 1) / 2 + terms.zero * (1 << shift.right) : 0;
-    terms.usual = terms.usual && short_way;
-  }
-}
-
 void execute_conv(const abi::Conv& record, const ConvPointers& at, const Context& context) noexcept {
   if (record.input_type == abi::ElementType::kI16) {
     execute_conv_wide(record, at);
     return;
   }
+  if (context.kernels.matrix != nullptr && execute_conv_matrix(record, at, context)) return;
   ConvRun(record, at, context).execute();
 }
 

@@ -111,8 +111,8 @@ class DepthwiseRun {
 
   void prepare_terms() noexcept {
     const std::uint64_t input = record_.input_type == abi::ElementType::kI16 ? 32768 : 255, weight = weight_bytes_ == 2 ? 32768 : 255;
-    begin_terms(scratch_.terms, record_, input * weight * window_.taps());
-    for (std::uint32_t n = 0; n * kBlock < channels_; ++n) load_terms(block_at(n), n, scratch_.terms, true);
+    begin_terms(scratch_.terms[0], record_, input * weight * window_.taps());
+    for (std::uint32_t n = 0; n * kBlock < channels_; ++n) kernels_.load_terms(block_at(n), n, scratch_.terms[0], true);
   }
 
   /// w - weight_zero of taps [first, first + count), as [tap][32 channels]; a missing last tap and missing channels are zero.
@@ -145,14 +145,8 @@ class DepthwiseRun {
   }
 
   [[nodiscard]] TileOutput tile_output() const noexcept {
-    TileOutput output;
-    output.channels = channels_;
+    TileOutput output = begin_output(record_, scratch_.terms[0], first_, channels_);
     output.sums = scratch_.sums;
-    output.terms = &scratch_.terms;
-    output.type = record_.output_type;
-    output.zero = record_.output_zero;
-    output.lowest = record_.activation_min;
-    output.highest = record_.activation_max;
     return output;
   }
   [[nodiscard]] std::byte* output_at(std::uint64_t row, std::uint64_t col) const noexcept {

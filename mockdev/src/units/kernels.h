@@ -17,6 +17,11 @@ inline constexpr std::uint32_t kTilePixelsMax = 12;
 inline constexpr std::uint32_t kTileChannelsMax = 4 * kBlock;
 inline constexpr std::uint32_t kDepthwisePixelsMax = 6;
 inline constexpr std::uint32_t kDepthwiseChannels = 2 * kBlock;
+/// Pixels of a matrix tile, and the inputs of one step of its reduction.
+inline constexpr std::uint32_t kMatrixPixels = 16;
+inline constexpr std::uint32_t kMatrixDepth = 64;
+/// Pixels whose sums are finished in one call.
+inline constexpr std::uint32_t kFinishPixelsMax = 2 * kMatrixPixels;
 /// Taps (or segments of contiguous taps) that one call of a kernel takes; commands with more are cut.
 inline constexpr std::uint32_t kSegmentsMax = 1024;
 /// Elements of the vector units' 32-bit working rows.
@@ -38,6 +43,29 @@ struct ConvTile {
   std::int32_t* sums = nullptr;  // 64-byte aligned, rows of kTileChannelsMax
 };
 
+/// One or two tiles of kMatrixPixels equally spaced pixels (or as many as begin() was told), as above otherwise: bytes as they are, signed or not.
+/// sums[tile * kMatrixPixels + pixel][channel] = sum over inputs of input * weight.
+struct MatrixTile {
+  const std::byte* pixel[2] = {};  // first byte of the window of each tile's first pixel; both valid
+  std::uint32_t tiles = 1;
+  std::size_t pixel_step = 0;
+  const std::uint32_t* segment_offset = nullptr;
+  std::uint32_t segment_count = 0;
+  std::uint32_t segment_bytes = 0;  // a multiple of kGroup
+  const std::byte* weights = nullptr;
+  std::size_t block_bytes = 0;
+  std::uint32_t blocks = 1;  // at most two beside two tiles, else four
+  bool is_signed = false;
+  std::int32_t* sums = nullptr;
+};
+
+/// Of a CPU with a matrix unit. begin() and end() enclose calls of multiply() for one number of pixels (1 to kMatrixPixels) and one segment_bytes.
+struct MatrixKernels {
+  void (*begin)(std::uint32_t pixels, std::uint32_t segment_bytes) noexcept;
+  void (*multiply)(const MatrixTile& tile) noexcept;
+  void (*end)() noexcept;
+};
+
 /// One register tile of a depthwise convolution: 32 channels of some pixels. Inputs and weights are staged as 16-bit values; an odd last tap is
 /// paired with a tap of zero weights. sums[pixel][channel] = (+= when accumulate) sum over taps.
 struct DepthwiseTile {
@@ -50,10 +78,12 @@ struct DepthwiseTile {
   std::int32_t* sums = nullptr;  // 64-byte aligned, rows of kTileChannelsMax
 };
 
-/// The short way through requantisation: where no left shift, no shift of zero and no value of 2^30 or more occurs, RDivByPOT is
+/// The short way through requantisation: where no left shift, no shift of zero, no negative multiplier and no value of 2^30 or more occurs, RDivByPOT is
 /// (y + 2^(s-1) + (y >> 31)) >> s without overflow, and zero << s can be added before the shift.
 inline constexpr std::uint64_t kShortMagnitude = std::uint64_t{1} << 30;
 inline constexpr std::int32_t kShortShiftMax = 21;
+/// A multiplier of zero (a dead channel, or padding) gives zero whatever the shift; this one lets it go the short way.
+inline constexpr std::int32_t kDeadShift = -1;
 
 /// What becomes of the sums of up to kTileChannelsMax channels; whole blocks are filled.
 struct alignas(64) ChannelTerms {
@@ -73,10 +103,11 @@ struct TileOutput {
   std::uint32_t pixels = 0, channels = 0;
   const std::int32_t* sums = nullptr;  // rows of kTileChannelsMax
   const ChannelTerms* terms = nullptr;
+  std::uint32_t terms_channel = 0;  // the first channel's place in them, whole blocks
   bool has_additions = false;  // pixel_start or partial are used; when not, they hold zeros
-  std::int32_t pixel_start[kTilePixelsMax] = {};
-  const std::byte* partial[kTilePixelsMax] = {};  // all null when not used
-  std::byte* output[kTilePixelsMax] = {};
+  std::int32_t pixel_start[kFinishPixelsMax] = {};
+  const std::byte* partial[kFinishPixelsMax] = {};  // all null when not used
+  std::byte* output[kFinishPixelsMax] = {};
   abi::ElementType type = abi::ElementType::kI8;
   std::int32_t zero = 0, lowest = 0, highest = 0;
 };
@@ -103,9 +134,12 @@ struct KernelTable {
   /// Of `count` staged inputs (a multiple of kGroup), modulo 2^32.
   std::uint32_t (*sum)(const std::byte* inputs, std::size_t count) noexcept;
   void (*depthwise)(const DepthwiseTile& tile) noexcept;
+  /// Reads the channel records of the weight block at `block` into place n of `terms`; clears terms.usual where the short way is not exact.
+  void (*load_terms)(const std::byte* block, std::uint32_t n, ChannelTerms& terms, bool with_start) noexcept;
   void (*finish)(const TileOutput& tile) noexcept;
   /// values[i] = requant(values[i]); in place.
   void (*requantize)(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;
+  const MatrixKernels* matrix = nullptr;  // takes convolutions when there is one
 };
 
 // One function per path and file; the tables are put together in units.cpp.
@@ -114,6 +148,7 @@ void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_
 void conv(const ConvTile& tile) noexcept;
 std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept;
 void depthwise(const DepthwiseTile& tile) noexcept;
+void load_terms(const std::byte* block, std::uint32_t n, ChannelTerms& terms, bool with_start) noexcept;
 void finish(const TileOutput& tile) noexcept;
 void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;
 }  // namespace portable
@@ -130,8 +165,14 @@ void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_
 void conv(const ConvTile& tile) noexcept;
 std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept;
 void depthwise(const DepthwiseTile& tile) noexcept;
+void load_terms(const std::byte* block, std::uint32_t n, ChannelTerms& terms, bool with_start) noexcept;
 void finish(const TileOutput& tile) noexcept;
 void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;
 }  // namespace vnni
+namespace amx {
+extern const MatrixKernels kKernels;
+/// Also asks the system for the right to use the tiles.
+[[nodiscard]] bool is_supported() noexcept;
+}  // namespace amx
 
 }  // namespace naru::mockdev

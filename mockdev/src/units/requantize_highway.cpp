@@ -60,8 +60,9 @@ HWY_ATTR void FinishUsual(const TileOutput& tile, std::uint32_t channels) {
   const hn::Rebind<Byte, D32> d8;
   const V32 lowest = hn::Set(d32, tile.lowest), highest = hn::Set(d32, tile.highest);
   for (std::uint32_t channel = 0; channel < channels; channel += kLanes32) {
-    const V32 start = hn::Load(d32, tile.terms->start + channel), multiplier = hn::Load(d32, tile.terms->multiplier + channel);
-    const V32 right = hn::Load(d32, tile.terms->right + channel), rounding = hn::Load(d32, tile.terms->rounding + channel);
+    const std::uint32_t at = tile.terms_channel + channel;
+    const V32 start = hn::Load(d32, tile.terms->start + at), multiplier = hn::Load(d32, tile.terms->multiplier + at);
+    const V32 right = hn::Load(d32, tile.terms->right + at), rounding = hn::Load(d32, tile.terms->rounding + at);
     for (std::uint32_t m = 0; m < tile.pixels; ++m) {
       const V32 high = HighProduct(hn::Add(hn::Load(d32, tile.sums + m * kTileChannelsMax + channel), start), multiplier);
       const V32 value = hn::Shr(hn::Add(hn::Add(high, rounding), hn::ShiftRight<31>(high)), right);
@@ -80,10 +81,11 @@ HWY_ATTR void FinishAny(const TileOutput& tile, std::uint32_t first_channel) {
   const V32 lowest = hn::Set(d32, bounds.lowest), highest = hn::Set(d32, bounds.highest), zero = hn::Set(d32, tile.zero);
   const std::uint32_t bytes = abi::element_bytes(tile.type);
   for (std::uint32_t channel = first_channel; channel < tile.channels; channel += kLanes32) {
+    const std::uint32_t at = tile.terms_channel + channel;
     const std::uint32_t count = std::min<std::uint32_t>(kLanes32, tile.channels - channel);
-    const V32 start = hn::Load(d32, all.start + channel);
-    const Terms terms = {hn::Load(d32, all.multiplier + channel), hn::Load(d32, all.left + channel), hn::Load(d32, all.right + channel),
-                         hn::Load(d32, all.mask + channel)};
+    const V32 start = hn::Load(d32, all.start + at);
+    const Terms terms = {hn::Load(d32, all.multiplier + at), hn::Load(d32, all.left + at), hn::Load(d32, all.right + at),
+                         hn::Load(d32, all.mask + at)};
     for (std::uint32_t m = 0; m < tile.pixels; ++m) {
       V32 value = hn::Add(hn::Add(hn::Load(d32, tile.sums + m * kTileChannelsMax + channel), start), hn::Set(d32, tile.pixel_start[m]));
       HWY_ALIGN std::int32_t wide[kLanes32] = {};

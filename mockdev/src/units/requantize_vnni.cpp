@@ -1,4 +1,4 @@
-// What becomes of a tile of sums, in AVX-512: bias, exact double-rounding requantisation, zero point, clamp, narrowing; about 17 operations per
+// What becomes of a tile of sums, in AVX-512: bias, exact double-rounding requantisation, zero point, clamp, narrowing; about eleven operations per
 // sixteen outputs.
 #include "units/kernels.h"
 #include "units/vnni.h"
@@ -32,33 +32,85 @@ NARU_VNNI_INLINE __m512i requantized(__m512i value, const Terms& terms) {
   return _mm512_mask_sub_epi32(quotient, _mm512_cmpgt_epi32_mask(remainder, threshold), quotient, _mm512_set1_epi32(-1));
 }
 
-/// Bytes, the short way, nothing added per pixel: nearly every tile of nearly every network. kClamps: the bounds are
-/// narrower than int8, whose own the narrowing keeps.
-template <bool kClamps>
+/// What the short way needs of sixteen channels.
+///
+/// With x the sum, m the multiplier, s the right shift: SRDHM and RDivByPOT together are floor((x * m + 2^30 + 2^(30+s) - (x < 0 ? 2^31 : 0)) / 2^(31+s)), because
+/// roundings to the next lower integer nest. So that the product needs no sign and its upper half no shift, it is (x + 2^31) * 2m, unsigned; `even` and `odd` are
+/// constants of the even and odd channels that hold, modulo 2^64, both roundings, the zero point << s, and what the 2^31 has added.
+struct ShortTerms {
+  __m512i start, factor, odd_factor, even, odd, right;
+
+  NARU_VNNI_INLINE explicit ShortTerms(const ChannelTerms& terms, std::uint32_t channel) noexcept {
+    const __m512i half = _mm512_set1_epi64(std::int64_t{1} << 31), multiplier = _mm512_load_si512(terms.multiplier + channel);
+    const __m512i upper = _mm512_sub_epi32(_mm512_sub_epi32(_mm512_load_si512(terms.rounding + channel), multiplier), _mm512_set1_epi32(1));
+    start = _mm512_xor_si512(_mm512_load_si512(terms.start + channel), _mm512_set1_epi32(INT32_MIN));
+    factor = _mm512_slli_epi32(multiplier, 1);
+    odd_factor = _mm512_srli_epi64(factor, 32);
+    even = _mm512_or_si512(_mm512_slli_epi64(upper, 32), half);
+    odd = _mm512_or_si512(_mm512_maskz_mov_epi32(0xAAAA, upper), half);
+    right = _mm512_load_si512(terms.right + channel);
+  }
+  [[nodiscard]] NARU_VNNI_INLINE __m512i requantized(__m512i sums) const noexcept {
+    const __m512i x = _mm512_add_epi32(sums, start);
+    const __m512i evens = _mm512_add_epi64(_mm512_mul_epu32(x, factor), even), odds = _mm512_add_epi64(_mm512_mul_epu32(_mm512_srli_epi64(x, 32), odd_factor), odd);
+    const __m512i high = _mm512_mask_shuffle_epi32(odds, 0x5555, evens, _MM_PERM_DDBB);
+    // `even` and `odd` have 2^31 subtracted for every x; here it is added for those that are not negative.
+    return _mm512_srav_epi32(_mm512_add_epi32(high, _mm512_srli_epi32(x, 31)), right);
+  }
+};
+
+/// Four vectors of sixteen values, saturated and clamped: bytes of the first, of the second, ...
+template <bool kSigned>
+NARU_VNNI_INLINE __m512i bytes_of(__m512i a, __m512i b, __m512i c, __m512i d, __m512i lowest, __m512i highest) noexcept {
+  const __m512i ab = _mm512_packs_epi32(a, b), cd = _mm512_packs_epi32(c, d);
+  const __m512i clamped = kSigned ? _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(ab, cd), lowest), highest) : _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(ab, cd), lowest), highest);
+  // Packing works within 128 bits: each holds four channels of all four.
+  return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), clamped);
+}
+
+NARU_VNNI_INLINE void store_bytes(std::byte* to, __m128i bytes, __mmask16 lanes) noexcept {
+  if (lanes == 0xFFFF) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+  } else {
+    _mm_mask_storeu_epi8(to, lanes, bytes);
+  }
+}
+
+NARU_VNNI_INLINE __mmask16 lanes_from(std::uint32_t channel, std::uint32_t channels) noexcept {
+  return static_cast<__mmask16>(channels - channel >= kBlock ? 0xFFFFU : (1U << (channels - channel)) - 1);
+}
+
+/// Bytes, the short way, nothing added per pixel: nearly every tile of nearly every network.
+template <bool kSigned>
 NARU_TARGET_VNNI void finish_usual(const TileOutput& tile) noexcept {
-  const __m512i lowest = _mm512_set1_epi32(tile.lowest), highest = _mm512_set1_epi32(tile.highest);
-  const std::uint32_t pixels = tile.pixels;
+  const __m512i lowest = _mm512_set1_epi8(static_cast<char>(tile.lowest)), highest = _mm512_set1_epi8(static_cast<char>(tile.highest));
   for (std::uint32_t channel = 0; channel < tile.channels; channel += kBlock) {
-    const std::uint32_t count = std::min(kBlock, tile.channels - channel);
-    const auto lanes = static_cast<__mmask16>((1U << count) - 1);
-    const __m512i start = _mm512_load_si512(tile.terms->start + channel), multiplier = _mm512_load_si512(tile.terms->multiplier + channel);
-    const __m512i right = _mm512_load_si512(tile.terms->right + channel), rounding = _mm512_load_si512(tile.terms->rounding + channel);
+    const __mmask16 lanes = lanes_from(channel, tile.channels);
+    const ShortTerms terms(*tile.terms, tile.terms_channel + channel);
     const std::int32_t* sums = tile.sums + channel;
-    for (std::uint32_t m = 0; m < pixels; ++m, sums += kTileChannelsMax) {
-      const __m512i high = high_product(_mm512_add_epi32(_mm512_load_si512(sums), start), multiplier);
-      __m512i value = _mm512_srav_epi32(_mm512_add_epi32(_mm512_add_epi32(high, rounding), _mm512_srai_epi32(high, 31)), right);
-      __m128i bytes;
-      if constexpr (kClamps) {
-        bytes = _mm512_cvtepi32_epi8(_mm512_min_epi32(_mm512_max_epi32(value, lowest), highest));
-      } else {
-        bytes = _mm512_cvtsepi32_epi8(value);
-      }
-      if (count == kBlock) {
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(tile.output[m] + channel), bytes);
-      } else {
-        _mm_mask_storeu_epi8(tile.output[m] + channel, lanes, bytes);
-      }
+    std::uint32_t m = 0;
+    for (; m + 4 <= tile.pixels; m += 4, sums += 4 * kTileChannelsMax) {
+      const auto value = [&](std::uint32_t i) __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"), always_inline)) { return terms.requantized(_mm512_load_si512(sums + i * kTileChannelsMax)); };
+      const __m512i bytes = bytes_of<kSigned>(value(0), value(1), value(2), value(3), lowest, highest);
+      store_bytes(tile.output[m] + channel, _mm512_castsi512_si128(bytes), lanes);
+      store_bytes(tile.output[m + 1] + channel, _mm512_extracti32x4_epi32(bytes, 1), lanes);
+      store_bytes(tile.output[m + 2] + channel, _mm512_extracti32x4_epi32(bytes, 2), lanes);
+      store_bytes(tile.output[m + 3] + channel, _mm512_extracti32x4_epi32(bytes, 3), lanes);
     }
+    for (; m < tile.pixels; ++m, sums += kTileChannelsMax) {
+      const __m512i value = terms.requantized(_mm512_load_si512(sums));
+      store_bytes(tile.output[m] + channel, _mm512_castsi512_si128(bytes_of<kSigned>(value, value, value, value, lowest, highest)), lanes);
+    }
+  }
+}
+
+/// Sums as they are, nothing added per pixel.
+NARU_TARGET_VNNI void finish_sums(const TileOutput& tile) noexcept {
+  for (std::uint32_t channel = 0; channel < tile.channels; channel += kBlock) {
+    const __mmask16 lanes = lanes_from(channel, tile.channels);
+    const __m512i start = _mm512_load_si512(tile.terms->start + tile.terms_channel + channel);
+    const std::int32_t* sums = tile.sums + channel;
+    for (std::uint32_t m = 0; m < tile.pixels; ++m, sums += kTileChannelsMax) _mm512_mask_storeu_epi32(tile.output[m] + 4 * channel, lanes, _mm512_add_epi32(_mm512_load_si512(sums), start));
   }
 }
 
@@ -68,9 +120,10 @@ NARU_TARGET_VNNI void finish_any(const TileOutput& tile) noexcept {
   for (std::uint32_t channel = 0; channel < tile.channels; channel += kBlock) {
     const auto lanes = static_cast<__mmask16>((1U << std::min(kBlock, tile.channels - channel)) - 1);
     const ChannelTerms& all = *tile.terms;
-    const __m512i start = _mm512_load_si512(all.start + channel);
-    const Terms terms = {_mm512_load_si512(all.multiplier + channel), _mm512_load_si512(all.left + channel), _mm512_load_si512(all.right + channel),
-                         _mm512_load_si512(all.mask + channel)};
+    const std::uint32_t at = tile.terms_channel + channel;
+    const __m512i start = _mm512_load_si512(all.start + at);
+    const Terms terms = {_mm512_load_si512(all.multiplier + at), _mm512_load_si512(all.left + at), _mm512_load_si512(all.right + at),
+                         _mm512_load_si512(all.mask + at)};
     for (std::uint32_t m = 0; m < tile.pixels; ++m) {
       __m512i value = _mm512_add_epi32(_mm512_load_si512(tile.sums + m * kTileChannelsMax + channel), start);
       value = _mm512_add_epi32(value, _mm512_set1_epi32(tile.pixel_start[m]));
@@ -92,13 +145,39 @@ NARU_TARGET_VNNI void finish_any(const TileOutput& tile) noexcept {
 }  // namespace
 
 void finish(const TileOutput& tile) noexcept {
-  if (!tile.terms->usual || tile.has_additions) {
+  if (tile.has_additions) {
     finish_any(tile);
-  } else if (tile.type == abi::ElementType::kI8 && tile.lowest == -128 && tile.highest == 127) {
-    finish_usual<false>(tile);
+  } else if (tile.type == abi::ElementType::kI32) {
+    finish_sums(tile);
+  } else if (!tile.terms->usual) {
+    finish_any(tile);
   } else {
-    finish_usual<true>(tile);
+    tile.type == abi::ElementType::kI8 ? finish_usual<true>(tile) : finish_usual<false>(tile);
   }
+}
+
+NARU_TARGET_VNNI void load_terms(const std::byte* block, std::uint32_t n, ChannelTerms& terms, bool with_start) noexcept {
+  const std::uint32_t at = n * kBlock;
+  const __m512i zero = _mm512_setzero_si512(), one = _mm512_set1_epi32(1);
+  const __m512i first = _mm512_loadu_si512(block + abi::kWeightStartOffset), second = _mm512_loadu_si512(block + abi::kWeightStartOffset + 64);
+  const __m512i start = with_start ? _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi64_epi32(first)), _mm512_cvtepi64_epi32(second), 1) : zero;
+  const __m512i multiplier = _mm512_loadu_si512(block + abi::kWeightMultiplierOffset);
+  const __m512i stored = _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(block + abi::kWeightShiftOffset)));
+  const __mmask16 dead = _mm512_cmpeq_epi32_mask(multiplier, zero);
+  const __m512i shift = _mm512_mask_blend_epi32(dead, _mm512_min_epi32(_mm512_max_epi32(stored, _mm512_set1_epi32(-31)), _mm512_set1_epi32(30)), _mm512_set1_epi32(kDeadShift));
+  const __m512i left = _mm512_max_epi32(shift, zero), right = _mm512_max_epi32(_mm512_sub_epi32(zero, shift), zero);
+  const __m512i power = _mm512_sllv_epi32(one, right);
+  _mm512_store_si512(terms.start + at, start);
+  _mm512_store_si512(terms.multiplier + at, multiplier);
+  _mm512_store_si512(terms.left + at, left);
+  _mm512_store_si512(terms.right + at, right);
+  _mm512_store_si512(terms.mask + at, _mm512_sub_epi32(power, one));
+  // A start of INT32_MIN, whose magnitude is itself, is too large as an unsigned number.
+  const __mmask16 in_range = _mm512_cmple_epu32_mask(_mm512_abs_epi32(start), _mm512_set1_epi32(static_cast<int>(terms.start_max)));
+  const __mmask16 short_way = dead | (in_range & _mm512_cmpge_epi32_mask(multiplier, zero) & _mm512_cmpge_epi32_mask(right, one) & _mm512_cmple_epi32_mask(right, _mm512_set1_epi32(kShortShiftMax)));
+  const __m512i rounding = _mm512_add_epi32(_mm512_srli_epi32(power, 1), _mm512_sllv_epi32(_mm512_set1_epi32(terms.zero), right));
+  _mm512_store_si512(terms.rounding + at, _mm512_maskz_mov_epi32(short_way, rounding));
+  terms.usual = terms.usual && short_way == 0xFFFF;
 }
 
 NARU_TARGET_VNNI void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept {
@@ -113,6 +192,7 @@ NARU_TARGET_VNNI void requantize(std::int32_t* values, std::size_t count, std::i
 #else
 
 void finish(const TileOutput& tile) noexcept { portable::finish(tile); }
+void load_terms(const std::byte* block, std::uint32_t n, ChannelTerms& terms, bool with_start) noexcept { portable::load_terms(block, n, terms, with_start); }
 void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept {
   portable::requantize(values, count, multiplier, shift);
 }

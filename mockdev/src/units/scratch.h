@@ -9,12 +9,14 @@ namespace naru::mockdev {
 inline constexpr std::size_t kStagedBytes = 192 * 1024;
 /// Vector kernels may load past the last staged pixel's last element, inside this.
 inline constexpr std::size_t kStagedSlack = 256;
+/// Channel terms at hand, of kTileChannelsMax channels each.
+inline constexpr std::uint32_t kTermsMax = 8;
 
 struct Scratch {
   Scratch() noexcept { std::memset(all_128, 0x80, sizeof(all_128)); }
 
-  alignas(64) std::int32_t sums[kTilePixelsMax * kTileChannelsMax];
-  alignas(64) ChannelTerms terms;
+  alignas(64) std::int32_t sums[kFinishPixelsMax * kTileChannelsMax];
+  alignas(64) ChannelTerms terms[kTermsMax];
   alignas(64) std::uint32_t offsets[kSegmentsMax];
   alignas(64) std::int16_t tap_weights[kSegmentsMax * kDepthwiseChannels];
   alignas(64) std::byte staged[kStagedBytes + kStagedSlack];

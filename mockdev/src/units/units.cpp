@@ -10,14 +10,16 @@
 namespace naru::mockdev {
 namespace {
 
-constexpr KernelTable kPortableKernels = {Staging::kI16, portable::conv_shape, portable::conv, portable::sum, portable::depthwise, portable::finish, portable::requantize};
-constexpr KernelTable kHighwayKernels = {Staging::kI16, highway::conv_shape, highway::conv, highway::sum, highway::depthwise, highway::finish, highway::requantize};
-constexpr KernelTable kVnniKernels = {Staging::kU8, vnni::conv_shape, vnni::conv, vnni::sum, vnni::depthwise, vnni::finish, vnni::requantize};
+constexpr KernelTable kPortableKernels = {Staging::kI16, portable::conv_shape, portable::conv, portable::sum, portable::depthwise, portable::load_terms, portable::finish, portable::requantize};
+constexpr KernelTable kHighwayKernels = {Staging::kI16, highway::conv_shape, highway::conv, highway::sum, highway::depthwise, portable::load_terms, highway::finish, highway::requantize};
+constexpr KernelTable kVnniKernels = {Staging::kU8, vnni::conv_shape, vnni::conv, vnni::sum, vnni::depthwise, vnni::load_terms, vnni::finish, vnni::requantize};
+constexpr KernelTable kAmxKernels = {Staging::kU8, vnni::conv_shape, vnni::conv, vnni::sum, vnni::depthwise, vnni::load_terms, vnni::finish, vnni::requantize, &amx::kKernels};
 
-constexpr KernelPath kBestFirst[] = {KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable};
+constexpr KernelPath kBestFirst[] = {KernelPath::kAmx, KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable};
 
 const KernelTable& kernels_of(KernelPath path) noexcept {
   switch (path) {
+    case KernelPath::kAmx: return kAmxKernels;
     case KernelPath::kVnni: return kVnniKernels;
     case KernelPath::kAvx2: return kHighwayKernels;
     case KernelPath::kPortable: break;
@@ -29,6 +31,7 @@ const KernelTable& kernels_of(KernelPath path) noexcept {
 
 std::string_view name_of(KernelPath path) noexcept {
   switch (path) {
+    case KernelPath::kAmx: return "amx";
     case KernelPath::kVnni: return "vnni";
     case KernelPath::kAvx2: return "avx2";
     case KernelPath::kPortable: break;
@@ -40,6 +43,7 @@ bool is_supported(KernelPath path) noexcept {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   switch (path) {
+    case KernelPath::kAmx: return is_supported(KernelPath::kVnni) && amx::is_supported();
     case KernelPath::kVnni:
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");

@@ -11,14 +11,15 @@
 
 namespace naru::mockdev {
 
-/// Which kernels compute convolutions, depthwise convolutions and requantisation. All give the same bytes.
+/// Which kernels compute convolutions, depthwise convolutions and requantisation. All give the same bytes. In the order of abi::kKernelPaths.
 enum class KernelPath {
   kVnni,      // AVX512-VNNI dot products
   kAvx2,      // Highway's 16-bit multiply-add, compiled for AVX2 and AVX-512BW; the better one that the CPU has is used
   kPortable,  // plain C++
+  kAmx,       // AMX for convolutions and matrix products, kVnni for the rest
 };
 
-/// "vnni", "avx2", "portable".
+/// "amx", "vnni", "avx2", "portable".
 [[nodiscard]] std::string_view name_of(KernelPath path) noexcept;
 /// Whether this CPU can execute it.
 [[nodiscard]] bool is_supported(KernelPath path) noexcept;

@@ -97,7 +97,7 @@ struct DeviceState {
 };
 
 /// Kernel paths of a simulated device, in the order of Counters::kernel_commands.
-inline constexpr std::array<std::string_view, 3> kKernelPaths = {"vnni", "avx2", "portable"};
+inline constexpr std::array<std::string_view, 4> kKernelPaths = {"vnni", "avx2", "portable", "amx"};
 
 struct Counters {
   std::uint64_t jobs_completed = 0, jobs_failed = 0, jobs_cancelled = 0;
@@ -108,7 +108,7 @@ struct Counters {
   std::uint64_t macs = 0;
   std::uint64_t messages_in = 0, messages_out = 0, payload_in_bytes = 0, payload_out_bytes = 0, landed_bytes = 0, copied_bytes = 0;
   std::uint64_t checksum_errors = 0, protocol_errors = 0, resets = 0;
-  std::array<std::uint64_t, 3> kernel_commands{};
+  std::array<std::uint64_t, kKernelPaths.size()> kernel_commands{};
   static constexpr auto fields() {
     return std::tuple{Field{"jobs_completed", &Counters::jobs_completed, ""}, Field{"jobs_failed", &Counters::jobs_failed, ""}, Field{"jobs_cancelled", &Counters::jobs_cancelled, ""},
                       Field{"device_cycles", &Counters::device_cycles, "From dispatch to END, summed over jobs."},
@@ -122,7 +122,7 @@ struct Counters {
                       Field{"landed_bytes", &Counters::landed_bytes, "Payload that went from the cable straight into device memory."},
                       Field{"copied_bytes", &Counters::copied_bytes, "Payload copied once more inside the device."}, Field{"checksum_errors", &Counters::checksum_errors, ""},
                       Field{"protocol_errors", &Counters::protocol_errors, ""}, Field{"resets", &Counters::resets, ""},
-                      Field{"kernel_commands", &Counters::kernel_commands, "Simulated devices: commands by the host kernel that ran them: vnni, avx2, portable."}};
+                      Field{"kernel_commands", &Counters::kernel_commands, "Simulated devices: commands by the host kernel that ran them: vnni, avx2, portable, amx."}};
   }
 };
 

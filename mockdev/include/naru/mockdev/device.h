@@ -18,7 +18,7 @@ enum class TimeMode : std::uint8_t { kVirtual, kReal };
 struct DeviceOptions {
   std::string serial = "MOCK0001";
   TimeMode time = TimeMode::kVirtual;
-  std::string kernels;  // "", "vnni", "avx2" or "portable"; "" takes NARU_KERNELS, else the fastest that the CPU has
+  std::string kernels;  // "", "amx", "vnni", "avx2" or "portable"; "" takes NARU_KERNELS, else the fastest that the CPU has
 };
 
 /// Faults that tests and `naru mock` plant. Each stays until cleared.
