@@ -20,7 +20,8 @@ class DepthwiseRun {
   void execute() noexcept {
     const BandPlan plan(window_, kPixelBytes, kDepthwisePixelsMax);
     const bool gathered = !plan.fits() || window_.taps() >= kSegmentsMax;
-    for (first_ = 0; first_ < record_.channels; first_ += kDepthwiseChannels) {
+    first_ = kernels_.depthwise_bytes == nullptr ? 0 : kernels_.depthwise_bytes(record_, at_, scratch_);
+    for (; first_ < record_.channels; first_ += kDepthwiseChannels) {
       channels_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(kDepthwiseChannels, record_.channels - first_));
       prepare_terms();
       if (gathered) {

@@ -8,8 +8,11 @@
 #include "naru/abi/types.h"
 #include "naru/abi/weights.h"
 #include "units/fixed_point.h"
+#include "units/units.h"
 
 namespace naru::mockdev {
+
+struct Scratch;
 
 inline constexpr std::uint32_t kBlock = abi::kWeightBlockChannels;
 inline constexpr std::uint32_t kGroup = abi::kWeightInputGroup;
@@ -139,6 +142,8 @@ struct KernelTable {
   void (*finish)(const TileOutput& tile) noexcept;
   /// values[i] = requant(values[i]); in place.
   void (*requantize)(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;
+  /// Computes the first channels of a command and tells how many; may be 0.
+  std::uint64_t (*depthwise_bytes)(const abi::Depthwise& record, const DepthwisePointers& at, Scratch& scratch) noexcept = nullptr;
   const MatrixKernels* matrix = nullptr;  // takes convolutions when there is one
 };
 
@@ -165,6 +170,7 @@ void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_
 void conv(const ConvTile& tile) noexcept;
 std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept;
 void depthwise(const DepthwiseTile& tile) noexcept;
+std::uint64_t depthwise_bytes(const abi::Depthwise& record, const DepthwisePointers& at, Scratch& scratch) noexcept;
 void load_terms(const std::byte* block, std::uint32_t n, ChannelTerms& terms, bool with_start) noexcept;
 void finish(const TileOutput& tile) noexcept;
 void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;

@@ -1,7 +1,6 @@
 // What becomes of a tile of sums, in AVX-512: bias, exact double-rounding requantisation, zero point, clamp, narrowing; about eleven operations per
 // sixteen outputs.
-#include "units/kernels.h"
-#include "units/vnni.h"
+#include "units/short_terms_vnni.h"
 
 namespace naru::mockdev::vnni {
 
@@ -32,40 +31,10 @@ NARU_VNNI_INLINE __m512i requantized(__m512i value, const Terms& terms) {
   return _mm512_mask_sub_epi32(quotient, _mm512_cmpgt_epi32_mask(remainder, threshold), quotient, _mm512_set1_epi32(-1));
 }
 
-/// What the short way needs of sixteen channels.
-///
-/// With x the sum, m the multiplier, s the right shift: SRDHM and RDivByPOT together are floor((x * m + 2^30 + 2^(30+s) - (x < 0 ? 2^31 : 0)) / 2^(31+s)), because
-/// roundings to the next lower integer nest. So that the product needs no sign and its upper half no shift, it is (x + 2^31) * 2m, unsigned; `even` and `odd` are
-/// constants of the even and odd channels that hold, modulo 2^64, both roundings, the zero point << s, and what the 2^31 has added.
-struct ShortTerms {
-  __m512i start, factor, odd_factor, even, odd, right;
-
-  NARU_VNNI_INLINE explicit ShortTerms(const ChannelTerms& terms, std::uint32_t channel) noexcept {
-    const __m512i half = _mm512_set1_epi64(std::int64_t{1} << 31), multiplier = _mm512_load_si512(terms.multiplier + channel);
-    const __m512i upper = _mm512_sub_epi32(_mm512_sub_epi32(_mm512_load_si512(terms.rounding + channel), multiplier), _mm512_set1_epi32(1));
-    start = _mm512_xor_si512(_mm512_load_si512(terms.start + channel), _mm512_set1_epi32(INT32_MIN));
-    factor = _mm512_slli_epi32(multiplier, 1);
-    odd_factor = _mm512_srli_epi64(factor, 32);
-    even = _mm512_or_si512(_mm512_slli_epi64(upper, 32), half);
-    odd = _mm512_or_si512(_mm512_maskz_mov_epi32(0xAAAA, upper), half);
-    right = _mm512_load_si512(terms.right + channel);
-  }
-  [[nodiscard]] NARU_VNNI_INLINE __m512i requantized(__m512i sums) const noexcept {
-    const __m512i x = _mm512_add_epi32(sums, start);
-    const __m512i evens = _mm512_add_epi64(_mm512_mul_epu32(x, factor), even), odds = _mm512_add_epi64(_mm512_mul_epu32(_mm512_srli_epi64(x, 32), odd_factor), odd);
-    const __m512i high = _mm512_mask_shuffle_epi32(odds, 0x5555, evens, _MM_PERM_DDBB);
-    // `even` and `odd` have 2^31 subtracted for every x; here it is added for those that are not negative.
-    return _mm512_srav_epi32(_mm512_add_epi32(high, _mm512_srli_epi32(x, 31)), right);
-  }
-};
-
-/// Four vectors of sixteen values, saturated and clamped: bytes of the first, of the second, ...
+/// Bytes of the first of four vectors, of the second, ...
 template <bool kSigned>
 NARU_VNNI_INLINE __m512i bytes_of(__m512i a, __m512i b, __m512i c, __m512i d, __m512i lowest, __m512i highest) noexcept {
-  const __m512i ab = _mm512_packs_epi32(a, b), cd = _mm512_packs_epi32(c, d);
-  const __m512i clamped = kSigned ? _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(ab, cd), lowest), highest) : _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(ab, cd), lowest), highest);
-  // Packing works within 128 bits: each holds four channels of all four.
-  return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), clamped);
+  return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), packed_bytes<kSigned>(a, b, c, d, lowest, highest));
 }
 
 NARU_VNNI_INLINE void store_bytes(std::byte* to, __m128i bytes, __mmask16 lanes) noexcept {
@@ -86,7 +55,9 @@ NARU_TARGET_VNNI void finish_usual(const TileOutput& tile) noexcept {
   const __m512i lowest = _mm512_set1_epi8(static_cast<char>(tile.lowest)), highest = _mm512_set1_epi8(static_cast<char>(tile.highest));
   for (std::uint32_t channel = 0; channel < tile.channels; channel += kBlock) {
     const __mmask16 lanes = lanes_from(channel, tile.channels);
-    const ShortTerms terms(*tile.terms, tile.terms_channel + channel);
+    const std::uint32_t at = tile.terms_channel + channel;
+    const ShortTerms terms(_mm512_load_si512(tile.terms->start + at), _mm512_load_si512(tile.terms->multiplier + at), _mm512_load_si512(tile.terms->right + at),
+                           _mm512_load_si512(tile.terms->rounding + at));
     const std::int32_t* sums = tile.sums + channel;
     std::uint32_t m = 0;
     for (; m + 4 <= tile.pixels; m += 4, sums += 4 * kTileChannelsMax) {
