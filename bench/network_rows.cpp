@@ -1,4 +1,4 @@
-// Whole networks through the public API: session, driver, in-process cable, device. Results are held against the golden outputs where there are any.
+// Whole trained networks through the public API: session, driver, in-process cable, device. Results are held against the golden outputs where there are any.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -13,13 +13,13 @@ namespace {
 
 double milliseconds(std::chrono::nanoseconds duration) { return static_cast<double>(duration.count()) / 1e6; }
 
-struct Network {
-  std::string id;                                // of its rows: net-ID, compile-ID
+struct TrainedNetwork {
+  std::string id, variant;                       // of its rows: net-ID, compile-ID
   std::filesystem::path model, input, expected;  // an empty `expected` is not compared
   std::size_t runs = 1;
 };
 
-Result<void> add_network(const Network& network, std::vector<Row>& rows) {
+Result<void> add_network(const TrainedNetwork& network, std::vector<Row>& rows) {
   NARU_TRY(const Model model, Model::load(network.model.string()));
   NARU_TRY(const Device device, open_device("mock:edge"));
   NARU_TRY(Session session, Session::create(device, model));
@@ -38,9 +38,8 @@ Result<void> add_network(const Network& network, std::vector<Row>& rows) {
       return fail(ErrorId::kInternal, fmt::format("{} gave other bytes than {}", network.id, network.expected.string()));
     if (i != 0) samples.push_back(took.count() * 1e3);
   }
-  const std::string note = fmt::format("compiled in {:.1f} ms; modelled device {:.3f} ms, {} cycles{}", milliseconds(session.compile_time()), milliseconds(timing.device), timing.device_cycles,
-                                       network.expected.empty() ? "" : "; output exact");
-  rows.push_back({.id = "net-" + network.id, .variant = "mock:edge, in-process", .unit = "ms", .value = spread_of(std::move(samples)), .peer = {}, .peer_value = {}, .note = note, .skipped = {}});
+  const std::string note = fmt::format("compiled in {:.1f} ms; modelled device {:.3f} ms, {} cycles", milliseconds(session.compile_time()), milliseconds(timing.device), timing.device_cycles);
+  rows.push_back({.id = "net-" + network.id, .variant = network.variant, .unit = "ms", .value = spread_of(std::move(samples)), .peer = {}, .peer_value = {}, .note = note, .skipped = {}});
   rows.push_back({.id = "compile-" + network.id, .variant = "edge", .unit = "ms", .value = spread_of({milliseconds(session.compile_time())}), .peer = {}, .peer_value = {}, .note = "once", .skipped = {}});
   return {};
 }
@@ -51,12 +50,12 @@ Result<void> add_network_rows(const Settings& settings, std::vector<Row>& rows) 
   mock::enable();
   if (settings.wants("net-digits")) {
     const std::filesystem::path digits = std::filesystem::path(NARU_SOURCE_DIR) / "models" / "digits";
-    NARU_CHECK_OK(add_network({.id = "digits", .model = digits / "digits.tflite", .input = digits / "samples" / "digit0.bin", .expected = {}, .runs = settings.count(101, 3)}, rows));
+    NARU_CHECK_OK(add_network({.id = "digits", .variant = "mock:edge, in-process", .model = digits / "digits.tflite", .input = digits / "samples" / "digit0.bin", .expected = {}, .runs = settings.count(101, 3)}, rows));
   }
-  const std::string id = "mobilenetv2-224";
+  const std::string id = "mobilenetv2-224", variant = "trained model, output exact";
   if (!settings.wants("net-" + id)) return {};
   const auto skip = [&](const std::string& why) {
-    rows.push_back({.id = "net-" + id, .variant = "mock:edge, in-process", .unit = "ms", .value = {}, .peer = {}, .peer_value = {}, .note = {}, .skipped = why});
+    rows.push_back({.id = "net-" + id, .variant = variant, .unit = "ms", .value = {}, .peer = {}, .peer_value = {}, .note = {}, .skipped = why});
   };
   if (settings.tiny) {
     skip("too large for --tiny");
@@ -70,7 +69,7 @@ Result<void> add_network_rows(const Settings& settings, std::vector<Row>& rows) 
   const testing::GoldenModel golden = testing::golden_model(*folder, "tflm_mobilenet_v2_1.0_224_pt_int8");
   if (golden.cases.empty()) return fail(ErrorId::kInvalidArgument, fmt::format("{} has no cases", golden.name));
   const std::filesystem::path& example = golden.cases.front().folder;
-  return add_network({.id = id, .model = golden.file, .input = example / "input0.bin", .expected = example / "output0.bin", .runs = 31}, rows);
+  return add_network({.id = id, .variant = variant, .model = golden.file, .input = example / "input0.bin", .expected = example / "output0.bin", .runs = 31}, rows);
 }
 
 }  // namespace naru::bench

@@ -72,6 +72,7 @@ template <typename Action>
 [[nodiscard]] Result<void> add_job_rows(const Settings& settings, std::vector<Row>& rows);
 [[nodiscard]] Result<void> add_compute_rows(const Settings& settings, std::vector<Row>& rows);
 [[nodiscard]] Result<void> add_network_rows(const Settings& settings, std::vector<Row>& rows);
+[[nodiscard]] Result<void> add_mobilenet_rows(const Settings& settings, std::vector<Row>& rows);
 [[nodiscard]] Result<void> add_usb_rows(const Settings& settings, std::vector<Row>& rows);
 
 [[nodiscard]] std::string to_table(const std::vector<Row>& rows);
