@@ -125,9 +125,10 @@ Result<void> add_network_with_peers(const Network& network, const Settings& sett
   NARU_TRY(NaruNetwork ours, NaruNetwork::make(network, image));
   NARU_CHECK_OK(ours.run());
   OneDnnSum onednn(network);
-  std::string no_ort = why_no_ort(), difference;
+  const Result<std::string> version = OrtPeer::version();
+  std::string difference;
   BestOrt ort;
-  if (no_ort.empty()) {
+  if (version) {
     NARU_TRY(ort, choose_ort(network, image, settings.count(9, 1)));
     NARU_TRY(const std::vector<std::int32_t> theirs, ort.peer->output());
     NARU_TRY(difference, compare_with_ort(ours.output, theirs));
@@ -155,9 +156,9 @@ Result<void> add_network_with_peers(const Network& network, const Settings& sett
   Row beside_ort = row, beside_onednn = row;
   beside_ort.variant = "random weights, beside ONNX Runtime";
   beside_ort.target = Target{kOrtTarget};
-  beside_ort.skipped = no_ort;
+  if (!version) beside_ort.skipped = version.error().message();
   if (ort.peer) {
-    beside_ort.peer = "ONNX Runtime 1.30 u8, " + text_of(ort.form);
+    beside_ort.peer = fmt::format("ONNX Runtime {} u8, {}", *version, text_of(ort.form));
     beside_ort.peer_value = spread_of(std::move(ort_samples));
     beside_ort.note += "; " + rate(beside_ort.peer_value) + "; " + difference;
   }

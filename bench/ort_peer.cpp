@@ -25,9 +25,7 @@ namespace naru::bench {
 namespace {
 
 constexpr int kReplyMilliseconds = 60'000;
-constexpr std::string_view kPackage = "node_modules/onnxruntime-node/package.json";
-
-std::filesystem::path peers_folder() { return std::filesystem::path(NARU_SOURCE_DIR) / "build" / "bench-peers"; }
+constexpr const char* kPackage = "node_modules/onnxruntime-node/package.json";
 
 std::string find_node() {
   const char* path = std::getenv("PATH");
@@ -66,6 +64,31 @@ struct OrtPeer::State {
     if (!folder.empty()) std::filesystem::remove_all(folder, ignored);
   }
 
+  /// With the script's arguments after the folder of packages; the child's first answer.
+  Result<nlohmann::json> start(const std::vector<std::string>& more) {
+    const std::string node = find_node();
+    if (node.empty()) return fail(ErrorId::kFileNotFound, "node is not in PATH, and ONNX Runtime comes from npm");
+    const std::filesystem::path packages = std::filesystem::path(NARU_SOURCE_DIR) / "build" / "bench-peers";
+    if (!std::filesystem::exists(packages / kPackage)) return fail(ErrorId::kFileNotFound, fmt::format("ONNX Runtime is not in {}; scripts/bench.sh installs it from npm", packages.string()));
+    std::vector<std::string> arguments = {node, NARU_SOURCE_DIR "/bench/ort_peer.mjs", packages.string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    std::vector<char*> raw;
+    for (std::string& argument : arguments) raw.push_back(argument.data());
+    raw.push_back(nullptr);
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return fail(ErrorId::kInternal, fmt::format("socketpair: {}", std::strerror(errno)));
+    line.reset(ends[0]);
+    const UniqueFd other(ends[1]);
+    child = ::fork();
+    if (child == 0) {
+      ::dup2(other.get(), STDIN_FILENO);
+      ::dup2(other.get(), STDOUT_FILENO);
+      ::execv(raw[0], raw.data());
+      ::_exit(127);
+    }
+    return reply();
+  }
+
   Result<nlohmann::json> ask(const std::string& question) {
     if (::send(line.get(), question.data(), question.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(question.size()))
       return fail(ErrorId::kInternal, fmt::format("ONNX Runtime's process does not listen: {}", std::strerror(errno)));
@@ -96,10 +119,10 @@ struct OrtPeer::State {
   std::filesystem::path folder;
 };
 
-std::string why_no_ort() {
-  if (find_node().empty()) return "node is not installed, which runs ONNX Runtime (scripts/bench.sh says more)";
-  if (!std::filesystem::exists(peers_folder() / kPackage)) return fmt::format("ONNX Runtime is not in {}: scripts/bench.sh installs it", peers_folder().string());
-  return {};
+Result<std::string> OrtPeer::version() {
+  State state;
+  NARU_TRY(const nlohmann::json answer, state.start({}));
+  return answer.at("version").get<std::string>();
 }
 
 Result<OrtPeer> OrtPeer::start(const Network& network, OnnxForm form, std::span<const std::uint8_t> image) {
@@ -116,24 +139,8 @@ Result<OrtPeer> OrtPeer::start(const Network& network, OnnxForm form, std::span<
   NARU_CHECK_OK(write_file(state->folder / "model.onnx", std::span(model)));
   NARU_CHECK_OK(write_file(state->folder / "input.bin", std::span<const std::uint8_t>(input)));
 
-  std::vector<std::string> arguments = {find_node(), NARU_SOURCE_DIR "/bench/ort_peer.mjs", peers_folder().string(), (state->folder / "model.onnx").string(), (state->folder / "input.bin").string(),
-                                        form.pixels_first ? fmt::format("[1,{0},{0},3]", network.size) : fmt::format("[1,3,{0},{0}]", network.size)};
-  std::vector<char*> raw;
-  for (std::string& argument : arguments) raw.push_back(argument.data());
-  raw.push_back(nullptr);
-  std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return fail(ErrorId::kInternal, fmt::format("socketpair: {}", std::strerror(errno)));
-  state->line.reset(ends[0]);
-  UniqueFd other(ends[1]);
-  state->child = ::fork();
-  if (state->child == 0) {
-    ::dup2(other.get(), STDIN_FILENO);
-    ::dup2(other.get(), STDOUT_FILENO);
-    ::execv(raw[0], raw.data());
-    ::_exit(127);
-  }
-  other.reset();
-  NARU_CHECK_OK_WHILE(state->reply(), fmt::format("starting ONNX Runtime for {}", network.name));
+  NARU_CHECK_OK_WHILE(state->start({(state->folder / "model.onnx").string(), (state->folder / "input.bin").string(), form.pixels_first ? fmt::format("[1,{0},{0},3]", network.size) : fmt::format("[1,3,{0},{0}]", network.size)}),
+                      fmt::format("starting ONNX Runtime for {}", network.name));
   return OrtPeer(std::move(state));
 }
 

@@ -13,12 +13,11 @@
 
 namespace naru::bench {
 
-/// Why there is no ONNX Runtime here, empty when there is one. scripts/bench.sh installs it.
-[[nodiscard]] std::string why_no_ort();
-
 /// A network loaded and run once. Inherits the processors of this process, so that both stay on the same one.
 class OrtPeer {
  public:
+  /// "1.30.0"; an error that says why there is none here. scripts/bench.sh installs it.
+  [[nodiscard]] static Result<std::string> version();
   [[nodiscard]] static Result<OrtPeer> start(const Network& network, OnnxForm form, std::span<const std::uint8_t> image);
   OrtPeer(OrtPeer&&) noexcept;
   OrtPeer& operator=(OrtPeer&&) noexcept;
