@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <dnnl.hpp>
+#include <dnnl_debug.h>
 #include <fmt/format.h>
 
 #include "layer.h"
@@ -164,7 +165,7 @@ Result<void> add_network_with_peers(const Network& network, const Settings& sett
   }
   beside_onednn.variant = "random weights, beside oneDNN's layer sum";
   beside_onednn.target = Target{kOneDnnTarget};
-  beside_onednn.peer = fmt::format("oneDNN u8, {} layers by themselves", onednn.count());
+  beside_onednn.peer = fmt::format("oneDNN u8 by {}, {} layers by themselves", dnnl_cpu_isa2str(dnnl_get_effective_cpu_isa()), onednn.count());
   beside_onednn.peer_value = sum;
   beside_onednn.note += "; " + rate(sum);
   rows.push_back(std::move(beside_ort));
