@@ -138,9 +138,6 @@ Result<void> add_beside_peak(const Group& group, const std::string& kernels, con
 }  // namespace
 
 Result<void> add_compute_rows(const Settings& settings, std::vector<Row>& rows) try {
-  // Before oneDNN's first primitive. It refuses later; then its rows would compare unlike things.
-  if (settings.kernels == "vnni" && dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_vnni) != dnnl::status::success && dnnl::get_effective_cpu_isa() != dnnl::cpu_isa::avx512_core_vnni)
-    return fail(ErrorId::kInternal, "oneDNN does not keep to AVX512-VNNI");
   const Group groups[] = {
       {.id = "conv-dense", .shapes = kDenseShapes, .short_target = 0.60, .long_target = 0.85, .accumulator_target = 0.85},
       {.id = "conv-depthwise", .shapes = kDepthwiseShapes, .short_target = 0.8, .long_target = 0.8, .accumulator_target = 0.8},

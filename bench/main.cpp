@@ -1,7 +1,9 @@
 // naru_bench [--tiny] [--only ID-PREFIX] [--kernels vnni] [--json FILE]: measures, prints the table, and appends one line of JSON to FILE.
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 
+#include <dnnl.hpp>
 #include <fmt/format.h>
 
 #include "rows.h"
@@ -23,6 +25,13 @@ int main(int argc, char** argv) {
     } else {
       fmt::print(stderr, "usage: naru_bench [--tiny] [--only ID-PREFIX] [--kernels vnni] [--json FILE]\n");
       return 2;
+    }
+  }
+  if (settings.kernels == "vnni") {
+    ::setenv("NARU_KERNELS", "vnni", 1);
+    if (dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_vnni) != dnnl::status::success) {  // only before its first primitive
+      fmt::print(stderr, "naru_bench: oneDNN does not keep to AVX512-VNNI\n");
+      return 1;
     }
   }
   fmt::print("{}\nThe device is simulated in every row; wall times are this host's.{}\n\n", machine(), settings.tiny ? " Tiny run: its figures mean nothing." : "");

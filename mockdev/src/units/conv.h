@@ -31,9 +31,7 @@ template <typename Record>
 /// Prepares `terms` for a tile of `record`, the magnitude of whose sums of products is at most `magnitude`.
 template <typename Record>
 void begin_terms(ChannelTerms& terms, const Record& record, std::uint64_t magnitude) noexcept {
-  const bool is_signed = record.output_type == abi::ElementType::kI8;
-  terms.usual = abi::element_bytes(record.output_type) == 1 && record.activation_min >= (is_signed ? -128 : 0) && record.activation_max <= (is_signed ? 127 : 255) &&
-                record.activation_min <= record.activation_max && magnitude < kShortMagnitude && record.output_zero >= -255 && record.output_zero <= 255;
+  terms.usual = abi::element_bytes(record.output_type) == 1 && bounds_fit(record.output_type, record.activation_min, record.activation_max) && magnitude < kShortMagnitude && record.output_zero >= -255 && record.output_zero <= 255;
   terms.start_max = terms.usual ? static_cast<std::int64_t>(kShortMagnitude - magnitude) : 0;
   terms.zero = terms.usual ? record.output_zero : 0;
 }

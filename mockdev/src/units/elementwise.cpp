@@ -90,7 +90,9 @@ void store_row(std::byte* to, std::uint64_t stride, abi::ElementType type, std::
 void execute_elementwise(const abi::Elementwise& record, const ElementwisePointers& at, const Context& context) noexcept {
   const Walk<3> walk(record.extent, {record.a_stride, record.b_stride, record.output_stride});
   Scratch& scratch = context.scratch;
+  const bool adjoin = walk.row_stride[0] == 1 && walk.row_stride[1] == 1 && walk.row_stride[2] == 1 && context.kernels.add_bytes != nullptr;
   walk.rows([&](const std::array<std::uint64_t, 3>& offset) {
+    if (adjoin && context.kernels.add_bytes(record, at.a + offset[0], at.b + offset[1], at.output + offset[2], walk.row)) return;
     for (std::uint64_t i = 0; i < walk.row; i += kRowElements) {
       const std::size_t count = std::min<std::uint64_t>(kRowElements, walk.row - i);
       load_row(at.a + offset[0] + i * walk.row_stride[0], walk.row_stride[0], record.type, count, scratch.row_a);

@@ -124,6 +124,12 @@ struct Bounds {
   return {saturate(std::int64_t{tile.lowest} - tile.zero), saturate(std::int64_t{tile.highest} - tile.zero)};
 }
 
+/// Whether saturating to a type of one byte and clamping then is the same as clamping.
+[[nodiscard]] constexpr bool bounds_fit(abi::ElementType type, std::int32_t lowest, std::int32_t highest) noexcept {
+  const bool is_signed = type == abi::ElementType::kI8;
+  return lowest >= (is_signed ? -128 : 0) && highest <= (is_signed ? 127 : 255) && lowest <= highest;
+}
+
 enum class Staging : std::uint8_t {
   kU8,   // one byte per input; signed inputs as x ^ 0x80, so that every product has 128 * weight too much
   kI16,  // two bytes per input, as it is
@@ -144,6 +150,8 @@ struct KernelTable {
   void (*requantize)(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;
   /// Computes the first channels of a command and tells how many; may be 0.
   std::uint64_t (*depthwise_bytes)(const abi::Depthwise& record, const DepthwisePointers& at, Scratch& scratch) noexcept = nullptr;
+  /// `count` neighbouring elements of a sum or difference of bytes. False: not exact for this record; nothing was done.
+  bool (*add_bytes)(const abi::Elementwise& record, const std::byte* a, const std::byte* b, std::byte* output, std::size_t count) noexcept = nullptr;
   const MatrixKernels* matrix = nullptr;  // takes convolutions when there is one
 };
 
@@ -171,6 +179,7 @@ void conv(const ConvTile& tile) noexcept;
 std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept;
 void depthwise(const DepthwiseTile& tile) noexcept;
 std::uint64_t depthwise_bytes(const abi::Depthwise& record, const DepthwisePointers& at, Scratch& scratch) noexcept;
+bool add_bytes(const abi::Elementwise& record, const std::byte* a, const std::byte* b, std::byte* output, std::size_t count) noexcept;
 void load_terms(const std::byte* block, std::uint32_t n, ChannelTerms& terms, bool with_start) noexcept;
 void finish(const TileOutput& tile) noexcept;
 void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;

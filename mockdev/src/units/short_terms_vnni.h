@@ -26,12 +26,14 @@ struct ShortTerms {
     odd = _mm512_or_si512(_mm512_maskz_mov_epi32(0xAAAA, upper), half);
     right = channel_right;
   }
-  [[nodiscard]] NARU_VNNI_INLINE __m512i requantized(__m512i sums) const noexcept {
+  [[nodiscard]] NARU_VNNI_INLINE __m512i requantized(__m512i sums) const noexcept { return requantized(sums, _mm512_set1_epi32(31)); }
+  /// `sign_shift`: 31.
+  [[nodiscard]] NARU_VNNI_INLINE __m512i requantized(__m512i sums, __m512i sign_shift) const noexcept {
     const __m512i x = _mm512_add_epi32(sums, start);
     const __m512i evens = _mm512_add_epi64(_mm512_mul_epu32(x, factor), even), odds = _mm512_add_epi64(_mm512_mul_epu32(_mm512_srli_epi64(x, 32), odd_factor), odd);
     const __m512i high = _mm512_mask_shuffle_epi32(odds, 0x5555, evens, _MM_PERM_DDBB);
     // `even` and `odd` have 2^31 subtracted for every x; here it is added for those that are not negative.
-    return _mm512_srav_epi32(_mm512_add_epi32(high, _mm512_srli_epi32(x, 31)), right);
+    return _mm512_srav_epi32(_mm512_add_epi32(high, _mm512_srlv_epi32(x, sign_shift)), right);
   }
 };
 
