@@ -60,32 +60,38 @@ class ConvRun {
     tile.block_bytes = block_bytes_;
     tile.sums = scratch_.sums;
 
-    const std::uint64_t pixels = rows * cols;
-    for (std::uint64_t block = 0; block < blocks_;) {
-      std::uint32_t pixels_max = 0;
-      kernels_.conv_shape(pixels + excess_pixels(), blocks_ - block, pixels_max, tile.blocks);
+    const std::uint64_t pixels = rows * cols, chunk_max = chunk_blocks(block_bytes_);
+    for (std::uint64_t chunk = 0; chunk < blocks_; chunk += chunk_max) {
+      const std::uint64_t count = std::min(chunk_max, blocks_ - chunk);
+      prepare_terms(chunk, count);
+      std::uint32_t pixels_max = 0, blocks_max = 0;
+      kernels_.conv_shape(pixels + excess_pixels(), count, pixels_max, blocks_max);
       const std::uint64_t step = even_share(pixels + excess_pixels(), pixels_max);
-      prepare_terms(block, tile.blocks);
-      tile.weights = block_weights(block);
-      TileOutput output = tile_output(block, tile.blocks);
-      Cursor cursor(*this, plan, first_row, first_col, cols, block);
-      for (std::uint64_t pixel = 0; pixel < pixels;) {
+      TileOutput output = tile_output();
+      Cursor cursor(*this, plan, first_row, first_col, cols, chunk);
+      for (std::uint64_t pixel = 0; pixel < pixels; pixel += output.pixels) {
         const std::uint32_t excess = pixel == 0 ? excess_pixels() : 0;
         if (excess != 0) tile.pixel[0] = scratch_.all_128;
+        output.sums = scratch_.sums + excess * kTileChannelsMax;
         output.pixels = static_cast<std::uint32_t>(std::min(step - excess, pixels - pixel));
         tile.pixels = excess + output.pixels;
         for (std::uint32_t m = 0; m < output.pixels; ++m) cursor.place(tile.pixel[excess + m], output.output[m], output.partial[m]);
-        kernels_.conv(tile);
-        if (excess != 0) subtract_excess(tile.blocks);
-        output.sums = scratch_.sums + excess * kTileChannelsMax;
         if (record_.weight_zero != 0) {
-          std::fill_n(output.pixel_start, kTilePixelsMax, 0);
+          std::fill_n(output.pixel_start, output.pixels, 0);
           subtract_weight_zero(tile, excess, output);
         }
-        kernels_.finish(output);
-        pixel += output.pixels;
+        for (std::uint64_t place = 0; place < count; place += tile.blocks) {
+          tile.blocks = static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks_max, count - place));
+          tile.weights = block_weights(chunk + place);
+          kernels_.conv(tile);
+          if (excess != 0) subtract_excess(place, tile.blocks);
+          set_channels(output, chunk + place, place, tile.blocks);
+          kernels_.finish(output);
+          for (std::uint32_t m = 0; m < output.pixels; ++m) output.output[m] += tile.blocks * kBlock * abi::element_bytes(record_.output_type);
+          if (record_.start == abi::Start::kPartial)
+            for (std::uint32_t m = 0; m < output.pixels; ++m) output.partial[m] += tile.blocks * kBlock * sizeof(std::int32_t);
+        }
       }
-      block += tile.blocks;
     }
   }
 
@@ -108,7 +114,8 @@ class ConvRun {
       for (std::uint64_t pixel = 0; pixel < pixels;) {
         const std::uint32_t excess = pixel == 0 ? excess_pixels() : 0;
         if (excess != 0) tile.pixel[0] = scratch_.all_128;
-        TileOutput output = tile_output(block, tile.blocks);
+        TileOutput output = tile_output();
+        set_channels(output, block, 0, tile.blocks);
         output.pixels = static_cast<std::uint32_t>(std::min<std::uint64_t>(pixels_max - excess, pixels - pixel));
         output.sums = scratch_.sums + excess * kTileChannelsMax;
         tile.pixels = excess + output.pixels;
@@ -129,7 +136,7 @@ class ConvRun {
           kernels_.conv(tile);
           if (record_.weight_zero != 0) subtract_weight_zero(tile, excess, output);
         }
-        if (excess != 0) subtract_excess(tile.blocks);
+        if (excess != 0) subtract_excess(0, tile.blocks);
         kernels_.finish(output);
         pixel += output.pixels;
       }
@@ -161,23 +168,27 @@ class ConvRun {
   [[nodiscard]] const std::byte* block_at(std::uint64_t block) const noexcept { return at_.weights + block * block_bytes_; }
   [[nodiscard]] const std::byte* block_weights(std::uint64_t block) const noexcept { return block_at(block) + abi::kWeightDataOffset; }
 
-  void prepare_terms(std::uint64_t first_block, std::uint32_t count) noexcept {
-    const std::uint64_t magnitude = std::uint64_t{128} * 255 * window_.taps() * record_.in_channels;
-    begin_terms(scratch_.terms[0], record_, magnitude);
-    for (std::uint32_t n = 0; n < count; ++n) kernels_.load_terms(block_at(first_block + n), n, scratch_.terms[0], record_.start == abi::Start::kRecords);
+  void prepare_terms(std::uint64_t first_block, std::uint64_t count) noexcept {
+    load_chunk_terms(record_, block_at(first_block), block_bytes_, count, std::uint64_t{128} * 255 * window_.taps() * record_.in_channels, record_.start == abi::Start::kRecords,
+                     kernels_, scratch_.terms);
   }
 
-  /// Inputs staged as x ^ 0x80 give sums with 128 * (the sum of the channel's weights) too much. A pixel of nothing but 128 in the first tile of
-  /// each group of blocks tells how much that is, from the weights as they lie now.
+  /// Inputs staged as x ^ 0x80 give sums with 128 * (the sum of the channel's weights) too much. A pixel of nothing but 128 in each chunk's first tile tells how much that is, from
+  /// the weights as they lie now. `place`: of the first block in the chunk's terms.
   [[nodiscard]] std::uint32_t excess_pixels() const noexcept { return offset_by_128_ ? 1 : 0; }
-  void subtract_excess(std::uint32_t blocks) noexcept {
-    for (std::uint32_t c = 0; c < blocks * kBlock; ++c) scratch_.terms[0].start[c] = wrap_sub(scratch_.terms[0].start[c], scratch_.sums[c]);
+  void subtract_excess(std::uint64_t place, std::uint32_t blocks) noexcept {
+    std::int32_t* const start = scratch_.terms[place / kTermBlocks].start + place % kTermBlocks * kBlock;
+    for (std::uint32_t c = 0; c < blocks * kBlock; ++c) start[c] = wrap_sub(start[c], scratch_.sums[c]);
   }
 
-  [[nodiscard]] TileOutput tile_output(std::uint64_t block, std::uint32_t blocks) const noexcept {
-    TileOutput output = begin_output(record_, scratch_.terms[0], block * kBlock, std::uint64_t{blocks} * kBlock);
+  [[nodiscard]] TileOutput tile_output() const noexcept {
+    TileOutput output = begin_output(record_, scratch_.sums);
     output.has_additions = record_.start == abi::Start::kPartial || record_.weight_zero != 0;
     return output;
+  }
+  /// `place`: of the first block in the chunk's terms.
+  void set_channels(TileOutput& output, std::uint64_t block, std::uint64_t place, std::uint32_t blocks) const noexcept {
+    mockdev::set_channels(output, scratch_.terms, record_.out_channels - block * kBlock, place, blocks);
   }
 
   [[nodiscard]] std::byte* output_at(std::uint64_t row, std::uint64_t col, std::uint64_t block) const noexcept {

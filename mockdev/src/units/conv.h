@@ -6,26 +6,34 @@
 
 namespace naru::mockdev {
 
-[[nodiscard]] inline std::uint64_t weight_channels(const abi::Conv& record) noexcept { return record.out_channels; }
-[[nodiscard]] inline std::uint64_t weight_channels(const abi::Depthwise& record) noexcept { return record.channels; }
-
 void execute_conv(const abi::Conv& record, const ConvPointers& at, const Context& context) noexcept;
 void execute_depthwise(const abi::Depthwise& record, const DepthwisePointers& at, const Context& context) noexcept;
 
 /// On the matrix kernels; false: nothing was done, because they cannot.
 [[nodiscard]] bool execute_conv_matrix(const abi::Conv& record, const ConvPointers& at, const Context& context) noexcept;
 
-/// What is the same for all pixels of `channels` channels (fewer where there are fewer) from `first` on.
+/// What is the same for all tiles of a command.
 template <typename Record>
-[[nodiscard]] TileOutput begin_output(const Record& record, const ChannelTerms& terms, std::uint64_t first, std::uint64_t channels) noexcept {
+[[nodiscard]] TileOutput begin_output(const Record& record, const std::int32_t* sums) noexcept {
   TileOutput output;
-  output.channels = static_cast<std::uint32_t>(std::min<std::uint64_t>(channels, weight_channels(record) - first));
-  output.terms = &terms;
+  output.sums = sums;
   output.type = record.output_type;
   output.zero = record.output_zero;
   output.lowest = record.activation_min;
   output.highest = record.activation_max;
   return output;
+}
+/// Of `blocks` blocks whose terms begin at block `place` of `terms`; `channels_left`: of the command, from the first of them on.
+inline void set_channels(TileOutput& output, const ChannelTerms* terms, std::uint64_t channels_left, std::uint64_t place, std::uint32_t blocks) noexcept {
+  output.channels = static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{blocks} * kBlock, channels_left));
+  output.terms = terms + place / kTermBlocks;
+  output.terms_channel = static_cast<std::uint32_t>(place % kTermBlocks * kBlock);
+}
+
+/// Blocks whose weights stay in the second-level cache while a band of pixels passes, so that an output pixel is written in long runs; whole ChannelTerms of them.
+[[nodiscard]] constexpr std::uint64_t chunk_blocks(std::size_t block_bytes) noexcept {
+  constexpr std::size_t kChunkBytes = 256 * 1024;
+  return std::clamp<std::uint64_t>(kChunkBytes / block_bytes / kTermBlocks * kTermBlocks, kTermBlocks, kTermsMax * kTermBlocks);
 }
 
 /// Prepares `terms` for a tile of `record`, the magnitude of whose sums of products is at most `magnitude`.
@@ -34,6 +42,17 @@ void begin_terms(ChannelTerms& terms, const Record& record, std::uint64_t magnit
   terms.usual = abi::element_bytes(record.output_type) == 1 && bounds_fit(record.output_type, record.activation_min, record.activation_max) && magnitude < kShortMagnitude && record.output_zero >= -255 && record.output_zero <= 255;
   terms.start_max = terms.usual ? static_cast<std::int64_t>(kShortMagnitude - magnitude) : 0;
   terms.zero = terms.usual ? record.output_zero : 0;
+}
+
+/// The terms of `count` blocks from `first` on, as prepared by begin_terms().
+template <typename Record>
+void load_chunk_terms(const Record& record, const std::byte* first, std::size_t block_bytes, std::uint64_t count, std::uint64_t magnitude, bool with_start, const KernelTable& kernels,
+                      ChannelTerms* terms) noexcept {
+  for (std::uint64_t n = 0; n < count; ++n) {
+    ChannelTerms& place = terms[n / kTermBlocks];
+    if (n % kTermBlocks == 0) begin_terms(place, record, magnitude);
+    kernels.load_terms(first + n * block_bytes, static_cast<std::uint32_t>(n % kTermBlocks), place, with_start);
+  }
 }
 
 }  // namespace naru::mockdev

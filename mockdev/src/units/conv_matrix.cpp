@@ -8,24 +8,20 @@ namespace {
 
 /// Input of one band that stays in the second-level cache while all weights pass.
 constexpr std::size_t kBandBytes = 512 * 1024;
-/// Weights of the blocks that are taken together.
-constexpr std::size_t kChunkBytes = 256 * 1024;
-constexpr std::uint32_t kTermBlocks = kTileChannelsMax / kBlock;
 
 class MatrixRun {
  public:
   MatrixRun(const abi::Conv& record, const ConvPointers& at, const Context& context) noexcept
       : record_(record),
         at_(at),
+        kernels_(context.kernels),
         matrix_(*context.kernels.matrix),
-        finish_(context.kernels.finish),
-        load_terms_(context.kernels.load_terms),
         scratch_(context.scratch),
         window_(Window::of(record)),
         pixel_bytes_(align_up<std::uint64_t>(record.in_channels, kGroup)),
         blocks_(abi::weight_blocks(record.out_channels)),
         block_bytes_(abi::dense_block_bytes(window_.taps(), record.in_channels)),
-        output_(begin_output(record, scratch_.terms[0], 0, kTileChannelsMax)) {
+        output_(begin_output(record, context.scratch.sums)) {
     output_.has_additions = record.start == abi::Start::kPartial;
   }
 
@@ -124,11 +120,11 @@ class MatrixRun {
     tile.block_bytes = block_bytes_;
     tile.is_signed = record_.input_type == abi::ElementType::kI8;
     tile.sums = scratch_.sums;
-    // A few blocks' weights stay in the second-level cache while the band passes, so that an output pixel is written in long runs.
-    const std::uint64_t chunk_max = std::clamp<std::uint64_t>(kChunkBytes / block_bytes_ / kTermBlocks * kTermBlocks, kTermBlocks, kTermsMax * kTermBlocks);
+    const std::uint64_t chunk_max = chunk_blocks(block_bytes_);
     for (std::uint64_t chunk = 0; chunk < blocks_; chunk += chunk_max) {
-      const std::uint64_t chunk_blocks = std::min(chunk_max, blocks_ - chunk);
-      prepare_terms(chunk, chunk_blocks);
+      const std::uint64_t count = std::min(chunk_max, blocks_ - chunk);
+      load_chunk_terms(record_, at_.weights + chunk * block_bytes_, block_bytes_, count, std::uint64_t{128} * 255 * window_.taps() * record_.in_channels,
+                       record_.start == abi::Start::kRecords, kernels_, scratch_.terms);
       for (std::uint64_t line = 0; line < lines; ++line) {
         const std::byte* const window = input + line * strides.row;
         for (std::uint64_t position = 0; position < positions;) {
@@ -141,15 +137,15 @@ class MatrixRun {
             end = first[t] + tile_pixels;
           }
           if (tile.tiles == 1) tile.pixel[1] = tile.pixel[0];
-          for (std::uint64_t block = 0; block < chunk_blocks; block += tile.blocks) {
-            tile.blocks = static_cast<std::uint32_t>(std::min<std::uint64_t>(tile.tiles == 2 ? 2 : kTermBlocks, chunk_blocks - block));
+          for (std::uint64_t block = 0; block < count; block += tile.blocks) {
+            tile.blocks = static_cast<std::uint32_t>(std::min<std::uint64_t>(tile.tiles == 2 ? 2 : kTermBlocks, count - block));
             tile.weights = at_.weights + (chunk + block) * block_bytes_ + abi::kWeightDataOffset;
             matrix_.multiply(tile);
-            TileOutput& output = begin_tile(chunk + block, block, tile.blocks);
+            set_channels(output_, scratch_.terms, record_.out_channels - (chunk + block) * kBlock, block, tile.blocks);
             std::uint64_t fresh = position;
             for (std::uint32_t t = 0; t < tile.tiles; ++t) {
               const std::int32_t* const sums = scratch_.sums + (t * kMatrixPixels + fresh - first[t]) * kTileChannelsMax;
-              store_pixels(output, first_row + line, first_col, chunk + block, cols, period, fresh, first[t] + tile_pixels, sums);
+              store_pixels(first_row + line, first_col, chunk + block, cols, period, fresh, first[t] + tile_pixels, sums);
               fresh = first[t] + tile_pixels;
             }
           }
@@ -161,57 +157,42 @@ class MatrixRun {
   }
 
   /// Positions [from, to) of a line, whose sums begin at `sums`.
-  void store_pixels(TileOutput& output, std::uint64_t line_row, std::uint64_t first_col, std::uint64_t block, std::uint64_t cols, std::uint64_t period, std::uint64_t from, std::uint64_t to,
+  void store_pixels(std::uint64_t line_row, std::uint64_t first_col, std::uint64_t block, std::uint64_t cols, std::uint64_t period, std::uint64_t from, std::uint64_t to,
                     const std::int32_t* sums) noexcept {
     std::uint64_t row = from / period, col = from % period;
-    output.pixels = 0;
-    output.sums = sums;
+    output_.pixels = 0;
+    output_.sums = sums;
     for (std::uint64_t position = from; position < to;) {
       if (col >= cols) {
-        if (output.pixels != 0) finish_(output);
+        if (output_.pixels != 0) kernels_.finish(output_);
         const std::uint64_t skipped = std::min(period - col, to - position);
-        sums += (output.pixels + skipped) * kTileChannelsMax;
-        output.sums = sums, output.pixels = 0;
+        sums += (output_.pixels + skipped) * kTileChannelsMax;
+        output_.sums = sums, output_.pixels = 0;
         position += skipped;
         ++row, col = 0;
         continue;
       }
       const std::uint64_t count = std::min(cols - col, to - position);
       std::byte* target = output_at(line_row + row, first_col + col, block);
-      for (std::uint64_t i = 0; i < count; ++i, target += record_.output_pixel_stride) output.output[output.pixels + i] = target;
+      for (std::uint64_t i = 0; i < count; ++i, target += record_.output_pixel_stride) output_.output[output_.pixels + i] = target;
       if (record_.start == abi::Start::kPartial)
         for (std::uint64_t i = 0; i < count; ++i)
-          output.partial[output.pixels + i] = at_.partial + (line_row + row) * record_.partial_row_stride + (first_col + col + i) * record_.partial_pixel_stride + block * kBlock * sizeof(std::int32_t);
-      output.pixels += static_cast<std::uint32_t>(count);
+          output_.partial[output_.pixels + i] = at_.partial + (line_row + row) * record_.partial_row_stride + (first_col + col + i) * record_.partial_pixel_stride + block * kBlock * sizeof(std::int32_t);
+      output_.pixels += static_cast<std::uint32_t>(count);
       position += count, col += count;
       if (col == period) ++row, col = 0;
     }
-    if (output.pixels != 0) finish_(output);
+    if (output_.pixels != 0) kernels_.finish(output_);
   }
 
-  void prepare_terms(std::uint64_t first_block, std::uint64_t count) noexcept {
-    for (std::uint64_t n = 0; n < count; ++n) {
-      ChannelTerms& terms = scratch_.terms[n / kTermBlocks];
-      if (n % kTermBlocks == 0) begin_terms(terms, record_, std::uint64_t{128} * 255 * window_.taps() * record_.in_channels);
-      load_terms_(at_.weights + (first_block + n) * block_bytes_, static_cast<std::uint32_t>(n % kTermBlocks), terms, record_.start == abi::Start::kRecords);
-    }
-  }
-  /// `place`: of the block among the chunk's.
-  TileOutput& begin_tile(std::uint64_t block, std::uint64_t place, std::uint32_t blocks) noexcept {
-    output_.channels = static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{blocks} * kBlock, record_.out_channels - block * kBlock));
-    output_.terms = scratch_.terms + place / kTermBlocks;
-    output_.terms_channel = static_cast<std::uint32_t>(place % kTermBlocks * kBlock);
-    return output_;
-  }
   [[nodiscard]] std::byte* output_at(std::uint64_t row, std::uint64_t col, std::uint64_t block) const noexcept {
     return at_.output + row * record_.output_row_stride + col * record_.output_pixel_stride + block * kBlock * abi::element_bytes(record_.output_type);
   }
 
   const abi::Conv& record_;
   const ConvPointers& at_;
+  const KernelTable& kernels_;
   const MatrixKernels& matrix_;
-  void (*finish_)(const TileOutput& tile) noexcept;
-  void (*load_terms_)(const std::byte* block, std::uint32_t n, ChannelTerms& terms, bool with_start) noexcept;
   Scratch& scratch_;
   Window window_;
   std::uint64_t pixel_bytes_;  // of one input pixel as the tiles see it

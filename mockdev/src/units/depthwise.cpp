@@ -146,8 +146,8 @@ class DepthwiseRun {
   }
 
   [[nodiscard]] TileOutput tile_output() const noexcept {
-    TileOutput output = begin_output(record_, scratch_.terms[0], first_, channels_);
-    output.sums = scratch_.sums;
+    TileOutput output = begin_output(record_, scratch_.sums);
+    set_channels(output, scratch_.terms, channels_, 0, kDepthwiseChannels / kBlock);
     return output;
   }
   [[nodiscard]] std::byte* output_at(std::uint64_t row, std::uint64_t col) const noexcept {

@@ -11,6 +11,7 @@ inline constexpr std::size_t kStagedBytes = 192 * 1024;
 inline constexpr std::size_t kStagedSlack = 256;
 /// Channel terms at hand, of kTileChannelsMax channels each.
 inline constexpr std::uint32_t kTermsMax = 8;
+inline constexpr std::uint32_t kTermBlocks = kTileChannelsMax / kBlock;
 
 struct Scratch {
   Scratch() noexcept { std::memset(all_128, 0x80, sizeof(all_128)); }
