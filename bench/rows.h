@@ -74,6 +74,11 @@ template <typename Action>
 [[nodiscard]] Result<void> add_network_rows(const Settings& settings, std::vector<Row>& rows);
 [[nodiscard]] Result<void> add_mobilenet_rows(const Settings& settings, std::vector<Row>& rows);
 [[nodiscard]] Result<void> add_usb_rows(const Settings& settings, std::vector<Row>& rows);
+[[nodiscard]] Result<void> add_start_rows(const Settings& settings, std::vector<Row>& rows);
+[[nodiscard]] Result<void> add_scale_rows(const Settings& settings, std::vector<Row>& rows);
+
+/// What `naru_bench --start-once PACKAGE INPUT` does, for the row of memory: one start in a process of its own, which prints the KiB that it took. An exit code.
+[[nodiscard]] int start_once_and_tell(const std::string& package, const std::string& input);
 
 [[nodiscard]] std::string to_table(const std::vector<Row>& rows);
 /// {"schema_version", "simulated", "tiny", "machine", "load", "date", "results": [...]} with a newline at the end.
