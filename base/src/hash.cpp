@@ -1,4 +1,4 @@
-// CRC-32C with the CPU's instruction where there is one, SHA-256 after FIPS 180-4.
+// CRC-32C and SHA-256 (FIPS 180-4), with the CPU's instructions where there are any.
 #include "naru/base/hash.h"
 
 #include <bit>
@@ -7,7 +7,8 @@
 #include "naru/base/bytes.h"
 
 #if defined(__x86_64__)
-#include <nmmintrin.h>
+#include <cpuid.h>
+#include <immintrin.h>
 #endif
 
 namespace naru {
@@ -73,6 +74,54 @@ void sha256_block(std::array<std::uint32_t, 8>& state, const std::byte* block) n
   state[0] += a; state[1] += b; state[2] += c; state[3] += d; state[4] += e; state[5] += f; state[6] += g; state[7] += h;
 }
 
+#if defined(__x86_64__)
+/// SHA-NI together with the shuffles that it is fed by; __builtin_cpu_supports() does not know "sha" under every compiler.
+bool cpu_has_sha() noexcept {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kSsse3 = 1u << 9, kSse41 = 1u << 19, kSha = 1u << 29;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & kSsse3) == 0 || (c & kSse41) == 0) return false;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & kSha) != 0;
+}
+
+/// The instructions hold the state as {a b e f} and {c d g h}, and do two rounds at a time.
+__attribute__((target("sha,ssse3,sse4.1"))) void sha256_blocks_ni(std::array<std::uint32_t, 8>& state, const std::byte* data, std::size_t blocks) noexcept {
+  const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+  const __m128i low = _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(state.data())), 0xB1);       // c d a b
+  const __m128i high = _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(state.data() + 4)), 0x1B);  // e f g h
+  __m128i abef = _mm_alignr_epi8(low, high, 8);
+  __m128i cdgh = _mm_blend_epi16(high, low, 0xF0);
+  for (; blocks > 0; --blocks, data += 64) {
+    const __m128i abef_before = abef, cdgh_before = cdgh;
+    __m128i w[4];
+    for (int i = 0; i < 4; ++i) w[i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(data + 16 * i)), swap);
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i) {
+      const __m128i words = w[i % 4];
+      const __m128i sum = _mm_add_epi32(words, _mm_loadu_si128(reinterpret_cast<const __m128i*>(kShaK + 4 * i)));
+      cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
+      abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0E));
+      if (i >= 12) continue;
+      const __m128i partly = _mm_add_epi32(_mm_sha256msg1_epu32(words, w[(i + 1) % 4]), _mm_alignr_epi8(w[(i + 3) % 4], w[(i + 2) % 4], 4));
+      w[i % 4] = _mm_sha256msg2_epu32(partly, w[(i + 3) % 4]);
+    }
+    abef = _mm_add_epi32(abef, abef_before);
+    cdgh = _mm_add_epi32(cdgh, cdgh_before);
+  }
+  const __m128i feba = _mm_shuffle_epi32(abef, 0x1B);
+  const __m128i dchg = _mm_shuffle_epi32(cdgh, 0xB1);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(state.data()), _mm_blend_epi16(feba, dchg, 0xF0));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(state.data() + 4), _mm_alignr_epi8(dchg, feba, 8));
+}
+#endif
+
+void sha256_blocks(std::array<std::uint32_t, 8>& state, const std::byte* data, std::size_t blocks) noexcept {
+#if defined(__x86_64__)
+  static const bool has_sha = cpu_has_sha();
+  if (has_sha) return sha256_blocks_ni(state, data, blocks);
+#endif
+  for (; blocks > 0; --blocks, data += 64) sha256_block(state, data);
+}
+
 }  // namespace
 
 std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t seed) noexcept {
@@ -86,8 +135,8 @@ std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t seed) noexc
 
 Sha256 sha256(std::span<const std::byte> bytes) noexcept {
   std::array<std::uint32_t, 8> state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  std::size_t offset = 0;
-  for (; bytes.size() - offset >= 64; offset += 64) sha256_block(state, bytes.data() + offset);
+  const std::size_t offset = bytes.size() / 64 * 64;
+  sha256_blocks(state, bytes.data(), offset / 64);
   std::byte tail[128] = {};
   const std::size_t rest = bytes.size() - offset;
   if (rest > 0) std::memcpy(tail, bytes.data() + offset, rest);
@@ -95,7 +144,7 @@ Sha256 sha256(std::span<const std::byte> bytes) noexcept {
   const std::size_t padded = rest < 56 ? 64 : 128;
   const std::uint64_t bits = static_cast<std::uint64_t>(bytes.size()) * 8;
   for (int i = 0; i < 8; ++i) tail[padded - 1 - static_cast<std::size_t>(i)] = static_cast<std::byte>(bits >> (8 * i));
-  for (std::size_t i = 0; i < padded; i += 64) sha256_block(state, tail + i);
+  sha256_blocks(state, tail, padded / 64);
   Sha256 digest;
   for (std::size_t i = 0; i < 32; ++i) digest[i] = static_cast<std::byte>(state[i / 4] >> (24 - 8 * (i % 4)));
   return digest;
