@@ -21,7 +21,7 @@ struct ModelHandle {
   std::string name;
   std::optional<sdk::graph::Graph> graph;
   std::optional<sdk::package::Package> package;
-  std::array<std::byte, 32> content_sha256{};
+  std::array<std::byte, 32> content_sha256{};  // of the source, also in a package
   std::vector<TensorInfo> inputs, outputs;
 };
 

@@ -59,12 +59,13 @@ Model make_model(std::string name, package::Package package, const std::array<st
 namespace {
 
 Result<Model> from_owned(std::shared_ptr<const std::vector<std::byte>> bytes, std::string name, const std::string& signature) {
-  const Sha256 hash = sha256(*bytes);
   if (sdk::package::is_package(*bytes)) {
     if (!signature.empty()) return fail(Error(ErrorId::kInvalidArgument, "A package holds one subgraph; a signature cannot be chosen any more").with_remedy("Compile the model with that signature."));
     NARU_TRY(sdk::package::Package package, sdk::package::decode(*bytes));
-    return sdk::runtime::make_model(std::move(name), std::move(package), hash);
+    const Sha256 source = package.model_sha256;
+    return sdk::runtime::make_model(std::move(name), std::move(package), source);
   }
+  const Sha256 hash = sha256(*bytes);
   NARU_TRY(sdk::graph::Graph graph, sdk::import_tflite(std::move(bytes), {}, signature));
   auto handle = std::make_shared<detail::ModelHandle>();
   handle->name = std::move(name);
