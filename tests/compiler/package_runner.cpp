@@ -22,7 +22,7 @@ Bytes first(Memory memory, std::uint64_t size, std::uint64_t seed) { return memo
 
 class Runner {
  public:
-  Runner(const package::Package& package, const std::vector<Bytes>& inputs, Memory memory) : package_(package), constants_(package.constants) {
+  Runner(const package::Package& package, const std::vector<Bytes>& inputs, Memory memory) : package_(package), constants_(package.constants.begin(), package.constants.end()) {
     sram_ = first(memory, package.requirements.sram_bytes, 1);
     scratch_ = first(memory, package.scratch_bytes, 2);
     for (const auto& tensor : package.tensors) tensors_.push_back(first(memory, tensor.bytes, 3));

@@ -175,7 +175,7 @@ TEST(Package, IsRefusedWhenItContradictsItself) {
   expect_contradiction("element type", [](Package& p) { p.tensors[0].type = static_cast<abi::ElementType>(99); });
   expect_contradiction("scale", [](Package& p) { p.tensors[0].quantization->scales[0] = -1.0F; });
   expect_contradiction("no scales", [](Package& p) { p.tensors[0].quantization->scales.clear(); });
-  expect_contradiction("constants arena", [](Package& p) { p.constants.resize(p.constants.size() / 2); });
+  expect_contradiction("constants arena", [](Package& p) { p.constants = std::vector<std::byte>(p.constants.begin(), p.constants.begin() + static_cast<std::ptrdiff_t>(p.constants.size() / 2)); });
   expect_contradiction("scratch arena", [](Package& p) { p.scratch_bytes = ~std::uint64_t{0}; });
   expect_contradiction("binding count", [](Package& p) { std::get<NpuJob>(p.steps[0]).bindings.pop_back(); });
   expect_contradiction("binding offset", [](Package& p) { std::get<NpuJob>(p.steps[0]).bindings.back().offset = ~std::uint64_t{0}; });

@@ -153,11 +153,11 @@ class Compiler {
     find_lives();
     place_tensors();
     job_places_ = places_;
-    std::uint64_t total = package_.constants.size() + package_.scratch_bytes + 2 * program_.state.size();
+    std::uint64_t total = constants_.size() + package_.scratch_bytes + 2 * program_.state.size();
     for (const auto& tensor : tensors_.tensors) total += tensor.bytes;
     if (total > chip_.dram_bytes)
       return fail(ErrorId::kCompileDramTooSmall, fmt::format("The model needs {} bytes of DRAM ({} of constants, {} of scratch, the rest inputs and outputs); the chip has {}",
-                                                             total, package_.constants.size(), package_.scratch_bytes, chip_.dram_bytes));
+                                                             total, constants_.size(), package_.scratch_bytes, chip_.dram_bytes));
     return {};
   }
 
@@ -172,8 +172,8 @@ class Compiler {
     const bool same = packed && packed->window.multipliers == window.multipliers && packed->window.input_zero == window.input_zero && packed->window.groups == window.groups &&
                       packed->window.kernel_rows == window.kernel_rows && packed->window.kernel_cols == window.kernel_cols && packed->window.weight_format == window.weight_format;
     if (!same) {
-      packed = Packed{window, pack_weights(program_.graph, window, depth, package_.constants), {}};
-      packed->compact = compact_last_block(window, packed->weights, chip_, package_.constants);
+      packed = Packed{window, pack_weights(program_.graph, window, depth, constants_), {}};
+      packed->compact = compact_last_block(window, packed->weights, chip_, constants_);
     }
     return *packed;
   }
@@ -181,9 +181,9 @@ class Compiler {
   void place_constant(std::size_t root) {
     const graph::Tensor& tensor = program_.graph.tensors[root];
     if (!tensor.is_constant() || places_[root].region() == kConstantsStorage) return;
-    const std::uint64_t offset = align_up<std::uint64_t>(package_.constants.size(), 64);
-    package_.constants.resize(offset);
-    package_.constants.insert(package_.constants.end(), tensor.constant.begin(), tensor.constant.end());
+    const std::uint64_t offset = align_up<std::uint64_t>(constants_.size(), 64);
+    constants_.resize(offset);
+    constants_.insert(constants_.end(), tensor.constant.begin(), tensor.constant.end());
     places_[root] = abi::Operand::at(kConstantsStorage, offset);
   }
 
@@ -317,7 +317,7 @@ class Compiler {
   }
 
   Result<void> build_steps() {
-    storage_bytes_ = {chip_.sram_bytes, package_.constants.size(), package_.scratch_bytes, program_.state.size(), program_.state.size()};
+    storage_bytes_ = {chip_.sram_bytes, constants_.size(), package_.scratch_bytes, program_.state.size(), program_.state.size()};
     if (arena_.empty())
       for (const auto& tensor : tensors_.tensors) storage_bytes_.push_back(tensor.bytes);
     else
@@ -390,6 +390,7 @@ class Compiler {
   }
 
   Result<void> finish(const graph::Graph& graph) {
+    package_.constants = std::move(constants_);
     package_.name = graph.name;
     package_.description = graph.description;
     package_.advice = {options_.profile, chip_};
@@ -438,6 +439,7 @@ class Compiler {
   std::vector<Frame> frames_;
   std::vector<std::uint64_t> storage_bytes_;
   Package package_;
+  std::vector<std::byte> constants_;  // Package::constants, while it grows
 };
 
 Result<void> check_chip(const abi::Chip& chip) {

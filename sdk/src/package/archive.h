@@ -9,6 +9,7 @@
 
 #include "graph/text.h"
 #include "naru/abi/record.h"
+#include "package/shared_bytes.h"
 
 namespace naru::sdk::package {
 
@@ -48,7 +49,9 @@ class Writer {
 class Reader {
  public:
   static constexpr bool kReads = true;
-  explicit Reader(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  /// `owner` holds `bytes`, or is empty: what is read copies them then.
+  explicit Reader(std::span<const std::byte> bytes, SharedBytes::Owner owner = nullptr) : bytes_(bytes), owner_(std::move(owner)) {}
+  [[nodiscard]] const SharedBytes::Owner& owner() const noexcept { return owner_; }
   [[nodiscard]] bool ok() const { return ok_; }
   [[nodiscard]] bool done() const { return ok_ && bytes_.empty(); }
   void refuse() { ok_ = false; }
@@ -91,6 +94,7 @@ class Reader {
 
  private:
   std::span<const std::byte> bytes_;
+  SharedBytes::Owner owner_;
   bool ok_ = true;
 };
 
@@ -113,6 +117,16 @@ void transfer_bytes(Archive& archive, std::vector<std::byte>& bytes) {
   if constexpr (Archive::kReads) {
     const auto raw = archive.raw();
     bytes.assign(raw.begin(), raw.end());
+  } else {
+    archive.raw(bytes);
+  }
+}
+
+template <typename Archive>
+void transfer_bytes(Archive& archive, SharedBytes& bytes) {
+  if constexpr (Archive::kReads) {
+    const auto raw = archive.raw();
+    bytes = archive.owner() ? SharedBytes(archive.owner(), raw) : SharedBytes(std::vector<std::byte>(raw.begin(), raw.end()));
   } else {
     archive.raw(bytes);
   }

@@ -107,14 +107,14 @@ Result<std::array<Section, kSections>> read_table(std::span<const std::byte> byt
   return sections;
 }
 
-Result<Package> read(std::span<const std::byte> bytes) {
+Result<Package> read(std::span<const std::byte> bytes, const SharedBytes::Owner& owner) {
   NARU_TRY(const auto sections, read_table(bytes));
   for (std::size_t i = 0; i < kSections; ++i)
     if (sha256(bytes.subspan(sections[i].offset, sections[i].bytes)) != sections[i].hash)
       return fail(ErrorId::kPackageHash, fmt::format("Section {} of the package ({}) does not have the hash that its table states", i, name_of(i)));
   Package package;
   for (std::size_t i = 0; i < kSections; ++i) {
-    Reader reader(bytes.subspan(sections[i].offset, sections[i].bytes));
+    Reader reader(bytes.subspan(sections[i].offset, sections[i].bytes), owner);
     transfer_section(reader, sections[i].id, package);
     if (!reader.done()) return fail(ErrorId::kPackageStructure, fmt::format("Section {} of the package ({}) cannot be read to its end", i, name_of(i)));
   }
@@ -152,13 +152,20 @@ std::vector<std::byte> encode(const Package& package) {
   return bytes;
 }
 
-Result<Package> decode(std::span<const std::byte> bytes) {
+namespace {
+
+Result<Package> read_guarded(std::span<const std::byte> bytes, const SharedBytes::Owner& owner) {
   try {
-    return read(bytes);
+    return read(bytes, owner);
   } catch (const std::bad_alloc&) {
     return fail(ErrorId::kHostOutOfMemory, fmt::format("No memory to read a package of {} bytes", bytes.size()));
   }
 }
+
+}  // namespace
+
+Result<Package> decode(std::span<const std::byte> bytes) { return read_guarded(bytes, nullptr); }
+Result<Package> decode(SharedBytes::Owner bytes) { return read_guarded(*bytes, bytes); }
 
 bool is_package(std::span<const std::byte> bytes) noexcept { return bytes.size() >= sizeof(kMagic) && load_le<std::uint64_t>(bytes.data()) == kMagic; }
 

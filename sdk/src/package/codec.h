@@ -17,6 +17,8 @@ namespace naru::sdk::package {
 /// an older or newer format (kPackageVersion), anything that contradicts itself (kPackageStructure): indices, sizes, streams whose declarations
 /// differ from their bindings, host steps whose operands do not fit. Streams are framed here and verified (verify::verify_stream) for `Advice::chip`.
 [[nodiscard]] Result<Package> decode(std::span<const std::byte> bytes);
+/// The same without a copy of the constants: they stay where they lie, and the package keeps a share of `bytes`. Not null.
+[[nodiscard]] Result<Package> decode(SharedBytes::Owner bytes);
 
 /// Whether `bytes` look like a package at all.
 [[nodiscard]] bool is_package(std::span<const std::byte> bytes) noexcept;

@@ -13,6 +13,7 @@
 #include "graph/graph.h"
 #include "naru/abi/chip.h"
 #include "naru/abi/stream.h"
+#include "package/shared_bytes.h"
 
 namespace naru::sdk::package {
 
@@ -116,7 +117,7 @@ struct Package {
   std::vector<std::uint32_t> inputs;   // indices in tensors
   std::vector<std::uint32_t> outputs;  // indices in tensors
   std::vector<std::uint32_t> kept;     // indices in tensors that were asked for by CompileOptions::keep_tensors
-  std::vector<std::byte> constants;    // the constants arena
+  SharedBytes constants;               // the constants arena; of a package that was read, a part of the file
   std::uint64_t scratch_bytes = 0;
   std::vector<std::byte> state;        // initial contents of the state arena; the runtime keeps two copies on the device and swaps them
   std::vector<Step> steps;

@@ -41,9 +41,9 @@ std::optional<package::Package> read_entry(const std::string& path, const detail
     log(LogLevel::kWarning, "sdk", "the compile cache's {} is not used: {}", path, why);
     return std::nullopt;
   };
-  const Result<std::vector<std::byte>> bytes = read_file(path);
+  Result<std::vector<std::byte>> bytes = read_file(path);
   if (!bytes) return refuse(bytes.error().message());
-  Result<package::Package> package = package::decode(*bytes);
+  Result<package::Package> package = package::decode(std::make_shared<const std::vector<std::byte>>(std::move(*bytes)));
   if (!package) return refuse(package.error().message());
   if (package->model_sha256 != model.content_sha256 || !(package->advice.chip == chip)) return refuse("it was made from another model, or for another chip");
   return std::move(*package);

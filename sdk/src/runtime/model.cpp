@@ -61,7 +61,7 @@ namespace {
 Result<Model> from_owned(std::shared_ptr<const std::vector<std::byte>> bytes, std::string name, const std::string& signature) {
   if (sdk::package::is_package(*bytes)) {
     if (!signature.empty()) return fail(Error(ErrorId::kInvalidArgument, "A package holds one subgraph; a signature cannot be chosen any more").with_remedy("Compile the model with that signature."));
-    NARU_TRY(sdk::package::Package package, sdk::package::decode(*bytes));
+    NARU_TRY(sdk::package::Package package, sdk::package::decode(std::move(bytes)));
     const Sha256 source = package.model_sha256;
     return sdk::runtime::make_model(std::move(name), std::move(package), source);
   }
