@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -25,10 +26,14 @@ Result<std::vector<std::byte>> read_file(const std::string& path, std::size_t by
   if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return fail(ErrorId::kFileUnreadable, fmt::format("{} is not a regular file", path));
   const auto size = static_cast<std::size_t>(info.st_size);
   if (size > bytes_max) return fail(ErrorId::kFileUnreadable, fmt::format("{} has {} bytes; the limit is {}", path, size, bytes_max));
-  std::vector<std::byte> bytes(size);
+  // Grown piece by piece: what is made zero here is still in the cache when the file's bytes take its place.
+  constexpr std::size_t kPiece = std::size_t{128} << 10;
+  std::vector<std::byte> bytes;
+  bytes.reserve(size);
   std::size_t done = 0;
   while (done < size) {
-    const ssize_t got = ::read(fd.get(), bytes.data() + done, size - done);
+    bytes.resize(std::min(size, done + kPiece));
+    const ssize_t got = ::read(fd.get(), bytes.data() + done, bytes.size() - done);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail(ErrorId::kFileUnreadable, fmt::format("Cannot read {}: {}", path, std::strerror(errno)));
     if (got == 0) break;
