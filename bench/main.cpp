@@ -39,7 +39,7 @@ int main(int argc, char** argv) {
 
   std::vector<Row> rows;
   int exit = 0;
-  for (const auto& group : {&add_job_rows, &add_compute_rows, &add_network_rows, &add_mobilenet_rows, &add_start_rows, &add_usb_rows}) {
+  for (const auto& group : {&add_job_rows, &add_compute_rows, &add_network_rows, &add_mobilenet_rows, &add_start_rows, &add_scale_rows, &add_usb_rows}) {
     if (const naru::Result<void> added = group(settings, rows); !added) {
       fmt::print(stderr, "naru_bench: {}\n", added.error().to_string(true));
       exit = 1;

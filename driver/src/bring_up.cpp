@@ -27,6 +27,8 @@ Result<void> check_chip(const abi::Chip& chip) {
 Result<void> check_options(const DeviceOptions& options, const TransportInfo& transport) {
   if (options.payload_chunk_bytes < kChunkBytesMin || options.payload_chunk_bytes % kPacketBytesMax != 0 || options.payload_chunk_bytes > (64u << 20))
     return fail(ErrorId::kInvalidArgument, fmt::format("payload_chunk_bytes is {}; it is a multiple of {} from {} to 64 MiB", options.payload_chunk_bytes, kPacketBytesMax, kChunkBytesMin));
+  if (options.unfinished_requests_max == 0 || options.unfinished_requests_max > kUnfinishedRequestsMax)
+    return fail(ErrorId::kInvalidArgument, fmt::format("unfinished_requests_max is {}; it is 1 to {}", options.unfinished_requests_max, kUnfinishedRequestsMax));
   if (options.payload_chunks_in_flight == 0 || options.payload_chunks_in_flight > kFlights / 2)
     return fail(ErrorId::kInvalidArgument, fmt::format("payload_chunks_in_flight is {}; it is 1 to {}", options.payload_chunks_in_flight, kFlights / 2));
   for (Duration duration : {options.timeouts.control, options.timeouts.request, options.timeouts.job, options.timeouts.cancel, options.timeouts.recovery, options.timeouts.release, options.timeouts.close})

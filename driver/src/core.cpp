@@ -34,11 +34,13 @@ std::string_view to_string(State state) noexcept {
   return "unknown";
 }
 
-Core::Core(std::unique_ptr<Transport> transport, DeviceOptions options) : transport_(std::move(transport)), clock_(&transport_->clock()), options_(options) {
+Core::Core(std::unique_ptr<Transport> transport, DeviceOptions options) : transport_(std::move(transport)), clock_(&transport_->clock()), options_(options),
+      slots_(static_cast<std::uint16_t>(std::min(options.unfinished_requests_max, kUnfinishedRequestsMax) + kSlotsForDriver)), waiting_(slots_.size()), urgent_(slots_.size()) {
+  for (Timeline& timeline : timelines_) timeline.unfinished = Ring<std::uint16_t>(slots_.size());
   info_.transport = transport_->info();
   packet_bytes_ = info_.transport.bulk_packet_bytes;
   chunk_bytes_ = options_.payload_chunk_bytes;
-  orphans_.reserve(kSlots);
+  orphans_.reserve(slots_.size());
 }
 
 Core::~Core() { close(); }
@@ -253,7 +255,7 @@ void Core::on_completion(const TransferCompletion& completion) {
 
 std::size_t Core::unfinished_jobs() const noexcept {
   std::size_t count = 0;
-  for (std::uint16_t i = 0; i < kSlots; ++i) count += slots_[i].busy && slots_[i].is_job() && !slots_[i].terminal;
+  for (std::uint16_t i = 0; i < slots_.size(); ++i) count += slots_[i].busy && slots_[i].is_job() && !slots_[i].terminal;
   return count;
 }
 
@@ -299,7 +301,7 @@ void Core::end_everything(const Error& error) {
   next_timer_ = kForever;
   control_ = {};
   for (Timeline& timeline : timelines_) timeline.unfinished.clear();
-  for (std::uint16_t i = 0; i < kSlots; ++i) {
+  for (std::uint16_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
     if (!slot.busy) continue;
     slot.transfers = 0;

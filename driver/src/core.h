@@ -55,7 +55,7 @@ struct Follow {
 
 struct Timeline {
   std::uint64_t last_fence = 0, sent_fence = 0, completed_fence = 0;
-  FixedRing<std::uint16_t, kSlots> unfinished;  // slots of fences completed_fence + 1 .. last_fence
+  Ring<std::uint16_t> unfinished;  // slots of fences completed_fence + 1 .. last_fence
 };
 
 enum class ControlPurpose : std::uint8_t { kNone, kCaller, kHeartbeat, kEngineReset, kRecovery };
@@ -277,8 +277,8 @@ class Core : public std::enable_shared_from_this<Core> {
   TimePoint next_timer_ = kForever;
 
   SlotTable slots_;
-  FixedRing<std::uint16_t, kSlots> waiting_;  // requests in the order made
-  FixedRing<std::uint16_t, kSlots> urgent_;   // cancels of jobs that are sent: they pass those
+  Ring<std::uint16_t> waiting_;  // requests in the order made
+  Ring<std::uint16_t> urgent_;   // cancels of jobs that are sent: they pass those
   std::array<Timeline, abi::kQueues> timelines_;
   struct Orphan {
     abi::MessageType type;

@@ -102,7 +102,7 @@ Result<void> Core::submit(std::uint16_t queue, std::span<const JobDescription> d
     slots += 1 + description.writes.size() + description.reads.size();
   }
   if (slots + kSlotsForDriver > slots_.free_count())
-    return fail(Error(ErrorId::kDeviceBusy, fmt::format("{} more requests than the {} that may be unfinished", slots, kSlots - kSlotsForDriver)).with_remedy("Wait for jobs to end, and repeat."));
+    return fail(Error(ErrorId::kDeviceBusy, fmt::format("{} more requests than the {} that may be unfinished", slots, options_.unfinished_requests_max)).with_remedy("Wait for jobs to end, and repeat."));
   for (std::size_t i = 0; i < descriptions.size(); ++i) {
     const std::uint16_t index = enqueue_job(queue, descriptions[i]);
     jobs[i] = Job(self, index);

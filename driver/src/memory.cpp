@@ -12,8 +12,8 @@
 namespace naru::driver {
 namespace {
 
-tl::unexpected<Error> no_slot() {
-  return fail(Error(ErrorId::kDeviceBusy, fmt::format("More than {} requests are unfinished", kSlots - kSlotsForDriver)).with_remedy("Wait for some of them to end, and repeat."));
+tl::unexpected<Error> no_slot(std::uint32_t requests_max) {
+  return fail(Error(ErrorId::kDeviceBusy, fmt::format("More than {} requests are unfinished", requests_max)).with_remedy("Wait for some of them to end, and repeat."));
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ Result<Buffer> Core::create_buffer(std::uint64_t bytes) {
   if (bytes == 0) return fail(ErrorId::kInvalidArgument, "A buffer has at least 1 byte");
   if (bytes > chip_.dram_bytes) return fail(ErrorId::kDeviceOutOfMemory, fmt::format("Buffer needs {} bytes; the device has {}", bytes, chip_.dram_bytes));
   const std::uint16_t index = acquire(abi::MessageType::kCreateBuffer, false);
-  if (index == kNoSlot) return no_slot();
+  if (index == kNoSlot) return no_slot(options_.unfinished_requests_max);
   Slot& slot = slots_[index];
   slot.bytes = bytes;
   enqueue(index);
@@ -74,7 +74,7 @@ Result<Stream> Core::load_stream(std::span<const std::byte> bytes) {
     stream.regions_.push_back(region);
   }
   const std::uint16_t index = acquire(abi::MessageType::kLoadStream, false);
-  if (index == kNoSlot) return no_slot();
+  if (index == kNoSlot) return no_slot(options_.unfinished_requests_max);
   Slot& slot = slots_[index];
   slot.bytes = bytes.size();
   slot.source = bytes.data();
@@ -124,7 +124,7 @@ Result<std::uint16_t> Core::start_access(abi::MessageType type, const Buffer& bu
       return fail(ErrorId::kInvalidArgument, fmt::format("There is no fence {} on queue {}", after.value, after.queue));
   }
   const std::uint16_t index = acquire(type, false);
-  if (index == kNoSlot) return no_slot();
+  if (index == kNoSlot) return no_slot(options_.unfinished_requests_max);
   Slot& slot = slots_[index];
   slot.handle = buffer.handle_;
   slot.offset = offset;

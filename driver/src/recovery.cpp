@@ -72,14 +72,14 @@ void Core::fail_all_for_recovery() {
   message_posted_ = false;
   resync_floor_ = sequence_ + 1;
   const Error& cause = *recovery_.cause;
-  for (std::uint16_t i = 0; i < kSlots; ++i) {
+  for (std::uint16_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
     if (!slot.busy || slot.answered || slot.is_job()) continue;
     const bool frees = slot.type == abi::MessageType::kFreeBuffer || slot.type == abi::MessageType::kFreeStream;
     if (frees && slot.handle != 0 && slot.era == era_) orphans_.push_back({slot.type, slot.handle, slot.era});
     end_operation(i, Error(cause).while_doing(fmt::format("a {} was on its way", name_of(slot.type))));
   }
-  for (std::uint16_t i = 0; i < kSlots; ++i) {
+  for (std::uint16_t i = 0; i < slots_.size(); ++i) {
     Slot& job = slots_[i];
     if (!job.busy || !job.is_job() || job.answered) continue;
     if (job.sent) --unanswered_;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "naru/abi/wire.h"
 #include "naru/base/clock.h"
@@ -12,7 +13,6 @@
 
 namespace naru::driver {
 
-inline constexpr std::uint16_t kSlots = 256;
 inline constexpr std::uint16_t kSlotsForDriver = 16;  // of them kept for cancels, frees and recovery
 inline constexpr std::uint16_t kNoSlot = 0xFFFF;
 
@@ -68,10 +68,11 @@ struct Slot {
 
 class SlotTable {
  public:
-  SlotTable() noexcept {
-    for (std::uint16_t i = 0; i < kSlots; ++i) free_[i] = static_cast<std::uint16_t>(kSlots - 1 - i);
+  explicit SlotTable(std::uint16_t slots) : slots_(slots), free_(slots), free_count_(slots) {
+    for (std::uint16_t i = 0; i < slots; ++i) free_[i] = static_cast<std::uint16_t>(slots - 1 - i);
     by_sequence_.fill(kNoSlot);
   }
+  [[nodiscard]] std::uint16_t size() const noexcept { return static_cast<std::uint16_t>(slots_.size()); }
   [[nodiscard]] Slot& operator[](std::uint16_t index) noexcept { return slots_[index]; }
   [[nodiscard]] const Slot& operator[](std::uint16_t index) const noexcept { return slots_[index]; }
   [[nodiscard]] std::uint16_t free_count() const noexcept { return free_count_; }
@@ -121,17 +122,17 @@ class SlotTable {
     if (likely == kNoSlot) return kNoSlot;
     if (matches(likely)) return likely;
     // A request that waits for long outlives its entry in the index.
-    for (std::uint16_t i = 0; i < kSlots; ++i)
+    for (std::uint16_t i = 0; i < size(); ++i)
       if (matches(i)) return i;
     return kNoSlot;
   }
 
  private:
   static constexpr std::size_t kSequences = 1024;
-  std::array<Slot, kSlots> slots_{};
-  std::array<std::uint16_t, kSlots> free_{};
+  std::vector<Slot> slots_;
+  std::vector<std::uint16_t> free_;
   std::array<std::uint16_t, kSequences> by_sequence_{};
-  std::uint16_t free_count_ = kSlots;
+  std::uint16_t free_count_ = 0;
 };
 
 }  // namespace naru::driver

@@ -23,7 +23,7 @@ void Core::on_timer(TimePoint time) {
     if (time >= next_timer_) advance_recovery();
     return;
   }
-  for (std::uint16_t i = 0; i < kSlots && transport_ && !pending_loss_ && state_ != State::kRecovering; ++i) {
+  for (std::uint16_t i = 0; i < slots_.size() && transport_ && !pending_loss_ && state_ != State::kRecovering; ++i) {
     Slot& slot = slots_[i];
     if (!slot.busy || slot.answered) continue;
     if (slot.is_job()) {
@@ -88,7 +88,7 @@ void Core::on_heartbeat(std::span<const std::byte> bytes) {
   abi::DeviceState state;
   const bool known = bytes.size() == abi::wire_size<abi::DeviceState>() && abi::decode(bytes, state) == abi::Decoded::kOk;
   const TimePoint time = now();
-  for (std::uint16_t i = 0; i < kSlots; ++i) {
+  for (std::uint16_t i = 0; i < slots_.size(); ++i) {
     Slot& job = slots_[i];
     if (!job.busy || !job.is_job() || job.answered) continue;
     if (known && job.watch.phase == WatchPhase::kSampled && !job.watch.has_first) {

@@ -135,6 +135,27 @@ TEST(Jobs, MoreThanTheCreditsWaitTheirTurn) {
   EXPECT_EQ(outputs, inputs);
 }
 
+TEST(Jobs, AsManyAsTheOptionSaysMayBeUnfinished) {
+  Bench bench;
+  auto device = bench.open({.unfinished_requests_max = 3000});
+  auto queue = device->queue(0);
+  auto stream = device->load_stream(empty_stream());
+  ASSERT_OK(stream);
+  std::vector<Job> jobs;
+  for (std::size_t i = 0; i < 3000; ++i) {
+    auto job = queue->submit({.stream = &*stream});
+    ASSERT_OK(job);
+    jobs.push_back(std::move(*job));
+  }
+  EXPECT_FAILS(queue->submit({.stream = &*stream}), ErrorId::kDeviceBusy);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    ASSERT_OK(jobs[i].wait());
+    EXPECT_EQ(jobs[i].fence().value, i + 1);
+  }
+  jobs.clear();
+  EXPECT_OK(queue->submit({.stream = &*stream})->wait());
+}
+
 TEST(Jobs, RefuseWhatDoesNotFitTheStream) {
   Bench bench;
   auto device = bench.open();

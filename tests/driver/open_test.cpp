@@ -79,6 +79,8 @@ TEST(Open, RefusesOptionsOutOfRange) {
   Bench bench;
   EXPECT_FAILS(bench.try_open({.payload_chunk_bytes = 1000}), ErrorId::kInvalidArgument);
   EXPECT_FAILS(bench.try_open({.payload_chunks_in_flight = 9}), ErrorId::kInvalidArgument);
+  EXPECT_FAILS(bench.try_open({.unfinished_requests_max = 0}), ErrorId::kInvalidArgument);
+  EXPECT_FAILS(bench.try_open({.unfinished_requests_max = 40'000}), ErrorId::kInvalidArgument);
   EXPECT_FAILS(bench.try_open({.timeouts = {.job = 0s}}), ErrorId::kInvalidArgument);
   EXPECT_FAILS(Device::open(nullptr), ErrorId::kInvalidArgument);
 }

@@ -4,7 +4,7 @@
 namespace naru::mockdev {
 namespace {
 
-constexpr std::size_t kObjectsMax = 65536;
+constexpr std::size_t kObjectsMax = 262144;
 /// Streams live in an instruction memory of their own; decoded they take a multiple of it, which bounds host memory.
 constexpr std::uint64_t kInstructionBytesMax = std::uint64_t{32} << 20;
 

@@ -35,6 +35,9 @@ struct Timeouts {
   Duration close = std::chrono::seconds(1);              // for the device to confirm that the context is closed
 };
 
+/// Each takes about 1 KiB of host memory, from open() on.
+inline constexpr std::uint32_t kUnfinishedRequestsMax = 32'768;
+
 struct DeviceOptions {
   Timeouts timeouts{};
   bool payload_checksums = true;   // when the device offers them
@@ -42,6 +45,7 @@ struct DeviceOptions {
   bool control_only = false;       // EP0 only: works while another process runs jobs; no buffers, streams or jobs
   std::uint32_t payload_chunk_bytes = 1u << 20;  // of one bulk transfer; a multiple of 1024
   std::uint32_t payload_chunks_in_flight = 8;    // 1 to 8
+  std::uint32_t unfinished_requests_max = 240;   // jobs, reads and writes whose tickets are held, waiting here for the device's credits or sent; 1 to kUnfinishedRequestsMax
 };
 
 struct DeviceInfo {

@@ -1,0 +1,196 @@
+// What one operation costs while more and more of the same is there: jobs in flight, buffers alive, sessions on a device, devices in a process. Each row is
+// the cost at the dearest size over that at the smallest; the note has all of them. That many at once are cheaper (jobs that wait share transfers) is no fault.
+#include <algorithm>
+#include <deque>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "naru/abi/stream.h"
+#include "naru/driver/device.h"
+#include "naru/driver/transport_inproc.h"
+#include "naru/mock.h"
+#include "naru/mockdev/device.h"
+#include "naru/naru.h"
+#include "naru/profile/profile.h"
+#include "rows.h"
+
+namespace naru::bench {
+namespace {
+
+constexpr double kFlatWithin = 2.0;
+
+/// Microseconds of one operation while `size` of it are there.
+struct Cost {
+  std::size_t size = 0;
+  std::vector<double> microseconds;
+};
+
+void add_scale(std::string id, std::string variant, std::string_view operation, const std::vector<Cost>& costs, const Settings& settings, std::vector<Row>& rows) {
+  std::string note = fmt::format("us of {}:", operation);
+  double first = 0, worst = 0;
+  for (const Cost& cost : costs) {
+    const double median = spread_of(cost.microseconds).median;
+    note += fmt::format("{} {} at {}", cost.size == costs.front().size ? "" : ",", median < 10 ? fmt::format("{:.2f}", median) : fmt::format("{:.1f}", median), cost.size);
+    if (first == 0) first = median;
+    worst = std::max(worst, median);
+  }
+  // A tiny run has a few samples of a few sizes, which say nothing about flatness.
+  const std::optional<Target> target = settings.tiny ? std::nullopt : std::optional(Target{.limit = kFlatWithin, .of_ratio = false});
+  rows.push_back({.id = std::move(id), .variant = std::move(variant), .unit = "x", .value = spread_of({first > 0 ? worst / first : 0}), .peer = {}, .peer_value = {}, .note = note, .skipped = {}, .target = target});
+}
+
+std::vector<std::size_t> sizes_up_to(std::size_t largest, std::vector<std::size_t> sizes) {
+  std::erase_if(sizes, [&](std::size_t size) { return size > largest; });
+  return sizes;
+}
+
+/// A driver on a mock in this process.
+struct Bench {
+  std::unique_ptr<mockdev::Device> mock;
+  std::unique_ptr<driver::Device> device;
+
+  static Result<Bench> open(driver::DeviceOptions options = {}) {
+    Bench bench;
+    NARU_TRY(const profile::Profile profile, profile::load("edge"));
+    NARU_TRY(bench.mock, mockdev::Device::create(profile));
+    NARU_TRY(bench.device, driver::Device::open(std::make_unique<driver::InprocTransport>(*bench.mock), options));
+    return bench;
+  }
+};
+
+// ---- jobs in flight ----
+
+/// As many as `size` jobs of END only are unfinished all the time: the oldest is waited for, and one more is submitted in its place.
+Result<Cost> measure_jobs(driver::Device& device, std::size_t size, std::size_t samples, std::size_t jobs_per_sample) {
+  NARU_TRY(driver::Queue queue, device.queue(0));
+  NARU_TRY(const driver::Stream stream, device.load_stream(abi::encode_stream({.regions = {}, .commands = {{abi::Engine::kNone, 0, abi::End{}}}})));
+  const driver::JobDescription description{.stream = &stream, .deadline = std::chrono::seconds(60)};
+  std::deque<driver::Job> jobs;
+  Result<void> outcome;
+  const auto submit = [&] {
+    Result<driver::Job> job = queue.submit(description);
+    job ? jobs.push_back(std::move(*job)) : void(outcome = fail(std::move(job).error()));
+  };
+  for (std::size_t i = 0; i < size && outcome; ++i) submit();
+  Cost cost{.size = size, .microseconds = {}};
+  for (std::size_t sample = 0; sample <= samples; ++sample) {
+    const Seconds took = time_of([&] {
+      for (std::size_t i = 0; i < jobs_per_sample && outcome; ++i) {
+        if (const auto ended = jobs.front().wait(); !ended) outcome = fail(ended.error());
+        jobs.pop_front();
+        submit();
+      }
+    });
+    NARU_CHECK_OK(outcome);
+    if (sample != 0) cost.microseconds.push_back(took.count() * 1e6 / static_cast<double>(jobs_per_sample));
+  }
+  for (driver::Job& job : jobs) NARU_CHECK_OK(job.wait());
+  return cost;
+}
+
+Result<void> add_jobs(const Settings& settings, std::vector<Row>& rows) {
+  std::vector<Cost> costs;
+  NARU_TRY(const Bench bench, Bench::open({.unfinished_requests_max = 10'240}));
+  for (const std::size_t size : sizes_up_to(settings.count(10'000, 100), {1, 10, 100, 1'000, 10'000})) {
+    // No fewer than there are in flight: each sample goes once through all of them.
+    NARU_TRY(costs.emplace_back(), measure_jobs(*bench.device, size, settings.count(51, 3), std::max<std::size_t>(size, settings.count(2'000, 100))));
+  }
+  add_scale("scale-jobs", "in flight on one queue", "one null job", costs, settings, rows);
+  return {};
+}
+
+// ---- buffers ----
+
+Result<void> add_buffers(const Settings& settings, std::vector<Row>& rows) {
+  constexpr std::size_t kBytes = 64;
+  NARU_TRY(const Bench bench, Bench::open());
+  const std::vector<std::byte> bytes(kBytes, std::byte{1});
+  std::vector<driver::Buffer> alive;
+  std::vector<Cost> costs;
+  for (const std::size_t size : sizes_up_to(settings.count(100'000, 100), {1, 10, 100, 1'000, 10'000, 100'000})) {
+    while (alive.size() < size) {
+      NARU_TRY(driver::Buffer buffer, bench.device->create_buffer(kBytes));
+      alive.push_back(std::move(buffer));
+    }
+    Cost cost{.size = size, .microseconds = {}};
+    for (std::size_t sample = 0; sample <= settings.count(51, 3); ++sample) {
+      constexpr std::size_t kCycles = 100;
+      Result<void> outcome;
+      const Seconds took = time_of([&] {
+        for (std::size_t i = 0; i < kCycles && outcome; ++i) {
+          const Result<driver::Buffer> buffer = bench.device->create_buffer(kBytes);
+          outcome = buffer ? bench.device->write(*buffer, 0, bytes) : fail(buffer.error());
+        }
+      });
+      NARU_CHECK_OK(outcome);
+      if (sample != 0) cost.microseconds.push_back(took.count() * 1e6 / static_cast<double>(kCycles));
+    }
+    costs.push_back(std::move(cost));
+  }
+  add_scale("scale-buffers", "alive, 64 bytes each", "making, writing and freeing one more", costs, settings, rows);
+  return {};
+}
+
+// ---- sessions and devices ----
+
+/// One inference after the other, each by another session, until all had `rounds` of them.
+Result<Cost> measure_sessions(std::span<Session> sessions, std::size_t rounds) {
+  Cost cost{.size = sessions.size(), .microseconds = {}};
+  for (std::size_t round = 0; round <= rounds; ++round) {
+    Result<void> outcome;
+    const Seconds took = time_of([&] {
+      for (std::size_t i = 0; i < sessions.size() && outcome; ++i)
+        if (Result<Outputs> outputs = sessions[i].run(); !outputs) outcome = fail(std::move(outputs).error());
+    });
+    NARU_CHECK_OK(outcome);
+    if (round != 0) cost.microseconds.push_back(took.count() * 1e6 / static_cast<double>(sessions.size()));
+  }
+  return cost;
+}
+
+Result<void> add_models(const Model& digits, const Settings& settings, std::vector<Row>& rows) {
+  NARU_TRY(const Device device, open_device("mock:edge"));
+  std::vector<Session> sessions;
+  std::vector<Cost> costs;
+  for (const std::size_t size : sizes_up_to(settings.count(100, 10), {1, 10, 100})) {
+    while (sessions.size() < size) {
+      NARU_TRY(Session session, Session::create(device, digits));
+      sessions.push_back(std::move(session));
+    }
+    NARU_TRY(costs.emplace_back(), measure_sessions(sessions, settings.count(5'000, 30) / size));
+  }
+  add_scale("scale-models", "sessions of digits on one device", "one inference, by turns", costs, settings, rows);
+  return {};
+}
+
+Result<void> add_devices(const Model& digits, const Settings& settings, std::vector<Row>& rows) {
+  std::vector<Session> sessions;  // of a device each
+  std::vector<Cost> costs;
+  for (const std::size_t size : sizes_up_to(settings.count(64, 4), {1, 4, 16, 64})) {
+    while (sessions.size() < size) {
+      NARU_TRY(const Device device, open_device("mock:edge"));
+      NARU_TRY(Session session, Session::create(device, digits));
+      sessions.push_back(std::move(session));
+    }
+    NARU_TRY(costs.emplace_back(), measure_sessions(sessions, settings.count(5'000, 30) / size));
+  }
+  add_scale("scale-devices", "mocks in one process, a session of digits each", "one inference, by turns", costs, settings, rows);
+  return {};
+}
+
+}  // namespace
+
+Result<void> add_scale_rows(const Settings& settings, std::vector<Row>& rows) {
+  if (settings.wants("scale-jobs")) NARU_CHECK_OK(add_jobs(settings, rows));
+  if (settings.wants("scale-buffers")) NARU_CHECK_OK(add_buffers(settings, rows));
+  if (!settings.wants("scale-models") && !settings.wants("scale-devices")) return {};
+  mock::enable();
+  NARU_TRY(const Model source, Model::load((std::filesystem::path(NARU_SOURCE_DIR) / "models" / "digits" / "digits.tflite").string()));
+  NARU_TRY(const Model digits, compile(source));
+  if (settings.wants("scale-models")) NARU_CHECK_OK(add_models(digits, settings, rows));
+  if (settings.wants("scale-devices")) NARU_CHECK_OK(add_devices(digits, settings, rows));
+  return {};
+}
+
+}  // namespace naru::bench
