@@ -177,6 +177,7 @@ class Core : public std::enable_shared_from_this<Core> {
     if (time < next_timer_) next_timer_ = time;
   }
   void on_timer(TimePoint time);
+  [[nodiscard]] TimePoint next_timer() const noexcept { return next_timer_; }
   void on_heartbeat(std::span<const std::byte> bytes);
   [[nodiscard]] Error deadline_error(const Slot& job) const;
 

@@ -136,6 +136,7 @@ Result<bool> Device::wait_fence(Fence fence, TimePoint until) {
 
 void Device::poll() { core_->poll(); }
 void Device::wait(TimePoint until) { core_->wait(until); }
+TimePoint Device::next_deadline() const noexcept { return core_->next_timer(); }
 void Device::wake() noexcept {
   if (Transport* transport = core_->transport()) transport->wake();
 }

@@ -73,6 +73,14 @@ class NARU_API Device {
   /// kEngine ends the job that runs; kSoft ends all jobs and contexts, whosoever they are: sessions must be created again.
   [[nodiscard]] Result<void> reset(ResetLevel level);
 
+  /// Lets the inferences of all sessions on this device go on and calls the callbacks (then(), future()) of those that ended. Never waits. On a virtual clock this lets
+  /// time pass up to the next event, and does the simulated device's work up to there. Not from inside a callback.
+  void poll();
+  /// For poll(), epoll and the like: readable (level-triggered) when poll() has something to do, be it an event on the cable, a deadline, or a callback to
+  /// call; at least every 100 ms while an inference is unfinished, and never for long when none is. On a virtual clock: as long as one is unfinished.
+  /// Do nothing with it but wait; it is the device's, and is closed with the last of its copies and sessions. Every call gives the same one. kHostOutOfMemory: no descriptors.
+  [[nodiscard]] Result<int> event_descriptor();
+
   /// For Naru's own layers.
   explicit Device(std::shared_ptr<detail::DeviceHandle> handle) noexcept : handle_(std::move(handle)) {}
   [[nodiscard]] const std::shared_ptr<detail::DeviceHandle>& handle() const noexcept { return handle_; }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,6 +73,11 @@ class NARU_API Inference {
   /// Called once with the result, from a later poll() or wait() of this session, never from inside this call. Takes the place of wait().
   /// What the callback throws is logged and dropped.
   void then(std::function<void(Result<Outputs>)> callback);
+  /// The result as a future, on top of then(), whose place it takes. It becomes ready in a later poll() or wait() of this session or of the device, on the thread
+  /// that calls it: nobody else makes it ready, so get() belongs on another thread, or after wait_for(0s) said that it is there. A broken promise is not met: when
+  /// this is dropped first (`session.submit()->future()` drops it at once) or another callback takes the place, the future holds kJobCancelled; when the result was
+  /// taken already, kWrongThreadOrState.
+  [[nodiscard]] std::future<Result<Outputs>> future();
 
  private:
   std::shared_ptr<detail::InferenceState> state_;
@@ -108,6 +114,7 @@ class NARU_API Session {
   [[nodiscard]] Result<Outputs> run(const RunOptions& options = {});
   [[nodiscard]] Result<Inference> submit(const RunOptions& options = {});
 
+  /// For programs with an event loop of their own, see Device::event_descriptor() and Device::poll().
   /// Blocks until something happened on the device, at most so long, then lets all inferences go on and calls callbacks: the loop of a program
   /// that uses then(). On a virtual clock this is what lets time pass.
   void wait(std::chrono::nanoseconds at_most);

@@ -13,6 +13,7 @@
 #include "naru/driver/device.h"
 #include "naru/model.h"
 #include "package/package.h"
+#include "runtime/events.h"
 
 namespace naru::detail {
 
@@ -25,9 +26,13 @@ struct ModelHandle {
   std::vector<TensorInfo> inputs, outputs;
 };
 
+struct SessionState;
+
 struct DeviceHandle {
   std::unique_ptr<driver::Device> device;
   DeviceInfo info;
+  std::unique_ptr<Events> events;                       // none was asked for: empty
+  std::vector<std::weak_ptr<SessionState>> sessions;    // all that were made on it; those that are gone are forgotten by and by
   std::uint32_t last_lease = 0;
 
   /// A number that no other session of this device has for its lease.

@@ -69,6 +69,7 @@ Result<Outputs> Inference::wait() {
 void Inference::cancel() {
   state_->cancel_requested = true;
   if (state_->job) state_->job->cancel();
+  sdk::runtime::update_events(*state_->session->device);
 }
 
 void Inference::then(std::function<void(Result<Outputs>)> callback) {
@@ -76,6 +77,42 @@ void Inference::then(std::function<void(Result<Outputs>)> callback) {
   // Ended already: drive() has to meet it once more.
   auto& active = state_->session->active;
   if (state_->phase == Phase::kEnded && std::find(active.begin(), active.end(), state_) == active.end()) active.push_back(state_);
+  sdk::runtime::update_events(*state_->session->device);
+}
+
+namespace {
+
+/// A promise that tells of its own end: kJobCancelled when it goes without a result.
+class Promise {
+ public:
+  Promise() = default;
+  Promise(const Promise&) = delete;
+  Promise& operator=(const Promise&) = delete;
+  ~Promise() {
+    if (!kept_) keep(fail(ErrorId::kJobCancelled, "The inference was dropped before it ended"));
+  }
+  [[nodiscard]] std::future<Result<Outputs>> future() { return promise_.get_future(); }
+  void keep(Result<Outputs> result) {
+    kept_ = true;
+    promise_.set_value(std::move(result));
+  }
+
+ private:
+  std::promise<Result<Outputs>> promise_;
+  bool kept_ = false;
+};
+
+}  // namespace
+
+std::future<Result<Outputs>> Inference::future() {
+  const auto promise = std::make_shared<Promise>();
+  if (!state_ || state_->result_taken) {
+    promise->keep(fail(ErrorId::kWrongThreadOrState, "The inference's result was taken already"));
+    return promise->future();
+  }
+  std::future<Result<Outputs>> future = promise->future();
+  then([promise](Result<Outputs> result) { promise->keep(std::move(result)); });
+  return future;
 }
 
 // ---- Session ----
@@ -113,6 +150,8 @@ Result<Session> Session::create(const Device& device, const Model& model, const 
     state->outputs = state->compiled.outputs();
     for (const TensorInfo& info : state->inputs) state->input_bytes.emplace_back(info.bytes);
     NARU_CHECK_OK_WHILE(sdk::runtime::prepare(*state), fmt::format("preparing {} on {}", model.name(), device.info().selector));
+    std::erase_if(device.handle()->sessions, [](const auto& entry) { return entry.expired(); });
+    device.handle()->sessions.push_back(state);
     log(LogLevel::kInfo, "sdk", "{} is ready on {}: steps: {}, compiled in {} us", model.name(), device.info().selector, state->package().steps.size(),
         std::chrono::duration_cast<std::chrono::microseconds>(compile_time).count());
     return Session(std::move(state));

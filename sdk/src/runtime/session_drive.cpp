@@ -303,6 +303,7 @@ void drive(SessionState& session) {
     return {};
   });
   if (!driven) log(LogLevel::kError, "sdk", "{}", driven.error().message());
+  update_events(*session.device);
 }
 
 void abandon(InferenceState& inference) {
@@ -310,6 +311,7 @@ void abandon(InferenceState& inference) {
   if (inference.phase != Phase::kEnded) end(inference, fail(ErrorId::kJobCancelled, "The inference was dropped"));
   auto& active = inference.session->active;
   std::erase_if(active, [&](const auto& other) { return other.get() == &inference; });
+  update_events(*inference.session->device);
 }
 
 }  // namespace naru::sdk::runtime

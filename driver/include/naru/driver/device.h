@@ -112,6 +112,8 @@ class NARU_API Device {
   void poll();
   /// Waits until something happened, wake() was called or `until`, then polls. Comes back early for deadlines of its own.
   void wait(TimePoint until);
+  /// When poll() has to be called at the latest for deadlines' sake, on the transport's clock; kForever: for none.
+  [[nodiscard]] TimePoint next_deadline() const noexcept;
   /// Makes the current or next wait() return. Any thread, while the device is neither closed nor destroyed.
   void wake() noexcept;
   /// Readable when wait() would not block; -1 where there is none and once the device is lost.
