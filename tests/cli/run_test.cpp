@@ -148,6 +148,12 @@ TEST(Run, TakesTheDeviceFromTheEnvironmentUnlessOneIsNamed) {
   EXPECT_EQ(run_naru({"run", kDigits}, {"NARU_DEVICE=node:/nothing/here"}).exit, 3);
 }
 
+TEST(Run, PrintsTheBytesThatTheHostCopied) {
+  const std::string text = run_naru({"run", kDigits, "--device", "mock", "--counters"}).out;
+  EXPECT_TRUE(std::regex_search(text, std::regex("counter +host\\.copied_bytes +[1-9]"))) << text;
+  EXPECT_TRUE(std::regex_search(text, std::regex("counter +host\\.session_copied_bytes +784\n"))) << text;
+}
+
 TEST(Run, CountsCommandsPerKernel) {
   const auto kernels = [](const Json& json) {
     std::string used;

@@ -154,6 +154,23 @@ TEST(Session, GivesTheSameCyclesEveryTime) {
   }
 }
 
+TEST(Session, CountsTheBytesThatTheHostCopies) {
+  Opened opened;
+  Session session = Session::create(opened.device, digits_model()).value();
+  ASSERT_TRUE(session.run());
+  const auto count = [&](std::string_view name) {
+    const std::vector<CounterReading> counters = opened.device.counters().value();
+    const auto row = std::ranges::find(counters, name, &CounterReading::name);
+    return row == counters.end() ? ~std::uint64_t{0} : row->value;
+  };
+  const std::uint64_t cable = count("host.copied_bytes"), above = count("host.session_copied_bytes");
+  ASSERT_TRUE(session.run());
+  // Small payloads ride with their messages: the input of 784 bytes into one, the output of 10 out of one. Above the driver, the input is kept for the
+  // inference while the caller may fill in the next; the output is read to where the caller finds it.
+  EXPECT_EQ(count("host.copied_bytes") - cable, 784U + 10U);
+  EXPECT_EQ(count("host.session_copied_bytes") - above, 784U);
+}
+
 TEST(Session, SplitsTheTimeWhenAsked) {
   Opened opened;
   Session session = Session::create(opened.device, digits_model(), {.keep_tensors = {}, .split_timing = true}).value();

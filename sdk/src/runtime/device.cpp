@@ -137,7 +137,7 @@ Result<std::vector<CounterReading>> Device::counters() {
     for (const auto& [name, value] : std::initializer_list<std::pair<const char*, std::uint64_t>>{
              {"host.control_transfers", host.control_transfers}, {"host.out_transfers", host.out_transfers}, {"host.in_transfers", host.in_transfers}, {"host.out_bytes", host.out_bytes},
              {"host.in_bytes", host.in_bytes}, {"host.messages_out", host.messages_out}, {"host.messages_in", host.messages_in}, {"host.copies", host.copies},
-             {"host.copied_bytes", host.copied_bytes}, {"host.jobs_submitted", host.jobs_submitted}, {"host.jobs_done", host.jobs_done}, {"host.jobs_failed", host.jobs_failed},
+             {"host.copied_bytes", host.copied_bytes}, {"host.session_copied_bytes", handle_->session_copied_bytes}, {"host.jobs_submitted", host.jobs_submitted}, {"host.jobs_done", host.jobs_done}, {"host.jobs_failed", host.jobs_failed},
              {"host.recoveries", host.recoveries}, {"host.stale_messages", host.stale_messages}, {"host.protocol_errors", host.protocol_errors},
              {"host.checksum_errors", host.checksum_errors}, {"host.memory_backoffs", host.memory_backoffs}})
       readings.push_back({name, value});

@@ -179,10 +179,14 @@ Result<Inference> Session::submit(const RunOptions& options) {
       if (device.now() >= deadline) return fail(ErrorId::kDeadline, fmt::format("All {} places of the session stayed taken until the deadline", state_->slots.size()));
       device.wait(deadline);
     }
+    const sdk::package::Package& package = state_->package();
+    for (const auto* list : {&package.outputs, &package.kept})
+      for (std::uint32_t tensor : *list) slot->host[tensor].resize(package.tensors[tensor].bytes);  // the last inference's went with its Outputs
     slot->busy = true;
     for (std::size_t i = 0; i < state_->inputs.size(); ++i) {
-      std::vector<std::byte>& host = slot->host[state_->package().inputs[i]];
+      std::vector<std::byte>& host = slot->host[package.inputs[i]];
       std::copy(state_->input_bytes[i].begin(), state_->input_bytes[i].end(), host.begin());
+      state_->device->session_copied_bytes += host.size();
     }
     auto inference = std::make_shared<InferenceState>();
     inference->session = state_;

@@ -66,10 +66,20 @@ Result<Outputs> collect(InferenceState& inference) {
   auto data = std::make_unique<Outputs::Data>();
   const Package& package = session.package();
   data->output_count = package.outputs.size();
+  std::vector<std::uint32_t> given;
   for (const auto* list : {&package.outputs, &package.kept})
     for (std::uint32_t tensor : *list) {
       data->infos.push_back(to_info(package.tensors[tensor]));
-      data->bytes.push_back(slot.host[tensor]);
+      // The bytes go with the outputs, which own them; a tensor that is named again is copied from there.
+      const auto earlier = std::ranges::find(given, tensor);
+      if (earlier == given.end()) {
+        data->bytes.push_back(std::move(slot.host[tensor]));
+        slot.host[tensor].clear();
+      } else {
+        data->bytes.push_back(data->bytes[static_cast<std::size_t>(earlier - given.begin())]);
+        session.device->session_copied_bytes += data->bytes.back().size();
+      }
+      given.push_back(tensor);
     }
   const std::uint64_t clock_hz = session.device->device->chip().clock_hz();
   if (clock_hz > 0)
