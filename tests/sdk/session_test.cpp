@@ -270,6 +270,19 @@ TEST(Session, RunsAPackageLikeItsModel) {
   EXPECT_EQ(best(session.run().value()), 4U);
 }
 
+TEST(Model, OnceLoadedDoesNotCareWhatBecomesOfItsFile) {
+  Opened opened;
+  const std::string path = fmt::format("{}/naru-cut-{}.naru", ::testing::TempDir(), ::getpid());
+  ASSERT_TRUE(compile(digits_model()).value().save(path));
+  const Model package = Model::load(path).value();
+  ASSERT_EQ(::truncate(path.c_str(), 100), 0);
+  EXPECT_EQ(Model::load(path).error().id(), ErrorId::kPackageTruncated);
+  Session session = Session::create(opened.device, package).value();
+  fill(session, 4);
+  EXPECT_EQ(best(session.run().value()), 4U);
+  ::unlink(path.c_str());
+}
+
 TEST(Session, RefusesAPackageForABiggerChip) {
   mock::Bench bench = mock::Bench::with_profile("tiny").value();
   const Device device = bench.open_device().value();

@@ -20,7 +20,7 @@ struct ModelHandle;
 /// A shared, immutable handle: copies are cheap. Thread: any number may read.
 class NARU_API Model {
  public:
-  /// Reads a .tflite model or a package; everything in it is verified before it is used. Errors 01xx (file), 02xx (model), 05xx (package).
+  /// Reads a .tflite model or a package; everything in it is verified before it is used, and what becomes of the file afterwards is of no matter. Errors 01xx (file), 02xx (model), 05xx (package).
   /// `signature` picks one of a .tflite model's signatures and with it the subgraph that runs; empty: the first subgraph. kInvalidArgument: there is none
   /// of that key, or the file is a package, which holds one subgraph.
   [[nodiscard]] static Result<Model> load(const std::string& path, const std::string& signature = {});
