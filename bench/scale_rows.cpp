@@ -102,24 +102,31 @@ Result<void> add_jobs(const Settings& settings, std::vector<Row>& rows) {
 
 // ---- buffers ----
 
-Result<void> add_buffers(const Settings& settings, std::vector<Row>& rows) {
+/// With holes, every other buffer that was made is freed again, and what is made beside them fits into none of the holes.
+Result<void> add_buffers(bool holes, const Settings& settings, std::vector<Row>& rows) {
   constexpr std::size_t kBytes = 64;
   NARU_TRY(const Bench bench, Bench::open());
-  const std::vector<std::byte> bytes(kBytes, std::byte{1});
+  const std::vector<std::byte> bytes(holes ? 2 * kBytes : kBytes, std::byte{1});
   std::vector<driver::Buffer> alive;
   std::vector<Cost> costs;
   for (const std::size_t size : sizes_up_to(settings.count(100'000, 100), {1, 10, 100, 1'000, 10'000, 100'000})) {
+    if (holes) alive.clear();
+    std::vector<driver::Buffer> between;
     while (alive.size() < size) {
       NARU_TRY(driver::Buffer buffer, bench.device->create_buffer(kBytes));
       alive.push_back(std::move(buffer));
+      if (!holes) continue;
+      NARU_TRY(driver::Buffer freed, bench.device->create_buffer(kBytes));
+      between.push_back(std::move(freed));
     }
+    between.clear();
     Cost cost{.size = size, .microseconds = {}};
     for (std::size_t sample = 0; sample <= settings.count(51, 3); ++sample) {
       constexpr std::size_t kCycles = 100;
       Result<void> outcome;
       const Seconds took = time_of([&] {
         for (std::size_t i = 0; i < kCycles && outcome; ++i) {
-          const Result<driver::Buffer> buffer = bench.device->create_buffer(kBytes);
+          const Result<driver::Buffer> buffer = bench.device->create_buffer(bytes.size());
           outcome = buffer ? bench.device->write(*buffer, 0, bytes) : fail(buffer.error());
         }
       });
@@ -128,7 +135,7 @@ Result<void> add_buffers(const Settings& settings, std::vector<Row>& rows) {
     }
     costs.push_back(std::move(cost));
   }
-  add_scale("scale-buffers", "alive, 64 bytes each", "making, writing and freeing one more", costs, settings, rows);
+  add_scale("scale-buffers", holes ? "alive, a hole beside every other" : "alive, 64 bytes each", "making, writing and freeing one more", costs, settings, rows);
   return {};
 }
 
@@ -183,7 +190,8 @@ Result<void> add_devices(const Model& digits, const Settings& settings, std::vec
 
 Result<void> add_scale_rows(const Settings& settings, std::vector<Row>& rows) {
   if (settings.wants("scale-jobs")) NARU_CHECK_OK(add_jobs(settings, rows));
-  if (settings.wants("scale-buffers")) NARU_CHECK_OK(add_buffers(settings, rows));
+  for (const bool holes : {false, true})
+    if (settings.wants("scale-buffers")) NARU_CHECK_OK(add_buffers(holes, settings, rows));
   if (!settings.wants("scale-models") && !settings.wants("scale-devices")) return {};
   mock::enable();
   NARU_TRY(const Model source, Model::load((std::filesystem::path(NARU_SOURCE_DIR) / "models" / "digits" / "digits.tflite").string()));

@@ -3,9 +3,7 @@
 
 #include <sys/mman.h>
 
-#include <algorithm>
 #include <cstring>
-#include <iterator>
 
 #include <fmt/format.h>
 
@@ -37,20 +35,18 @@ Result<Memory> Memory::create(const abi::Chip& chip) {
   memory.dram_bytes_ = chip.dram_bytes;
   memory.sram_bytes_ = chip.sram_bytes;
   memory.free_bytes_ = chip.dram_bytes / kMemoryAlignment * kMemoryAlignment;
-  memory.holes_.push_back({0, memory.free_bytes_});
+  memory.holes_.reserve(1);
+  memory.holes_.give(0, memory.free_bytes_);
   return memory;
 }
 
 std::optional<std::uint64_t> Memory::allocate(std::uint64_t bytes) {
   if (bytes == 0 || bytes > free_bytes_) return std::nullopt;
   const std::uint64_t size = align_up<std::uint64_t>(bytes, kMemoryAlignment);
-  const auto hole = std::ranges::find_if(holes_, [&](const Hole& each) { return each.bytes >= size; });
-  if (hole == holes_.end()) return std::nullopt;
-  const std::uint64_t offset = hole->offset;
-  hole->offset += size;
-  hole->bytes -= size;
-  if (hole->bytes == 0) holes_.erase(hole);
-  holes_.reserve(++allocations_ + 1);
+  holes_.reserve(allocations_ + 2);
+  const std::optional<std::uint64_t> offset = holes_.take(size);
+  if (!offset) return std::nullopt;
+  ++allocations_;
   free_bytes_ -= size;
   return offset;
 }
@@ -60,20 +56,7 @@ void Memory::release(std::uint64_t offset, std::uint64_t bytes) noexcept {
   std::memset(dram_.get() + offset, 0, bytes);
   free_bytes_ += size;
   --allocations_;
-  const auto next = std::ranges::lower_bound(holes_, offset, {}, &Hole::offset);
-  const bool joins_next = next != holes_.end() && offset + size == next->offset;
-  const auto previous = next == holes_.begin() ? holes_.end() : std::prev(next);
-  if (previous != holes_.end() && previous->offset + previous->bytes == offset) {
-    previous->bytes += size;
-    if (!joins_next) return;
-    previous->bytes += next->bytes;
-    holes_.erase(next);
-  } else if (joins_next) {
-    next->offset = offset;
-    next->bytes += size;
-  } else {
-    holes_.insert(next, {offset, size});
-  }
+  holes_.give(offset, size);
 }
 
 }  // namespace naru::mockdev

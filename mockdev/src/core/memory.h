@@ -7,8 +7,8 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <vector>
 
+#include "core/holes.h"
 #include "naru/abi/chip.h"
 #include "naru/base/result.h"
 
@@ -39,10 +39,7 @@ class Memory {
 
   Bytes dram_, sram_;
   std::uint64_t dram_bytes_ = 0, sram_bytes_ = 0, free_bytes_ = 0;
-  struct Hole {
-    std::uint64_t offset = 0, bytes = 0;
-  };
-  std::vector<Hole> holes_;  // by offset; capacity for one more than there are allocations, so that release() never allocates
+  Holes holes_;  // with places for one more than there are allocations, so that release() never allocates
   std::size_t allocations_ = 0;
 };
 
