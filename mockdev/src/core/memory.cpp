@@ -11,18 +11,20 @@
 
 namespace naru::mockdev {
 
+namespace {
+
+constexpr std::uint64_t kSmallPage = 4096, kLargePage = std::uint64_t{2} << 20;
+constexpr std::uint64_t kLargeBuffer = std::uint64_t{1} << 20;
+
+}  // namespace
+
 Memory::Bytes Memory::allocate_zeroed(std::uint64_t bytes) noexcept {
-  // A large memory is in large pages, so that thousands of first touches are a few, and what a network touches does not depend on where 4 KiB pages happened
-  // to lie. All but its beginning: many small devices in one process, whose models touch little else, cost what they touch.
-  constexpr std::uint64_t kSmallPage = 4096, kLargePage = std::uint64_t{2} << 20;
-  const bool large = bytes >= 2 * kLargePage;
-  const std::uint64_t page = large ? kLargePage : kSmallPage;
+  const std::uint64_t page = bytes >= 2 * kLargePage ? kLargePage : kSmallPage;
   const std::uint64_t size = align_up<std::uint64_t>(bytes, page);
   auto* memory = static_cast<std::byte*>(std::aligned_alloc(page, size));
   if (memory == nullptr) return nullptr;
   // Whole pages that are ours alone: dropping them makes them zero without touching them.
   if (::madvise(memory, size, MADV_DONTNEED) != 0) std::memset(memory, 0, size);
-  if (large) static_cast<void>(::madvise(memory + kLargePage, size - kLargePage, MADV_HUGEPAGE));  // a wish: without such pages it works as well
   return Bytes(memory);
 }
 
@@ -40,6 +42,14 @@ Result<Memory> Memory::create(const abi::Chip& chip) {
   return memory;
 }
 
+/// Thousands of first touches become a few, and what a network touches does not depend on where 4 KiB pages happened to lie. Not before somebody makes a large
+/// buffer: many devices in one process, whose models are small, take what they touch.
+void Memory::use_large_pages() noexcept {
+  large_pages_ = true;
+  for (const std::span<std::byte> memory : {dram(), sram()})
+    if (memory.size() >= 2 * kLargePage) static_cast<void>(::madvise(memory.data(), memory.size(), MADV_HUGEPAGE));  // a wish: without such pages it works as well
+}
+
 std::optional<std::uint64_t> Memory::allocate(std::uint64_t bytes) {
   if (bytes == 0 || bytes > free_bytes_) return std::nullopt;
   const std::uint64_t size = align_up<std::uint64_t>(bytes, kMemoryAlignment);
@@ -47,6 +57,7 @@ std::optional<std::uint64_t> Memory::allocate(std::uint64_t bytes) {
   const std::optional<std::uint64_t> offset = holes_.take(size);
   if (!offset) return std::nullopt;
   ++allocations_;
+  if (bytes >= kLargeBuffer && !large_pages_) use_large_pages();
   free_bytes_ -= size;
   return offset;
 }

@@ -36,11 +36,13 @@ class Memory {
   };
   using Bytes = std::unique_ptr<std::byte, Free>;
   static Bytes allocate_zeroed(std::uint64_t bytes) noexcept;
+  void use_large_pages() noexcept;
 
   Bytes dram_, sram_;
   std::uint64_t dram_bytes_ = 0, sram_bytes_ = 0, free_bytes_ = 0;
   Holes holes_;  // with places for one more than there are allocations, so that release() never allocates
   std::size_t allocations_ = 0;
+  bool large_pages_ = false;
 };
 
 }  // namespace naru::mockdev
