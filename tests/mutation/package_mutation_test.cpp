@@ -44,7 +44,12 @@ void mutate_package(Package& package, Random& random) {
     case 1: change(package.tensors[random.below(package.tensors.size())].bytes, random); break;
     case 2: change(random.chance(2) ? package.inputs[0] : package.outputs[0], random); break;
     case 3: change(random.chance(2) ? package.scratch_bytes : package.requirements.sram_bytes, random); break;
-    case 4: package.constants[random.below(package.constants.size())] ^= static_cast<std::byte>(1U << random.below(8)); break;
+    case 4: {
+      std::vector<std::byte> constants(package.constants.begin(), package.constants.end());
+      constants[random.below(constants.size())] ^= static_cast<std::byte>(1U << random.below(8));
+      package.constants = std::move(constants);
+      break;
+    }
     case 5: change(random.chance(2) ? job.worst_case_cycles : job.predicted_cycles, random); break;
     default: {
       abi::Stream stream;
