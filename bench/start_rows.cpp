@@ -173,9 +173,9 @@ Result<void> add_start_rows(const Settings& settings, std::vector<Row>& rows) {
   const std::string id = "mobilenetv2-224";
   const auto folder = testing::models_folder();
   if (settings.tiny || !folder) {
-    for (const char* row : {"warm-start", "resident"})
+    for (const auto& [row, unit] : {std::pair("warm-start", "ms"), std::pair("resident", "MiB")})
       if (settings.wants(row))
-        rows.push_back({.id = row, .variant = id, .unit = "ms", .value = {}, .peer = {}, .peer_value = {}, .note = {},
+        rows.push_back({.id = row, .variant = id, .unit = unit, .value = {}, .peer = {}, .peer_value = {}, .note = {},
                         .skipped = settings.tiny ? "too large for --tiny" : "golden models not found: set NARU_MODELS or put them in ../shared/models"});
     return {};
   }
