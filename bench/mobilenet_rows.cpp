@@ -178,10 +178,8 @@ Result<void> add_network_with_peers(const Network& network, const Settings& sett
 Result<void> add_mobilenet_rows(const Settings& settings, std::vector<Row>& rows) try {
   mock::enable();
   const NetworkSize size = settings.tiny ? NetworkSize{.pixels = 32, .eighths = 1} : NetworkSize{};
-  for (const auto& make : {&mobilenet_v1, &mobilenet_v2}) {
-    const Network network = make(size);
-    if (settings.wants(id_of(network))) NARU_CHECK_OK(add_network_with_peers(network, settings, rows));
-  }
+  if (settings.wants("net-mobilenetv1-224")) NARU_CHECK_OK(add_network_with_peers(mobilenet_v1(size), settings, rows));
+  if (settings.wants("net-mobilenetv2-224")) NARU_CHECK_OK(add_network_with_peers(mobilenet_v2(size), settings, rows));
   return {};
 } catch (const dnnl::error& error) {
   return fail(ErrorId::kInternal, fmt::format("oneDNN: {}", error.what()));

@@ -173,14 +173,13 @@ class Chunk {
       }
       for (std::uint64_t y = 0; y < window_.kernel_rows; ++y) scratch_.offsets[y] = static_cast<std::uint32_t>((top + y * window_.dilation_rows) % ring_rows * row_bytes);
       std::byte* const result = at_.output + row * record_.output_row_stride + first_col * record_.output_pixel_stride + first_ * abi::element_bytes(record_.output_type);
-      for (std::uint64_t g = 0; g < groups; ++g) {
-        const std::uint64_t col = g * kUnits * outputs_;
-        if (outputs_ == 2) {
-          multiply<kOutput, 2>(scratch_.staged + g * group_bytes, result + col * record_.output_pixel_stride, cols - col);
-        } else {
-          multiply<kOutput, 1>(scratch_.staged + g * group_bytes, result + col * record_.output_pixel_stride, cols - col);
-        }
-      }
+      const auto run = [&]<int kOutputs>() __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"), always_inline)) {
+        const std::uint64_t step = kUnits * kOutputs;
+        std::uint64_t g = 0;
+        for (; g + 2 <= groups; g += 2) multiply<kOutput, kOutputs, 2>(scratch_.staged + g * group_bytes, group_bytes, result + g * step * record_.output_pixel_stride, cols - g * step);
+        if (g != groups) multiply<kOutput, kOutputs, 1>(scratch_.staged + g * group_bytes, group_bytes, result + g * step * record_.output_pixel_stride, cols - g * step);
+      };
+      outputs_ == 2 ? run.template operator()<2>() : run.template operator()<1>();
     }
   }
 
@@ -208,13 +207,17 @@ class Chunk {
       }
   }
 
-  template <Output kOutput, int kOutputs>
-  NARU_VNNI_INLINE void multiply(const std::byte* group, std::byte* result, std::uint64_t cols) const noexcept {
-    __m512i sums[kOutputs][kVectors];
+  /// kGroups groups of units, `group_bytes` apart: each weight is loaded once for all of them.
+  template <Output kOutput, int kOutputs, int kGroups>
+  NARU_VNNI_INLINE void multiply(const std::byte* group, std::size_t group_bytes, std::byte* result, std::uint64_t cols) const noexcept {
+    __m512i sums[kGroups][kOutputs][kVectors];
     NARU_UNROLL
-    for (int o = 0; o < kOutputs; ++o) {
+    for (int g = 0; g < kGroups; ++g) {
       NARU_UNROLL
-      for (std::uint32_t j = 0; j < kVectors; ++j) sums[o][j] = _mm512_setzero_si512();
+      for (int o = 0; o < kOutputs; ++o) {
+        NARU_UNROLL
+        for (std::uint32_t j = 0; j < kVectors; ++j) sums[g][o][j] = _mm512_setzero_si512();
+      }
     }
     const __m512i* weight = weights();
     for (std::uint64_t y = 0; y < window_.kernel_rows; ++y) {
@@ -222,24 +225,44 @@ class Chunk {
       for (std::uint32_t v = 0; v < groups_of_columns_; ++v, inputs += kVectors * kVectorBytes, weight += kOutputs * kVectors) {
         NARU_UNROLL
         for (std::uint32_t j = 0; j < kVectors; ++j) {
-          const __m512i input = _mm512_load_si512(inputs + j * kVectorBytes);
+          __m512i input[kGroups];
           NARU_UNROLL
-          for (int o = 0; o < kOutputs; ++o) sums[o][j] = _mm512_dpbusd_epi32(sums[o][j], input, weight[o * static_cast<int>(kVectors) + static_cast<int>(j)]);
+          for (int g = 0; g < kGroups; ++g) input[g] = _mm512_load_si512(inputs + static_cast<std::size_t>(g) * group_bytes + j * kVectorBytes);
+          NARU_UNROLL
+          for (int o = 0; o < kOutputs; ++o) {
+            const __m512i w = weight[o * static_cast<int>(kVectors) + static_cast<int>(j)];
+            NARU_UNROLL
+            for (int g = 0; g < kGroups; ++g) sums[g][o][j] = _mm512_dpbusd_epi32(sums[g][o][j], input[g], w);
+          }
         }
       }
     }
+    constexpr std::uint64_t kStep = kUnits * kOutputs;  // output columns of a group
     if constexpr (kOutput == Output::kSums) {
-      for (int o = 0; o < kOutputs; ++o) store_sums(sums[o], result, static_cast<std::uint64_t>(o), kOutputs, cols);
+      NARU_UNROLL
+      for (int g = 0; g < kGroups; ++g) {
+        NARU_UNROLL
+        for (int o = 0; o < kOutputs; ++o) store_sums(sums[g][o], result, static_cast<std::uint64_t>(g) * kStep + static_cast<std::uint64_t>(o), kOutputs, cols);
+      }
     } else {
       const __m512i lowest = _mm512_set1_epi8(static_cast<char>(record_.activation_min)), highest = _mm512_set1_epi8(static_cast<char>(record_.activation_max));
       NARU_UNROLL
       for (std::uint32_t j = 0; j < kVectors; ++j) {
+        const ShortTerms terms = terms_[j];
         NARU_UNROLL
-        for (int o = 0; o < kOutputs; ++o) sums[o][j] = terms_[j].requantized(sums[o][j]);
+        for (int g = 0; g < kGroups; ++g) {
+          NARU_UNROLL
+          for (int o = 0; o < kOutputs; ++o) sums[g][o][j] = terms.requantized(sums[g][o][j]);
+        }
       }
       NARU_UNROLL
-      for (int o = 0; o < kOutputs; ++o)
-        store_bytes(packed_bytes<kOutput == Output::kSigned>(sums[o][0], sums[o][1], sums[o][2], sums[o][3], lowest, highest), result, static_cast<std::uint64_t>(o), kOutputs, cols);
+      for (int g = 0; g < kGroups; ++g) {
+        NARU_UNROLL
+        for (int o = 0; o < kOutputs; ++o) {
+          const __m512i(&v)[kVectors] = sums[g][o];
+          store_bytes(packed_bytes<kOutput == Output::kSigned>(v[0], v[1], v[2], v[3], lowest, highest), result, static_cast<std::uint64_t>(g) * kStep + static_cast<std::uint64_t>(o), kOutputs, cols);
+        }
+      }
     }
   }
 
