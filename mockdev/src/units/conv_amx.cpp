@@ -25,7 +25,7 @@ struct alignas(64) TileShapes {
 };
 static_assert(sizeof(TileShapes) == 64);
 
-constexpr std::size_t kSumsRowBytes = kTileChannelsMax * sizeof(std::int32_t);
+constexpr std::size_t kBlockBytes = kBlock * sizeof(std::int32_t);  // of one pixel's sums
 constexpr std::size_t kWeightsRowBytes = kBlock * kGroup;
 
 // Tiles 0 to 3 are sums. Of inputs and weights there are two each: with a rest, the second one has the rest's shape.
@@ -36,12 +36,12 @@ NARU_AMX_INLINE void load_rows(const std::byte* from, std::size_t row_stride) no
   asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(row_stride), "i"(kTile) : "memory");
 }
 template <int kTile>
-NARU_AMX_INLINE void store_rows(std::int32_t* to) noexcept {
-  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(kSumsRowBytes), "i"(kTile) : "memory");
+NARU_AMX_INLINE void load_weights(const std::byte* from) noexcept {
+  asm volatile("tileloaddt1 (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(kWeightsRowBytes), "i"(kTile) : "memory");
 }
 template <int kTile>
-NARU_AMX_INLINE void clear() noexcept {
-  asm volatile("tilezero %%tmm%c0" ::"i"(kTile));
+NARU_AMX_INLINE void store_rows(std::byte* to, std::size_t row_stride) noexcept {
+  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(row_stride), "i"(kTile) : "memory");
 }
 /// Tile kSum += tile kA (inputs) times tile kB (weights).
 template <bool kSigned, int kSum, int kA, int kB>
@@ -57,39 +57,46 @@ NARU_AMX_INLINE void add_product() noexcept {
 /// there is a second tile for them (kBothInputs), else one is loaded twice: loads have room beside the products.
 template <bool kSigned, int kTiles, int kBlocks, int kIn, int kW, bool kBothInputs>
 NARU_AMX_INLINE void step(const std::byte* const (&pixel)[2], std::size_t pixel_step, const std::byte* weights, std::size_t block_bytes) noexcept {
-  load_rows<kW>(weights, kWeightsRowBytes);
+  load_weights<kW>(weights);
   load_rows<kIn>(pixel[0], pixel_step);
   add_product<kSigned, 0, kIn, kW>();
   if constexpr (kTiles == 2 && kBlocks == 2 && kBothInputs) {
     load_rows<kOtherInputs>(pixel[1], pixel_step);
     add_product<kSigned, 2, kOtherInputs, kW>();
-    load_rows<kOtherWeights>(weights + block_bytes, kWeightsRowBytes);
+    load_weights<kOtherWeights>(weights + block_bytes);
     add_product<kSigned, 1, kIn, kOtherWeights>();
     add_product<kSigned, 3, kOtherInputs, kOtherWeights>();
   } else if constexpr (kTiles == 2) {
     if constexpr (kBlocks == 2) {
-      load_rows<kW>(weights + block_bytes, kWeightsRowBytes);
+      load_weights<kW>(weights + block_bytes);
       add_product<kSigned, 1, kIn, kW>();
     }
     load_rows<kIn>(pixel[1], pixel_step);
     if constexpr (kBlocks == 2) {
       add_product<kSigned, 3, kIn, kW>();
-      load_rows<kW>(weights, kWeightsRowBytes);
+      load_weights<kW>(weights);
     }
     add_product<kSigned, 2, kIn, kW>();
   } else {
-    if constexpr (kBlocks > 1) load_rows<kW>(weights + block_bytes, kWeightsRowBytes), add_product<kSigned, 1, kIn, kW>();
-    if constexpr (kBlocks > 2) load_rows<kW>(weights + 2 * block_bytes, kWeightsRowBytes), add_product<kSigned, 2, kIn, kW>();
-    if constexpr (kBlocks > 3) load_rows<kW>(weights + 3 * block_bytes, kWeightsRowBytes), add_product<kSigned, 3, kIn, kW>();
+    if constexpr (kBlocks > 1) load_weights<kW>(weights + block_bytes), add_product<kSigned, 1, kIn, kW>();
+    if constexpr (kBlocks > 2) load_weights<kW>(weights + 2 * block_bytes), add_product<kSigned, 2, kIn, kW>();
+    if constexpr (kBlocks > 3) load_weights<kW>(weights + 3 * block_bytes), add_product<kSigned, 3, kIn, kW>();
   }
 }
 
 template <bool kSigned, int kTiles, int kBlocks, bool kRest>
 NARU_TARGET_AMX void multiply_as(const MatrixTile& tile) noexcept {
-  clear<0>();
-  if constexpr (kTiles * kBlocks > 1) clear<1>();
-  if constexpr (kTiles * kBlocks > 1) clear<2>();
-  if constexpr (kTiles * kBlocks > 2) clear<3>();
+  // Every row begins with the same sixteen values.
+  const auto* const start = reinterpret_cast<const std::byte*>(tile.start);
+  load_rows<0>(start, 0);
+  if constexpr (kBlocks > 1) load_rows<1>(start + kBlockBytes, 0);
+  if constexpr (kTiles == 2) {
+    load_rows<2>(start, 0);
+    if constexpr (kBlocks > 1) load_rows<3>(start + kBlockBytes, 0);
+  } else {
+    if constexpr (kBlocks > 2) load_rows<2>(start + 2 * kBlockBytes, 0);
+    if constexpr (kBlocks > 3) load_rows<3>(start + 3 * kBlockBytes, 0);
+  }
   const std::size_t pixel_step = tile.pixel_step, block_bytes = tile.block_bytes;
   const std::uint32_t rest = tile.segment_bytes % kMatrixDepth, steps = tile.segment_bytes / kMatrixDepth;
   const std::byte* weights = tile.weights;
@@ -104,14 +111,15 @@ NARU_TARGET_AMX void multiply_as(const MatrixTile& tile) noexcept {
       weights += rest * kBlock;
     }
   }
-  store_rows<0>(tile.sums);
-  if constexpr (kBlocks > 1) store_rows<1>(tile.sums + kBlock);
+  const std::size_t sums_step = tile.sums_step;
+  store_rows<0>(tile.sums[0], sums_step);
+  if constexpr (kBlocks > 1) store_rows<1>(tile.sums[0] + kBlockBytes, sums_step);
   if constexpr (kTiles == 2) {
-    store_rows<2>(tile.sums + kMatrixPixels * kTileChannelsMax);
-    if constexpr (kBlocks > 1) store_rows<3>(tile.sums + kMatrixPixels * kTileChannelsMax + kBlock);
+    store_rows<2>(tile.sums[1], sums_step);
+    if constexpr (kBlocks > 1) store_rows<3>(tile.sums[1] + kBlockBytes, sums_step);
   } else {
-    if constexpr (kBlocks > 2) store_rows<2>(tile.sums + 2 * kBlock);
-    if constexpr (kBlocks > 3) store_rows<3>(tile.sums + 3 * kBlock);
+    if constexpr (kBlocks > 2) store_rows<2>(tile.sums[0] + 2 * kBlockBytes, sums_step);
+    if constexpr (kBlocks > 3) store_rows<3>(tile.sums[0] + 3 * kBlockBytes, sums_step);
   }
 }
 

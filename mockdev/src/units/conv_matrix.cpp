@@ -23,6 +23,7 @@ class MatrixRun {
         block_bytes_(abi::dense_block_bytes(window_.taps(), record.in_channels)),
         output_(begin_output(record, context.scratch.sums)) {
     output_.has_additions = record.start == abi::Start::kPartial;
+    output_.is_started = true;
   }
 
   /// False: not a case for this file; nothing was done.
@@ -119,12 +120,16 @@ class MatrixRun {
     tile.segment_bytes = segment_bytes_;
     tile.block_bytes = block_bytes_;
     tile.is_signed = record_.input_type == abi::ElementType::kI8;
-    tile.sums = scratch_.sums;
+    // Accumulators of equally spaced pixels are the output as they are.
+    const bool equal_steps = !one_line || (period == cols && (rows == 1 || record_.output_row_stride == cols * record_.output_pixel_stride)) || cols == 1;
+    const bool sums_are_output = record_.output_type == abi::ElementType::kI32 && !output_.has_additions && equal_steps;
+    const std::size_t output_step = one_line && cols == 1 ? record_.output_row_stride : record_.output_pixel_stride;
     const std::uint64_t chunk_max = chunk_blocks(block_bytes_);
     for (std::uint64_t chunk = 0; chunk < blocks_; chunk += chunk_max) {
       const std::uint64_t count = std::min(chunk_max, blocks_ - chunk);
       load_chunk_terms(record_, at_.weights + chunk * block_bytes_, block_bytes_, count, std::uint64_t{128} * 255 * window_.taps() * record_.in_channels,
                        record_.start == abi::Start::kRecords, kernels_, scratch_.terms);
+      move_starts(count);
       for (std::uint64_t line = 0; line < lines; ++line) {
         const std::byte* const window = input + line * strides.row;
         for (std::uint64_t position = 0; position < positions;) {
@@ -140,7 +145,14 @@ class MatrixRun {
           for (std::uint64_t block = 0; block < count; block += tile.blocks) {
             tile.blocks = static_cast<std::uint32_t>(std::min<std::uint64_t>(tile.tiles == 2 ? 2 : kTermBlocks, count - block));
             tile.weights = at_.weights + (chunk + block) * block_bytes_ + abi::kWeightDataOffset;
+            tile.start = scratch_.starts + block * kBlock;
+            const bool in_place = sums_are_output && (chunk + block + tile.blocks) * kBlock <= record_.out_channels;
+            for (std::uint32_t t = 0; t < 2; ++t)
+              tile.sums[t] = in_place ? output_at(first_row + line, first_col, chunk + block) + (t < tile.tiles ? first[t] : first[0]) * output_step
+                                      : reinterpret_cast<std::byte*>(scratch_.sums + t * kMatrixPixels * kTileChannelsMax);
+            tile.sums_step = in_place ? output_step : kTileChannelsMax * sizeof(std::int32_t);
             matrix_.multiply(tile);
+            if (in_place) continue;
             set_channels(output_, scratch_.terms, record_.out_channels - (chunk + block) * kBlock, block, tile.blocks);
             std::uint64_t fresh = position;
             for (std::uint32_t t = 0; t < tile.tiles; ++t) {
@@ -154,6 +166,16 @@ class MatrixRun {
       }
     }
     matrix_.end();
+  }
+
+  /// What channels start with goes to where the tiles take it from.
+  void move_starts(std::uint64_t count) noexcept {
+    for (std::uint64_t unit = 0; unit * kTermBlocks < count; ++unit) {
+      ChannelTerms& terms = scratch_.terms[unit];
+      const std::int32_t bias = terms.usual && !output_.has_additions ? INT32_MIN : 0;
+      std::int32_t* const starts = scratch_.starts + unit * kTileChannelsMax;
+      for (std::uint32_t c = 0; c < kTileChannelsMax; ++c) starts[c] = terms.start[c] ^ bias, terms.start[c] = 0;
+    }
   }
 
   /// Positions [from, to) of a line, whose sums begin at `sums`.

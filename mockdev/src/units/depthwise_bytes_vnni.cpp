@@ -148,10 +148,12 @@ class Chunk {
     const ChannelTerms& all = scratch_.terms[0];
     starts_ = by_vector(all.start);
     const Fours multiplier = by_vector(all.multiplier), right = by_vector(all.right), rounding = by_vector(all.rounding);
+    with_sign_ = record_.activation_min < record_.output_zero;
+    for (std::uint32_t j = 0; j < kVectors; ++j) with_sign_ = with_sign_ || _mm512_cmplt_epi32_mask(right.v[j], _mm512_set1_epi32(2)) != 0;
     NARU_UNROLL
     for (std::uint32_t j = 0; j < kVectors; ++j) {
       starts_.v[j] = _mm512_sub_epi32(starts_.v[j], excess_.v[j]);
-      terms_[j] = ShortTerms(starts_.v[j], multiplier.v[j], right.v[j], rounding.v[j]);
+      terms_[j] = ShortTerms(starts_.v[j], multiplier.v[j], right.v[j], rounding.v[j], with_sign_);
     }
   }
   static NARU_VNNI_INLINE Fours by_vector(const std::int32_t* values) noexcept {
@@ -246,15 +248,7 @@ class Chunk {
       }
     } else {
       const __m512i lowest = _mm512_set1_epi8(static_cast<char>(record_.activation_min)), highest = _mm512_set1_epi8(static_cast<char>(record_.activation_max));
-      NARU_UNROLL
-      for (std::uint32_t j = 0; j < kVectors; ++j) {
-        const ShortTerms terms = terms_[j];
-        NARU_UNROLL
-        for (int g = 0; g < kGroups; ++g) {
-          NARU_UNROLL
-          for (int o = 0; o < kOutputs; ++o) sums[g][o][j] = terms.requantized(sums[g][o][j]);
-        }
-      }
+      with_sign_ ? requantize_all<true>(sums) : requantize_all<false>(sums);
       NARU_UNROLL
       for (int g = 0; g < kGroups; ++g) {
         NARU_UNROLL
@@ -262,6 +256,19 @@ class Chunk {
           const __m512i(&v)[kVectors] = sums[g][o];
           store_bytes(packed_bytes<kOutput == Output::kSigned>(v[0], v[1], v[2], v[3], lowest, highest), result, static_cast<std::uint64_t>(g) * kStep + static_cast<std::uint64_t>(o), kOutputs, cols);
         }
+      }
+    }
+  }
+
+  template <bool kWithSign, int kGroups, int kOutputs>
+  NARU_VNNI_INLINE void requantize_all(__m512i (&sums)[kGroups][kOutputs][kVectors]) const noexcept {
+    NARU_UNROLL
+    for (std::uint32_t j = 0; j < kVectors; ++j) {
+      const ShortTerms terms = terms_[j];
+      NARU_UNROLL
+      for (int g = 0; g < kGroups; ++g) {
+        NARU_UNROLL
+        for (int o = 0; o < kOutputs; ++o) sums[g][o][j] = terms.requantized<kWithSign>(sums[g][o][j]);
       }
     }
   }
@@ -302,7 +309,7 @@ class Chunk {
   std::uint32_t channels_;
   std::uint64_t lanes_;
   std::uint32_t outputs_, unit_pixels_, groups_of_columns_;
-  bool flip_;
+  bool flip_, with_sign_ = true;
   Fours excess_, starts_;
   ShortTerms terms_[kVectors];
 };

@@ -13,10 +13,13 @@ struct UniformTerms {
 
   NARU_VNNI_INLINE UniformTerms(std::int32_t start, std::int32_t multiplier, std::int32_t right, std::int32_t zero) noexcept {
     const std::int32_t rounding = right == 0 ? zero + 1 : (1 << (right - 1)) + zero * (1 << right);
-    terms = ShortTerms(_mm512_set1_epi32(start), _mm512_set1_epi32(multiplier), _mm512_set1_epi32(right), _mm512_set1_epi32(rounding));
+    terms = ShortTerms(_mm512_set1_epi32(start), _mm512_set1_epi32(multiplier), _mm512_set1_epi32(right), _mm512_set1_epi32(rounding), true);
     sign_shift = _mm512_set1_epi32(right == 0 ? 32 : 31);
   }
-  [[nodiscard]] NARU_VNNI_INLINE __m512i requantized(__m512i values) const noexcept { return terms.requantized(values, sign_shift); }
+  [[nodiscard]] NARU_VNNI_INLINE __m512i requantized(__m512i values) const noexcept {
+    const __m512i x = _mm512_add_epi32(values, terms.start), high = terms.high_product(x, _mm512_srli_epi64(x, 32));
+    return _mm512_srav_epi32(_mm512_add_epi32(high, _mm512_srlv_epi32(x, sign_shift)), terms.right);
+  }
 };
 
 template <bool kSigned>

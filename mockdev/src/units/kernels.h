@@ -47,7 +47,7 @@ struct ConvTile {
 };
 
 /// One or two tiles of kMatrixPixels equally spaced pixels (or as many as begin() was told), as above otherwise: bytes as they are, signed or not.
-/// sums[tile * kMatrixPixels + pixel][channel] = sum over inputs of input * weight.
+/// sums[tile][pixel][channel] = start[channel] + sum over inputs of input * weight.
 struct MatrixTile {
   const std::byte* pixel[2] = {};  // first byte of the window of each tile's first pixel; both valid
   std::uint32_t tiles = 1;
@@ -59,7 +59,9 @@ struct MatrixTile {
   std::size_t block_bytes = 0;
   std::uint32_t blocks = 1;  // at most two beside two tiles, else four
   bool is_signed = false;
-  std::int32_t* sums = nullptr;
+  const std::int32_t* start = nullptr;  // what the sums of each block's channels begin with
+  std::byte* sums[2] = {};              // of each tile's first pixel, 32 bits each, channel after channel
+  std::size_t sums_step = 0;            // bytes from pixel to pixel
 };
 
 /// Of a CPU with a matrix unit. begin() and end() enclose calls of multiply() for one number of pixels (1 to kMatrixPixels) and one segment_bytes.
@@ -86,7 +88,7 @@ struct DepthwiseTile {
 inline constexpr std::uint64_t kShortMagnitude = std::uint64_t{1} << 30;
 inline constexpr std::int32_t kShortShiftMax = 21;
 /// A multiplier of zero (a dead channel, or padding) gives zero whatever the shift; this one lets it go the short way.
-inline constexpr std::int32_t kDeadShift = -1;
+inline constexpr std::int32_t kDeadShift = -2;
 
 /// What becomes of the sums of up to kTileChannelsMax channels; whole blocks are filled.
 struct alignas(64) ChannelTerms {
@@ -107,6 +109,7 @@ struct TileOutput {
   const std::int32_t* sums = nullptr;  // rows of kTileChannelsMax
   const ChannelTerms* terms = nullptr;
   std::uint32_t terms_channel = 0;  // the first channel's place in them, whole blocks
+  bool is_started = false;     // the sums have `start` already, and 2^31 where terms->usual; start is 0 then
   bool has_additions = false;  // pixel_start or partial are used; when not, they hold zeros
   std::int32_t pixel_start[kFinishPixelsMax] = {};
   const std::byte* partial[kFinishPixelsMax] = {};  // all null when not used

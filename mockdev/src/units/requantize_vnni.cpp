@@ -50,28 +50,38 @@ NARU_VNNI_INLINE __mmask16 lanes_from(std::uint32_t channel, std::uint32_t chann
 }
 
 /// Bytes, the short way, nothing added per pixel: nearly every tile of nearly every network.
-template <bool kSigned>
-NARU_TARGET_VNNI void finish_usual(const TileOutput& tile) noexcept {
+template <bool kSigned, bool kStarted, bool kWithSign>
+NARU_TARGET_VNNI void finish_block(const TileOutput& tile, std::uint32_t channel, const ShortTerms& all) noexcept {
   const __m512i lowest = _mm512_set1_epi8(static_cast<char>(tile.lowest)), highest = _mm512_set1_epi8(static_cast<char>(tile.highest));
+  const __mmask16 lanes = lanes_from(channel, tile.channels);
+  const ShortTerms terms = all;  // in registers
+  const std::int32_t* sums = tile.sums + channel;
+  const auto value = [&](std::uint32_t i) __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"), always_inline)) {
+    const std::int32_t* const at = sums + i * kTileChannelsMax;
+    return kStarted ? terms.requantized_started<kWithSign>(at) : terms.requantized<kWithSign>(_mm512_load_si512(at));
+  };
+  std::uint32_t m = 0;
+  for (; m + 4 <= tile.pixels; m += 4, sums += 4 * kTileChannelsMax) {
+    const __m512i bytes = bytes_of<kSigned>(value(0), value(1), value(2), value(3), lowest, highest);
+    store_bytes(tile.output[m] + channel, _mm512_castsi512_si128(bytes), lanes);
+    store_bytes(tile.output[m + 1] + channel, _mm512_extracti32x4_epi32(bytes, 1), lanes);
+    store_bytes(tile.output[m + 2] + channel, _mm512_extracti32x4_epi32(bytes, 2), lanes);
+    store_bytes(tile.output[m + 3] + channel, _mm512_extracti32x4_epi32(bytes, 3), lanes);
+  }
+  for (; m < tile.pixels; ++m, sums += kTileChannelsMax) {
+    const __m512i last = value(0);
+    store_bytes(tile.output[m] + channel, _mm512_castsi512_si128(bytes_of<kSigned>(last, last, last, last, lowest, highest)), lanes);
+  }
+}
+
+template <bool kSigned, bool kStarted>
+NARU_TARGET_VNNI void finish_usual(const TileOutput& tile) noexcept {
   for (std::uint32_t channel = 0; channel < tile.channels; channel += kBlock) {
-    const __mmask16 lanes = lanes_from(channel, tile.channels);
     const std::uint32_t at = tile.terms_channel + channel;
-    const ShortTerms terms(_mm512_load_si512(tile.terms->start + at), _mm512_load_si512(tile.terms->multiplier + at), _mm512_load_si512(tile.terms->right + at),
-                           _mm512_load_si512(tile.terms->rounding + at));
-    const std::int32_t* sums = tile.sums + channel;
-    std::uint32_t m = 0;
-    for (; m + 4 <= tile.pixels; m += 4, sums += 4 * kTileChannelsMax) {
-      const auto value = [&](std::uint32_t i) __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"), always_inline)) { return terms.requantized(_mm512_load_si512(sums + i * kTileChannelsMax)); };
-      const __m512i bytes = bytes_of<kSigned>(value(0), value(1), value(2), value(3), lowest, highest);
-      store_bytes(tile.output[m] + channel, _mm512_castsi512_si128(bytes), lanes);
-      store_bytes(tile.output[m + 1] + channel, _mm512_extracti32x4_epi32(bytes, 1), lanes);
-      store_bytes(tile.output[m + 2] + channel, _mm512_extracti32x4_epi32(bytes, 2), lanes);
-      store_bytes(tile.output[m + 3] + channel, _mm512_extracti32x4_epi32(bytes, 3), lanes);
-    }
-    for (; m < tile.pixels; ++m, sums += kTileChannelsMax) {
-      const __m512i value = terms.requantized(_mm512_load_si512(sums));
-      store_bytes(tile.output[m] + channel, _mm512_castsi512_si128(bytes_of<kSigned>(value, value, value, value, lowest, highest)), lanes);
-    }
+    const __m512i right = _mm512_load_si512(tile.terms->right + at);
+    const bool with_sign = tile.lowest < tile.zero || _mm512_cmplt_epi32_mask(right, _mm512_set1_epi32(2)) != 0;
+    const ShortTerms terms(_mm512_load_si512(tile.terms->start + at), _mm512_load_si512(tile.terms->multiplier + at), right, _mm512_load_si512(tile.terms->rounding + at), with_sign);
+    with_sign ? finish_block<kSigned, kStarted, true>(tile, channel, terms) : finish_block<kSigned, kStarted, false>(tile, channel, terms);
   }
 }
 
@@ -123,7 +133,11 @@ void finish(const TileOutput& tile) noexcept {
   } else if (!tile.terms->usual) {
     finish_any(tile);
   } else {
-    tile.type == abi::ElementType::kI8 ? finish_usual<true>(tile) : finish_usual<false>(tile);
+    if (tile.type == abi::ElementType::kI8) {
+      tile.is_started ? finish_usual<true, true>(tile) : finish_usual<true, false>(tile);
+    } else {
+      tile.is_started ? finish_usual<false, true>(tile) : finish_usual<false, false>(tile);
+    }
   }
 }
 

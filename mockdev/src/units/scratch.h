@@ -16,8 +16,9 @@ inline constexpr std::uint32_t kTermBlocks = kTileChannelsMax / kBlock;
 struct Scratch {
   Scratch() noexcept { std::memset(all_128, 0x80, sizeof(all_128)); }
 
-  alignas(64) std::int32_t sums[kFinishPixelsMax * kTileChannelsMax];
+  alignas(64) std::int32_t sums[kFinishPixelsMax * kTileChannelsMax + kBlock];  // finishing may load past the last one
   alignas(64) ChannelTerms terms[kTermsMax];
+  alignas(64) std::int32_t starts[kTermsMax * kTileChannelsMax];  // of the matrix tiles' sums
   alignas(64) std::uint32_t offsets[kSegmentsMax];
   alignas(64) std::int16_t tap_weights[kSegmentsMax * kDepthwiseChannels];
   alignas(64) std::byte staged[kStagedBytes + kStagedSlack];

@@ -12,13 +12,16 @@ namespace naru::mockdev::vnni {
 /// With x the sum, m the multiplier, s the right shift: SRDHM and RDivByPOT together are floor((x * m + 2^30 + 2^(30+s) - (x < 0 ? 2^31 : 0)) / 2^(31+s)), because
 /// roundings to the next lower integer nest. So that the product needs no sign and its upper half no shift, it is (x + 2^31) * 2m, unsigned; `even` and `odd` are
 /// constants of the even and odd channels that hold, modulo 2^64, both roundings, the zero point << s, and what the 2^31 has added.
+///
+/// Where the lower bound is the zero point or more (a ReLU) and s is at least 2, the term for negative x makes no difference: with or without it they end at the bound.
 struct ShortTerms {
   __m512i start, factor, odd_factor, even, odd, right;
 
   ShortTerms() = default;
-  NARU_VNNI_INLINE ShortTerms(__m512i channel_start, __m512i multiplier, __m512i channel_right, __m512i rounding) noexcept {
+  /// `with_sign` as in requantized().
+  NARU_VNNI_INLINE ShortTerms(__m512i channel_start, __m512i multiplier, __m512i channel_right, __m512i rounding, bool with_sign) noexcept {
     const __m512i half = _mm512_set1_epi64(std::int64_t{1} << 31);
-    const __m512i upper = _mm512_sub_epi32(_mm512_sub_epi32(rounding, multiplier), _mm512_set1_epi32(1));
+    const __m512i upper = _mm512_sub_epi32(_mm512_sub_epi32(rounding, multiplier), _mm512_set1_epi32(with_sign ? 1 : 0));
     start = _mm512_xor_si512(channel_start, _mm512_set1_epi32(INT32_MIN));
     factor = _mm512_slli_epi32(multiplier, 1);
     odd_factor = _mm512_srli_epi64(factor, 32);
@@ -26,14 +29,22 @@ struct ShortTerms {
     odd = _mm512_or_si512(_mm512_maskz_mov_epi32(0xAAAA, upper), half);
     right = channel_right;
   }
-  [[nodiscard]] NARU_VNNI_INLINE __m512i requantized(__m512i sums) const noexcept { return requantized(sums, _mm512_set1_epi32(31)); }
-  /// `sign_shift`: 31.
-  [[nodiscard]] NARU_VNNI_INLINE __m512i requantized(__m512i sums, __m512i sign_shift) const noexcept {
-    const __m512i x = _mm512_add_epi32(sums, start);
-    const __m512i evens = _mm512_add_epi64(_mm512_mul_epu32(x, factor), even), odds = _mm512_add_epi64(_mm512_mul_epu32(_mm512_srli_epi64(x, 32), odd_factor), odd);
-    const __m512i high = _mm512_mask_shuffle_epi32(odds, 0x5555, evens, _MM_PERM_DDBB);
+  template <bool kWithSign>
+  [[nodiscard]] NARU_VNNI_INLINE __m512i requantized(__m512i sums) const noexcept {
+    const __m512i x = _mm512_add_epi32(sums, start), high = high_product(x, _mm512_srli_epi64(x, 32));
     // `even` and `odd` have 2^31 subtracted for every x; here it is added for those that are not negative.
-    return _mm512_srav_epi32(_mm512_add_epi32(high, _mm512_srlv_epi32(x, sign_shift)), right);
+    return _mm512_srav_epi32(kWithSign ? _mm512_add_epi32(high, _mm512_srli_epi32(x, 31)) : high, right);
+  }
+  /// Of sixteen sums in memory that have `start` already.
+  template <bool kWithSign>
+  [[nodiscard]] NARU_VNNI_INLINE __m512i requantized_started(const std::int32_t* sums) const noexcept {
+    const __m512i x = _mm512_load_si512(sums), high = high_product(x, _mm512_loadu_si512(sums + 1));
+    return _mm512_srav_epi32(kWithSign ? _mm512_add_epi32(high, _mm512_srli_epi32(x, 31)) : high, right);
+  }
+  /// The even values of `x`, and the even lanes of `odd_x`.
+  [[nodiscard]] NARU_VNNI_INLINE __m512i high_product(__m512i x, __m512i odd_x) const noexcept {
+    const __m512i evens = _mm512_add_epi64(_mm512_mul_epu32(x, factor), even), odds = _mm512_add_epi64(_mm512_mul_epu32(odd_x, odd_factor), odd);
+    return _mm512_mask_shuffle_epi32(odds, 0x5555, evens, _MM_PERM_DDBB);
   }
 };
 
