@@ -64,14 +64,20 @@ class ConvRun {
     for (std::uint64_t chunk = 0; chunk < blocks_; chunk += chunk_max) {
       const std::uint64_t count = std::min(chunk_max, blocks_ - chunk);
       prepare_terms(chunk, count);
+      TileOutput output = tile_output();
+      // The first tile tells what sums have too much; the others begin with that subtracted.
+      const bool can_start = kernels_.conv_starts && !output.has_additions;
       std::uint32_t pixels_max = 0, blocks_max = 0;
       kernels_.conv_shape(pixels + excess_pixels(), count, pixels_max, blocks_max);
       const std::uint64_t step = even_share(pixels + excess_pixels(), pixels_max);
-      TileOutput output = tile_output();
       Cursor cursor(*this, plan, first_row, first_col, cols, chunk);
       for (std::uint64_t pixel = 0; pixel < pixels; pixel += output.pixels) {
         const std::uint32_t excess = pixel == 0 ? excess_pixels() : 0;
         if (excess != 0) tile.pixel[0] = scratch_.all_128;
+        if (can_start && excess == 0 && !output.is_started) {
+          move_starts(scratch_, count, false);
+          output.is_started = true;
+        }
         output.sums = scratch_.sums + excess * kTileChannelsMax;
         output.pixels = static_cast<std::uint32_t>(std::min(step - excess, pixels - pixel));
         tile.pixels = excess + output.pixels;
@@ -83,10 +89,16 @@ class ConvRun {
         for (std::uint64_t place = 0; place < count; place += tile.blocks) {
           tile.blocks = static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks_max, count - place));
           tile.weights = block_weights(chunk + place);
+          tile.start = output.is_started ? scratch_.starts + place * kBlock : nullptr;
+          // Accumulators are the output as they are.
+          const bool in_place = output.is_started && record_.output_type == abi::ElementType::kI32 && (chunk + place + tile.blocks) * kBlock <= record_.out_channels;
+          tile.output = in_place ? output.output : nullptr;
           kernels_.conv(tile);
-          if (excess != 0) subtract_excess(place, tile.blocks);
-          set_channels(output, chunk + place, place, tile.blocks);
-          kernels_.finish(output);
+          if (!in_place) {
+            if (excess != 0) subtract_excess(place, tile.blocks);
+            set_channels(output, chunk + place, place, tile.blocks);
+            kernels_.finish(output);
+          }
           for (std::uint32_t m = 0; m < output.pixels; ++m) output.output[m] += tile.blocks * kBlock * abi::element_bytes(record_.output_type);
           if (record_.start == abi::Start::kPartial)
             for (std::uint32_t m = 0; m < output.pixels; ++m) output.partial[m] += tile.blocks * kBlock * sizeof(std::int32_t);

@@ -55,4 +55,14 @@ void load_chunk_terms(const Record& record, const std::byte* first, std::size_t 
   }
 }
 
+/// What the channels of a chunk start with goes to where sums begin with it: TileOutput::is_started.
+inline void move_starts(Scratch& scratch, std::uint64_t count, bool has_additions) noexcept {
+  for (std::uint64_t unit = 0; unit * kTermBlocks < count; ++unit) {
+    ChannelTerms& terms = scratch.terms[unit];
+    const std::int32_t bias = terms.usual && !has_additions ? INT32_MIN : 0;
+    std::int32_t* const starts = scratch.starts + unit * kTileChannelsMax;
+    for (std::uint32_t c = 0; c < kTileChannelsMax; ++c) starts[c] = terms.start[c] ^ bias, terms.start[c] = 0;
+  }
+}
+
 }  // namespace naru::mockdev

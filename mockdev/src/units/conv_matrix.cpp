@@ -129,7 +129,7 @@ class MatrixRun {
       const std::uint64_t count = std::min(chunk_max, blocks_ - chunk);
       load_chunk_terms(record_, at_.weights + chunk * block_bytes_, block_bytes_, count, std::uint64_t{128} * 255 * window_.taps() * record_.in_channels,
                        record_.start == abi::Start::kRecords, kernels_, scratch_.terms);
-      move_starts(count);
+      move_starts(scratch_, count, output_.has_additions);
       for (std::uint64_t line = 0; line < lines; ++line) {
         const std::byte* const window = input + line * strides.row;
         for (std::uint64_t position = 0; position < positions;) {
@@ -166,16 +166,6 @@ class MatrixRun {
       }
     }
     matrix_.end();
-  }
-
-  /// What channels start with goes to where the tiles take it from.
-  void move_starts(std::uint64_t count) noexcept {
-    for (std::uint64_t unit = 0; unit * kTermBlocks < count; ++unit) {
-      ChannelTerms& terms = scratch_.terms[unit];
-      const std::int32_t bias = terms.usual && !output_.has_additions ? INT32_MIN : 0;
-      std::int32_t* const starts = scratch_.starts + unit * kTileChannelsMax;
-      for (std::uint32_t c = 0; c < kTileChannelsMax; ++c) starts[c] = terms.start[c] ^ bias, terms.start[c] = 0;
-    }
   }
 
   /// Positions [from, to) of a line, whose sums begin at `sums`.

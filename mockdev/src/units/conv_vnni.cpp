@@ -14,9 +14,10 @@ template <int kPixels, int kBlocks>
 NARU_TARGET_VNNI void multiply(const ConvTile& tile) noexcept {
   __m512i sums[kPixels][kBlocks];
   NARU_UNROLL
-  for (int m = 0; m < kPixels; ++m) {
+  for (int n = 0; n < kBlocks; ++n) {
+    const __m512i start = tile.start == nullptr ? _mm512_setzero_si512() : _mm512_load_si512(tile.start + n * static_cast<int>(kBlock));
     NARU_UNROLL
-    for (int n = 0; n < kBlocks; ++n) sums[m][n] = _mm512_setzero_si512();
+    for (int m = 0; m < kPixels; ++m) sums[m][n] = start;
   }
   const std::byte* pixel[kPixels];
   NARU_UNROLL
@@ -37,6 +38,14 @@ NARU_TARGET_VNNI void multiply(const ConvTile& tile) noexcept {
         for (int n = 0; n < kBlocks; ++n) sums[m][n] = _mm512_dpbusd_epi32(sums[m][n], inputs, weight[n]);
       }
     }
+  }
+  if (tile.output != nullptr) {
+    NARU_UNROLL
+    for (int m = 0; m < kPixels; ++m) {
+      NARU_UNROLL
+      for (int n = 0; n < kBlocks; ++n) _mm512_storeu_si512(tile.output[m] + static_cast<std::size_t>(n) * kBlock * sizeof(std::int32_t), sums[m][n]);
+    }
+    return;
   }
   NARU_UNROLL
   for (int m = 0; m < kPixels; ++m) {

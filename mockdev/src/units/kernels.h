@@ -43,7 +43,9 @@ struct ConvTile {
   std::uint32_t pixels = 0;            // at most the kernel's
   std::uint32_t blocks = 0;            // at most the kernel's for this number of pixels
   bool accumulate = false;
+  const std::int32_t* start = nullptr;  // of a kernel that starts: what the sums of each block's channels begin with; null: zero
   std::int32_t* sums = nullptr;  // 64-byte aligned, rows of kTileChannelsMax
+  std::byte* const* output = nullptr;  // of a kernel that starts: where each pixel's sums go instead, channel after channel; null: to `sums`
 };
 
 /// One or two tiles of kMatrixPixels equally spaced pixels (or as many as begin() was told), as above otherwise: bytes as they are, signed or not.
@@ -140,6 +142,7 @@ enum class Staging : std::uint8_t {
 
 struct KernelTable {
   Staging conv_staging;
+  bool conv_starts = false;  // ConvTile::start and ConvTile::output count
   /// Widest tile for a row of `pixels` output pixels and `blocks` blocks of channels.
   void (*conv_shape)(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept;
   void (*conv)(const ConvTile& tile) noexcept;

@@ -10,10 +10,10 @@
 namespace naru::mockdev {
 namespace {
 
-constexpr KernelTable kPortableKernels = {Staging::kI16, portable::conv_shape, portable::conv, portable::sum, portable::depthwise, portable::load_terms, portable::finish, portable::requantize};
-constexpr KernelTable kHighwayKernels = {Staging::kI16, highway::conv_shape, highway::conv, highway::sum, highway::depthwise, portable::load_terms, highway::finish, highway::requantize};
-constexpr KernelTable kVnniKernels = {Staging::kU8, vnni::conv_shape, vnni::conv, vnni::sum, vnni::depthwise, vnni::load_terms, vnni::finish, vnni::requantize, vnni::depthwise_bytes, vnni::add_bytes};
-constexpr KernelTable kAmxKernels = {Staging::kU8, vnni::conv_shape, vnni::conv, vnni::sum, vnni::depthwise, vnni::load_terms, vnni::finish, vnni::requantize, vnni::depthwise_bytes, vnni::add_bytes, &amx::kKernels};
+constexpr KernelTable kPortableKernels = {Staging::kI16, false, portable::conv_shape, portable::conv, portable::sum, portable::depthwise, portable::load_terms, portable::finish, portable::requantize};
+constexpr KernelTable kHighwayKernels = {Staging::kI16, false, highway::conv_shape, highway::conv, highway::sum, highway::depthwise, portable::load_terms, highway::finish, highway::requantize};
+constexpr KernelTable kVnniKernels = {Staging::kU8, true, vnni::conv_shape, vnni::conv, vnni::sum, vnni::depthwise, vnni::load_terms, vnni::finish, vnni::requantize, vnni::depthwise_bytes, vnni::add_bytes};
+constexpr KernelTable kAmxKernels = {Staging::kU8, true, vnni::conv_shape, vnni::conv, vnni::sum, vnni::depthwise, vnni::load_terms, vnni::finish, vnni::requantize, vnni::depthwise_bytes, vnni::add_bytes, &amx::kKernels};
 
 constexpr KernelPath kBestFirst[] = {KernelPath::kAmx, KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable};
 
