@@ -167,6 +167,15 @@ void add_device_option(CLI::App* verb, std::string& selector, bool fall_back_to_
   verb->add_option("--device", selector, fmt::format("mock[:PROFILE], usb[:SERIAL|BUS-PORT] or node:PATH, which is waited for up to 2 s (default: $NARU_DEVICE, else {})", fall_back_to_mock ? "what is plugged in, else mock:edge" : "what is plugged in"));
 }
 
+void add_threads_option(CLI::App* verb, const std::string& selector) {
+  const auto use = [&selector](unsigned threads) {
+    if (selector.starts_with("node:") || selector.starts_with("usb")) throw CLI::ValidationError("--threads", "is for mock devices in this process; `naru mock serve --threads` has it for a node");
+    ::setenv("NARU_THREADS", fmt::format("{}", threads).c_str(), 1);
+  };
+  verb->add_option_function<unsigned>("--threads", use, "For a mock device in this process: threads that compute large commands together; the bytes are the same (default: $NARU_THREADS, else 1)")
+      ->check(CLI::Range(1U, kThreadsMax));
+}
+
 Result<Device> choose_device(const std::string& selector, bool fall_back_to_mock, const OpenOptions& options) {
   Result<Device> device = open_device(selector, options);
   // `naru mock serve --fuse P & naru run --device node:P`: the server may need a moment.

@@ -69,6 +69,10 @@ void print(const Json& json);
 void add_model_options(CLI::App* verb, ModelCommon& options, const std::string& what = "A .tflite model or a package");
 void add_device_option(CLI::App* verb, std::string& selector, bool fall_back_to_mock = false);
 
+inline constexpr unsigned kThreadsMax = 64;
+/// --threads, for a mock device in this process; after --device, whose `selector` must not name another process's device.
+void add_threads_option(CLI::App* verb, const std::string& selector);
+
 /// The device of --device or NARU_DEVICE, else the one plugged in; `fall_back_to_mock`: else mock:edge.
 [[nodiscard]] Result<Device> choose_device(const std::string& selector, bool fall_back_to_mock, const OpenOptions& options = {});
 

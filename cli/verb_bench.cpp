@@ -118,6 +118,7 @@ void add_bench(App& app) {
   CLI::App* verb = app.add_verb("bench", "Measure a model on a device: latency and throughput, several in flight", "naru bench models/digits/digits.tflite --device mock --seconds 0.2", *options, [options] { return bench(*options); });
   add_model_options(verb, *options);
   add_device_option(verb, options->device, true);
+  add_threads_option(verb, options->device);
   verb->add_option("--seconds", options->seconds, "How long to measure each depth (default: 1; at least 5 inferences)")->check(CLI::Range(0.0, 3600.0));
   verb->add_option("--depth", options->depths, "Inferences in flight, 1 to 16; may be given several times (default: 1, 2, 4, 8 and 16)")->check(CLI::Range(1U, kDepthMax))->expected(1)->take_all();
   verb->add_flag("--resident", options->resident, "Leave the weights in the SRAM between inferences, where they fit");

@@ -98,6 +98,7 @@ void add_mock(App& app) {
   verb->add_option("--fuse", flags->serve.path, "The node to serve; made if it is not there")->required();
   verb->add_option("--profile", flags->serve.profile, "edge, tiny, or a profile file (default: edge)");
   verb->add_option("--serial", flags->serve.serial, "The serial number it shows");
+  verb->add_option("--threads", flags->serve.threads, "Threads that compute large commands together; the bytes are the same (default: $NARU_THREADS, else 1)")->check(CLI::Range(1U, kThreadsMax));
   verb->add_option("--time", flags->time, "free: as fast as this host can; real: nothing before its modelled time (default: free)")->check(CLI::IsMember({"free", "real"}));
 
   const auto add_control = [&](const std::string& name, const std::string& description) {

@@ -348,6 +348,7 @@ void add_run(App& app) {
                                 [options, mean_given, std_given] { return run_model(*options, (*mean_given)->count() > 0, (*std_given)->count() > 0); });
   add_model_options(verb, *options);
   add_device_option(verb, options->device, true);
+  add_threads_option(verb, options->device);
   verb->add_option("--input", options->inputs, "A raw little-endian tensor, or a PNG, BMP or PPM; once per model input, in order")->allow_extra_args(false);
   verb->add_option("--output-dir", options->output_dir, "Write output0.bin, ... here; made if it is not there");
   verb->add_option("--deadline", options->deadline_ms, "Milliseconds that one inference may take, of the device's time where that is modelled; exit code 12 after that (default: 10000)")->check(CLI::Range(0.001, 86400000.0));

@@ -42,6 +42,6 @@ naru_install_peers() {
 
 naru_build release naru_bench naru_cli
 naru_install_peers
-unset NARU_DEVICE NARU_KERNELS NARU_LOG
+unset NARU_DEVICE NARU_KERNELS NARU_LOG NARU_THREADS
 export OMP_NUM_THREADS=1  # of oneDNN
 exec taskset -c "${NARU_BENCH_CPU:-$(($(nproc) - 1))}" build/release/bin/naru_bench "${arguments[@]}"

@@ -15,7 +15,7 @@ if [ -z "${NARU_MODELS:-}" ] && [ -d ../shared/models ]; then
 fi
 export NARU_MODELS=${NARU_MODELS:-}
 [ -n "$NARU_MODELS" ] && echo "test: golden models in $NARU_MODELS" || echo "test: no golden models (set NARU_MODELS); their tests are skipped"
-unset NARU_DEVICE NARU_KERNELS NARU_LOG
+unset NARU_DEVICE NARU_KERNELS NARU_LOG NARU_THREADS
 
 results=()
 run_label() {

@@ -1,10 +1,14 @@
 // The device as a usb::Function: owns the parts, routes endpoints to them, and moves time. What the parts do is theirs.
 #include "naru/mockdev/device.h"
 
+#include <charconv>
 #include <cstdlib>
+#include <cstring>
 #include <new>
+#include <system_error>
 
 #include "core/request_processor.h"
+#include "threads/compute_threads.h"
 #include "usb/control.h"
 #include "usb/event_pipe.h"
 #include "usb/stream_pipe.h"
@@ -33,13 +37,13 @@ usb::DeviceDescription describe(const profile::Profile& profile, const DeviceOpt
 
 class DeviceImpl final : public Device, private ControlTarget {
  public:
-  DeviceImpl(const profile::Profile& profile, DeviceOptions options, Memory memory, KernelPath path)
+  DeviceImpl(const profile::Profile& profile, DeviceOptions options, Memory memory, KernelPath path, std::unique_ptr<Parallel> parallel)
       : state_(profile, std::move(options)),
         description_(describe(state_.profile, state_.options)),
         memory_(std::move(memory)),
         objects_(memory_),
         sensors_(state_),
-        executor_(state_, memory_, path),
+        executor_(state_, memory_, path, std::move(parallel)),
         in_(state_, memory_),
         scheduler_(state_, memory_, contexts_, in_, sensors_, executor_),
         processor_(state_, memory_, objects_, contexts_, in_, scheduler_),
@@ -252,6 +256,23 @@ class DeviceImpl final : public Device, private ControlTarget {
 
 }  // namespace
 
+namespace {
+
+Result<unsigned> choose_threads(unsigned wanted) {
+  const char* named = wanted == 0 ? std::getenv("NARU_THREADS") : nullptr;
+  unsigned threads = wanted == 0 ? 1 : wanted;
+  if (named != nullptr && *named != '\0') {
+    const char* const end = named + std::strlen(named);
+    const auto [stopped, error] = std::from_chars(named, end, threads);
+    if (error != std::errc() || stopped != end) threads = 0;
+  }
+  if (threads >= 1 && threads <= ComputeThreads::kMax) return threads;
+  return fail(Error(ErrorId::kInvalidArgument, fmt::format("A mock device cannot compute with {} threads", named != nullptr ? std::string("\"") + named + "\"" : fmt::format("{}", threads)))
+                  .with_remedy(fmt::format("Use 1 to {} threads (NARU_THREADS, --threads).", ComputeThreads::kMax)));
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Device>> Device::create(const profile::Profile& profile, DeviceOptions options) {
   try {
     NARU_CHECK_OK(profile::check(profile));
@@ -259,8 +280,13 @@ Result<std::unique_ptr<Device>> Device::create(const profile::Profile& profile, 
       return fail(ErrorId::kInvalidArgument, fmt::format("Serial \"{}\" must have 1 to 23 characters", options.serial));
     const char* requested = options.kernels.empty() ? std::getenv("NARU_KERNELS") : options.kernels.c_str();
     NARU_TRY(const KernelPath path, choose_kernel_path(requested));
+    NARU_TRY(const unsigned threads, choose_threads(options.threads));
     NARU_TRY(Memory memory, Memory::create(profile.chip));
-    return std::make_unique<DeviceImpl>(profile, std::move(options), std::move(memory), path);
+    std::unique_ptr<Parallel> parallel;
+    if (threads > 1) parallel = std::make_unique<ComputeThreads>(threads);
+    return std::make_unique<DeviceImpl>(profile, std::move(options), std::move(memory), path, std::move(parallel));
+  } catch (const std::system_error& error) {
+    return fail(ErrorId::kHostOutOfMemory, fmt::format("No threads for a mock device: {}", error.what()));
   } catch (const std::bad_alloc&) {
     return fail(ErrorId::kHostOutOfMemory, fmt::format("No memory for a mock device of profile \"{}\"", profile.name));
   }

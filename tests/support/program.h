@@ -37,7 +37,7 @@ class Program {
     pid_ = ::fork();
     if (pid_ == 0) {
       ::setenv("PATH", path.c_str(), 1);
-      for (const char* name : {"NARU_DEVICE", "NARU_KERNELS", "NARU_LOG"}) ::unsetenv(name);
+      for (const char* name : {"NARU_DEVICE", "NARU_KERNELS", "NARU_LOG", "NARU_THREADS"}) ::unsetenv(name);
       for (const std::string& assignment : environment) ::putenv(const_cast<char*>(assignment.c_str()));
       const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
       ::dup2(nothing, STDIN_FILENO);

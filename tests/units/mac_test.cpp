@@ -55,7 +55,7 @@ void set_window(Record& r, const Shape& s, std::uint32_t in_channels, std::uint3
   r.output_row_stride = s.out_cols * r.output_pixel_stride + (gaps ? 7 * out_bytes : 0);
   if (r.output_type != ElementType::kI32) {
     const Range range = range_of(r.output_type);
-    r.output_zero = range.lowest + 3;
+    r.output_zero = range.lowest + (gaps ? 0 : 3);  // below the lower bound and above it
     r.activation_min = range.lowest + 1;
     r.activation_max = range.highest - 2;
   }
@@ -109,8 +109,10 @@ void expect_exact(const ConvCase& c, const std::string& what) {
     Units units(path);
     const Guarded output(size);
     output.fill(std::byte{0xA5});
-    units.execute(c.record, ConvPointers{c.input->data(), c.packed->data(), output.data(), partial});
+    const ConvPointers at{c.input->data(), c.packed->data(), output.data(), partial};
+    units.execute(c.record, at);
     EXPECT_TRUE(output.copy() == expected) << name_of(path) << " " << what;
+    expect_parts(units, c.record, at, output, expected, what);
   }
 }
 
@@ -363,8 +365,10 @@ void expect_exact(const DepthwiseCase& c, const std::string& what) {
     Units units(path);
     const Guarded output(size);
     output.fill(std::byte{0xA5});
-    units.execute(c.record, DepthwisePointers{c.input->data(), c.packed->data(), output.data()});
+    const DepthwisePointers at{c.input->data(), c.packed->data(), output.data()};
+    units.execute(c.record, at);
     EXPECT_TRUE(output.copy() == expected) << name_of(path) << " " << what;
+    expect_parts(units, c.record, at, output, expected, what);
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include "naru/abi/isa.h"
 #include "naru/abi/weights.h"
+#include "units/parts.h"
 #include "units/units.h"
 
 namespace naru::mockdev::test {
@@ -194,6 +195,20 @@ inline std::vector<KernelPath> supported_paths() {
   for (const KernelPath path : {KernelPath::kAmx, KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable})
     if (is_supported(path)) paths.push_back(path);
   return paths;
+}
+
+/// A command cut into parts, which are computed from the last to the first, gives the bytes of the whole.
+template <typename Record, typename Pointers>
+void expect_parts(Units& units, const Record& record, const Pointers& at, const Guarded& output, const std::vector<std::byte>& expected, const std::string& what) {
+  for (const unsigned parts : {2U, 3U, 7U}) {
+    output.fill(std::byte{0xA5});
+    for (unsigned part = parts; part-- > 0;) {
+      Record own = record;
+      Pointers own_at = at;
+      if (take_part(own, own_at, part, parts)) units.execute(own, own_at);
+    }
+    EXPECT_TRUE(output.copy() == expected) << name_of(units.path()) << " in " << parts << " parts: " << what;
+  }
 }
 
 }  // namespace naru::mockdev::test

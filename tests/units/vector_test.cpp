@@ -110,6 +110,29 @@ TEST(Elementwise, GivesTheLoopNestsBytes) {
   }
 }
 
+TEST(Elementwise, GivesTheSameBytesInParts) {
+  Random random(43);
+  for (const std::array<std::uint32_t, 4>& extent : {std::array<std::uint32_t, 4>{1, 1, 1, 5000}, {9, 3, 7, 40}, {1, 40, 2, 3}, {1, 1, 1, 1}}) {
+    abi::Elementwise r;
+    r.extent = extent;
+    const std::array<std::uint32_t, 4> strides = {extent[1] * extent[2] * extent[3], extent[2] * extent[3], extent[3], 1};
+    r.a_stride = r.b_stride = r.output_stride = strides;
+    r.b_stride[3] = 0;
+    r.left_shift = 20, r.a_multiplier = r.b_multiplier = 1 << 30, r.output_multiplier = 1 << 30, r.output_shift = -18;
+    r.activation_min = -128, r.activation_max = 127;
+    const std::size_t size = std::size_t{extent[0]} * strides[0];
+    const Guarded a(size), b(size), output(size);
+    a.randomize(random), b.randomize(random);
+    for (const KernelPath path : supported_paths()) {
+      Units units(path);
+      const ElementwisePointers at{a.data(), b.data(), output.data()};
+      units.execute(r, at);
+      const std::vector<std::byte> whole = output.copy();
+      expect_parts(units, r, at, output, whole, std::to_string(size) + " elements");
+    }
+  }
+}
+
 TEST(Elementwise, WritesOverEitherInput) {
   Random random(41);
   abi::Elementwise r;

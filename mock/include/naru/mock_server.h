@@ -13,6 +13,7 @@ struct ServeOptions {
   std::string profile = "edge";
   bool real_time = false;         // false: as fast as this host can
   std::string serial = "MOCK0001";
+  unsigned threads = 0;           // that compute large commands together, 1 to 64; 0 takes NARU_THREADS, else 1
   std::function<void()> on_ready; // called once when the node is live
 };
 

@@ -88,8 +88,8 @@ void Executor::apply_stuck_bit() noexcept {
 }
 
 std::uint64_t Executor::host_nanoseconds(const abi::CommandBody& body) const noexcept {
-  // Measured orders of magnitude: 100, 30 and 3 products, 8 bytes, 1 element per nanosecond. Precision does not matter, only that slices stay short.
-  constexpr std::array<std::uint64_t, 3> kProductsPerNanosecond{100, 30, 3};
+  // Measured orders of magnitude: 100, 30, 3 and 400 products by the order of the paths, 8 bytes, 1 element per nanosecond. Precision does not matter, only that slices stay short.
+  constexpr std::array<std::uint64_t, abi::kKernelPaths.size()> kProductsPerNanosecond{100, 30, 3, 400};
   const std::uint64_t steps = steps_of(body);
   if (abi::macs_of(body) != 0) return 200 + steps / kProductsPerNanosecond[static_cast<std::size_t>(units_.path())];
   const bool is_copy = std::holds_alternative<abi::Dma>(body) || std::holds_alternative<abi::Fill>(body);

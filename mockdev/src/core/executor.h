@@ -9,7 +9,7 @@ namespace naru::mockdev {
 
 class Executor {
  public:
-  Executor(State& state, Memory& memory, KernelPath path) : state_(state), memory_(memory), units_(path) {}
+  Executor(State& state, Memory& memory, KernelPath path, std::unique_ptr<Parallel> parallel) : state_(state), memory_(memory), units_(path, std::move(parallel)) {}
 
   /// kOk, or kJobFault: an access that the binding does not allow. Nothing is touched then.
   [[nodiscard]] abi::Status execute(const Job& job, std::uint32_t index) noexcept;

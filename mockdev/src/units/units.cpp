@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "units/conv.h"
+#include "units/parts.h"
 #include "units/scratch.h"
 #include "units/vector.h"
 
@@ -14,6 +15,9 @@ constexpr KernelTable kPortableKernels = {Staging::kI16, false, portable::conv_s
 constexpr KernelTable kHighwayKernels = {Staging::kI16, false, highway::conv_shape, highway::conv, highway::sum, highway::depthwise, portable::load_terms, highway::finish, highway::requantize};
 constexpr KernelTable kVnniKernels = {Staging::kU8, true, vnni::conv_shape, vnni::conv, vnni::sum, vnni::depthwise, vnni::load_terms, vnni::finish, vnni::requantize, vnni::depthwise_bytes, vnni::add_bytes};
 constexpr KernelTable kAmxKernels = {Staging::kU8, true, vnni::conv_shape, vnni::conv, vnni::sum, vnni::depthwise, vnni::load_terms, vnni::finish, vnni::requantize, vnni::depthwise_bytes, vnni::add_bytes, &amx::kKernels};
+
+/// With two, MobileNetV2 on AMX and two threads took 3.06 ms, with one 2.45 (one thread: 3.0): weights pass once for each part.
+constexpr unsigned kPartsPerThread = 1;
 
 constexpr KernelPath kBestFirst[] = {KernelPath::kAmx, KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable};
 
@@ -70,18 +74,42 @@ Result<KernelPath> choose_kernel_path(const char* requested) {
                   .with_remedy(fmt::format("Leave NARU_KERNELS unset for the best ones, or set it to one of: {}.", supported)));
 }
 
-Units::Units(KernelPath path) : path_(path), kernels_(&kernels_of(path)), scratch_(std::make_unique<Scratch>()) {}
+Units::Units(KernelPath path, std::unique_ptr<Parallel> parallel) : path_(path), kernels_(&kernels_of(path)), parallel_(std::move(parallel)) {
+  const unsigned threads = parallel_ == nullptr ? 1 : parallel_->threads();
+  for (unsigned thread = 0; thread < threads; ++thread) scratch_.push_back(std::make_unique<Scratch>());
+}
 Units::~Units() = default;
 Units::Units(Units&&) noexcept = default;
 Units& Units::operator=(Units&&) noexcept = default;
 
-void Units::execute(const abi::Conv& record, const ConvPointers& at) noexcept { execute_conv(record, at, {*kernels_, *scratch_}); }
-void Units::execute(const abi::Depthwise& record, const DepthwisePointers& at) noexcept { execute_depthwise(record, at, {*kernels_, *scratch_}); }
-void Units::execute(const abi::Elementwise& record, const ElementwisePointers& at) noexcept { execute_elementwise(record, at, {*kernels_, *scratch_}); }
-void Units::execute(const abi::Requantize& record, const UnaryPointers& at) noexcept { execute_requantize(record, at, {*kernels_, *scratch_}); }
+template <typename Record, typename Pointers>
+void Units::execute_parts(const Record& record, const Pointers& at, void (*execute)(const Record&, const Pointers&, const Context&) noexcept) noexcept {
+  if (parallel_ == nullptr || !is_worth_parts(record)) return execute(record, at, {*kernels_, *scratch_[0]});
+  struct Work {
+    const Record& record;
+    const Pointers& at;
+    Units& units;
+    void (*execute)(const Record&, const Pointers&, const Context&) noexcept;
+    unsigned parts;
+  } work{record, at, *this, execute, kPartsPerThread * parallel_->threads()};
+  parallel_->run(
+      work.parts,
+      [](void* context, unsigned part, unsigned thread) {
+        const Work& whole = *static_cast<Work*>(context);
+        Record own = whole.record;
+        Pointers own_at = whole.at;
+        if (take_part(own, own_at, part, whole.parts)) whole.execute(own, own_at, {*whole.units.kernels_, *whole.units.scratch_[thread]});
+      },
+      &work);
+}
+
+void Units::execute(const abi::Conv& record, const ConvPointers& at) noexcept { execute_parts(record, at, &execute_conv); }
+void Units::execute(const abi::Depthwise& record, const DepthwisePointers& at) noexcept { execute_parts(record, at, &execute_depthwise); }
+void Units::execute(const abi::Elementwise& record, const ElementwisePointers& at) noexcept { execute_parts(record, at, &execute_elementwise); }
+void Units::execute(const abi::Requantize& record, const UnaryPointers& at) noexcept { execute_requantize(record, at, {*kernels_, *scratch_[0]}); }
 void Units::execute(const abi::Table& record, const TablePointers& at) noexcept { execute_table(record, at); }
-void Units::execute(const abi::Pool& record, const UnaryPointers& at) noexcept { execute_pool(record, at, {*kernels_, *scratch_}); }
-void Units::execute(const abi::Reduce& record, const UnaryPointers& at) noexcept { execute_reduce(record, at, {*kernels_, *scratch_}); }
+void Units::execute(const abi::Pool& record, const UnaryPointers& at) noexcept { execute_pool(record, at, {*kernels_, *scratch_[0]}); }
+void Units::execute(const abi::Reduce& record, const UnaryPointers& at) noexcept { execute_reduce(record, at, {*kernels_, *scratch_[0]}); }
 void Units::execute(const abi::Softmax& record, const UnaryPointers& at) noexcept { execute_softmax(record, at); }
 void Units::execute(const abi::Curve& record, const TablePointers& at) noexcept { execute_curve(record, at); }
 void Units::execute(const abi::Pack& record, const UnaryPointers& at) noexcept { execute_pack(record, at); }

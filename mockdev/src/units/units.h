@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "naru/abi/isa.h"
 #include "naru/base/result.h"
+#include "units/parallel.h"
 
 namespace naru::mockdev {
 
@@ -65,8 +67,9 @@ struct FillPointers {
 
 struct Scratch;
 struct KernelTable;
+struct Context;
 
-/// The units of one device. Owned by its executor; used by one thread at a time. All scratch memory is allocated by the constructor
+/// The units of one device. Owned by its executor; used by one thread at a time, which may have others compute beside it. All scratch memory is allocated by the constructor
 /// (which may throw std::bad_alloc, so open does it); execute() never allocates, blocks or fails.
 ///
 /// The caller has checked the record's fields (types that the command allows, counts of at least 1, zero points and activation bounds inside the
@@ -76,7 +79,8 @@ struct KernelTable;
 /// plus zero point is clamped without wrapping.
 class Units {
  public:
-  explicit Units(KernelPath path);
+  /// `parallel`: null for this thread alone.
+  explicit Units(KernelPath path, std::unique_ptr<Parallel> parallel = nullptr);
   ~Units();
   Units(Units&&) noexcept;
   Units& operator=(Units&&) noexcept;
@@ -101,7 +105,11 @@ class Units {
  private:
   KernelPath path_;
   const KernelTable* kernels_;
-  std::unique_ptr<Scratch> scratch_;
+  std::vector<std::unique_ptr<Scratch>> scratch_;  // of each thread
+  std::unique_ptr<Parallel> parallel_;
+
+  template <typename Record, typename Pointers>
+  void execute_parts(const Record& record, const Pointers& at, void (*execute)(const Record&, const Pointers&, const Context&) noexcept) noexcept;
 };
 
 }  // namespace naru::mockdev

@@ -19,6 +19,7 @@ struct DeviceOptions {
   std::string serial = "MOCK0001";
   TimeMode time = TimeMode::kVirtual;
   std::string kernels;  // "", "amx", "vnni", "avx2" or "portable"; "" takes NARU_KERNELS, else the fastest that the CPU has
+  unsigned threads = 0;  // that compute large commands together, 1 to 64; 0 takes NARU_THREADS, else 1. The bytes are the same
 };
 
 /// Faults that tests and `naru mock` plant. Each stays until cleared.
@@ -30,7 +31,7 @@ struct PlantedFaults {
 
 class Device : public usb::Function {
  public:
-  /// Errors: kProfileInvalid, kInvalidArgument (kernels), kHostOutOfMemory.
+  /// Errors: kProfileInvalid, kInvalidArgument (kernels, threads), kHostOutOfMemory.
   [[nodiscard]] static Result<std::unique_ptr<Device>> create(const profile::Profile& profile, DeviceOptions options = {});
 
   virtual void plant(const PlantedFaults& faults) = 0;
