@@ -1,5 +1,6 @@
 // Goal: convolution and depthwise give the bytes of their loop nests on every path. Method: grids of shapes against naive.h, operands ending at unmapped
 // memory, bytes between the outputs checked for being left alone; and all-extreme operands at the reductions where other libraries are wrong.
+#include <cmath>
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 
@@ -370,6 +371,44 @@ void expect_exact(const DepthwiseCase& c, const std::string& what) {
     EXPECT_TRUE(output.copy() == expected) << name_of(path) << " " << what;
     expect_parts(units, c.record, at, output, expected, what);
   }
+}
+
+/// Channels whose sums lie around values at which the rounding of requantisation turns, for every right shift: with weights of 1, a channel's sums are its start plus each code.
+void set_ties(Random& random, Weights& w) {
+  std::fill(w.values.begin(), w.values.end(), std::int16_t{1});
+  for (std::uint32_t c = 0; c < w.channels; ++c) {
+    const std::int32_t right = between(random, 1, 21);
+    const std::int32_t multipliers[] = {1 << 30, INT32_MAX, between(random, 1 << 30, INT32_MAX), between(random, 1, 1 << 30), 0};
+    w.multiplier[c] = multipliers[random() % 5];
+    w.shift[c] = static_cast<std::int8_t>(-right);
+    const double turn = (between(random, -300, 300) + (random() % 4 == 0 ? 0.0 : 0.5)) * std::exp2(31 + right) / std::max(1, w.multiplier[c]);
+    w.start[c] = static_cast<std::int64_t>(std::clamp(turn, -1073000000.0, 1073000000.0)) + between(random, -100, 100);
+  }
+}
+
+template <typename Case>
+void try_ties(Random& random, Case& c, void (Weights::*pack)(std::byte*) const) {
+  for (std::size_t i = 0; i < c.input->size(); ++i) c.input->data()[i] = static_cast<std::byte>(i);
+  set_ties(random, c.weights);
+  (c.weights.*pack)(c.packed->data());
+  const Range range = range_of(c.record.output_type);
+  for (const bool relu : {false, true}) {
+    c.record.activation_min = range.lowest, c.record.activation_max = range.highest;
+    c.record.output_zero = relu ? range.lowest : between(random, range.lowest, range.highest);
+    expect_exact(c, relu ? "ties, bounded by the zero point" : "ties");
+  }
+}
+
+TEST(Mac, RoundsAsTheFormulaWhereItTurns) {
+  Random random(31);
+  for (int round = 0; round < 12; ++round)
+    for (const ElementType input : {ElementType::kI8, ElementType::kU8})
+      for (const ElementType output : {ElementType::kI8, ElementType::kU8}) {
+        ConvCase conv = make_conv(random, {1, 256, 1, 160, 1, 1, 1, 1, 1, 1}, input, output, 0, false, false);
+        try_ties(random, conv, &Weights::pack_dense);
+        DepthwiseCase depthwise = make_depthwise(random, {1, 64, 112, 0, 1, 1, 1, 1, 1, 1}, 1, input, output, 0, false);
+        try_ties(random, depthwise, &Weights::pack_depthwise_i8);
+      }
 }
 
 TEST(Depthwise, GivesTheLoopNestsBytesOnEveryPathAndType) {

@@ -131,6 +131,7 @@ struct Weights {
         for (std::uint32_t i = 0; i < inputs; ++i) block[abi::dense_weight_offset(tap, i, c % 16, inputs)] = static_cast<std::byte>(at(c, tap, i));
     }
   }
+  void pack_depthwise_i8(std::byte* to) const { pack_depthwise(to); }
   void pack_depthwise(std::byte* to, ElementType type = ElementType::kI8) const {
     const std::size_t weight_bytes = abi::element_bytes(type), block_bytes = (320 + taps * 16 * weight_bytes + 63) / 64 * 64;
     std::memset(to, 0, block_bytes * ((channels + 15) / 16));
