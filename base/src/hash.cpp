@@ -31,41 +31,51 @@ std::uint32_t crc32c_table(const std::byte* data, std::size_t size, std::uint32_
 }
 
 #if defined(__x86_64__)
-/// The instruction takes three cycles, and another may begin in each of them: three stretches of this many bytes go side by side.
-constexpr std::size_t kCrcLane = 1024;
+/// The instruction takes three cycles, and another may begin in each of them: three stretches of so many bytes go side by side. Long ones for payloads, short ones for messages.
+constexpr std::size_t kLongLane = 1024, kShortLane = 128;
 
-/// What kCrcLane zero bytes make of a CRC, by the CRC's four bytes: it is linear, so the parts are added.
+/// What kLane zero bytes make of a CRC, by the CRC's four bytes: it is linear, so the parts are added.
+template <std::size_t kLane>
 constexpr std::array<std::array<std::uint32_t, 256>, 4> make_crc_shift() {
   std::array<std::array<std::uint32_t, 256>, 4> table{};
   for (std::size_t bit = 0; bit < 32; ++bit) {
     std::uint32_t value = std::uint32_t{1} << bit;
-    for (std::size_t i = 0; i < kCrcLane; ++i) value = (value >> 8) ^ kCrcTable[value & 0xFF];
+    for (std::size_t i = 0; i < kLane; ++i) value = (value >> 8) ^ kCrcTable[value & 0xFF];
     for (std::size_t byte = 0; byte < 256; ++byte)
       if (((byte >> (bit % 8)) & 1) != 0) table[bit / 8][byte] ^= value;
   }
   return table;
 }
-constexpr auto kCrcShift = make_crc_shift();
+template <std::size_t kLane>
+constexpr auto kCrcShift = make_crc_shift<kLane>();
 
-constexpr std::uint32_t after_lane(std::uint32_t crc) noexcept {
-  return kCrcShift[0][crc & 0xFF] ^ kCrcShift[1][(crc >> 8) & 0xFF] ^ kCrcShift[2][(crc >> 16) & 0xFF] ^ kCrcShift[3][crc >> 24];
+std::uint64_t word(const std::byte* at) noexcept {
+  std::uint64_t value;
+  std::memcpy(&value, at, 8);
+  return value;
 }
 
-__attribute__((target("sse4.2"))) std::uint32_t crc32c_sse42(const std::byte* data, std::size_t size, std::uint32_t crc) noexcept {
-  const auto word = [](const std::byte* at) {
-    std::uint64_t value;
-    std::memcpy(&value, at, 8);
-    return value;
+/// Takes whole triples of lanes from the front.
+template <std::size_t kLane>
+__attribute__((target("sse4.2"))) std::uint32_t crc32c_lanes(const std::byte*& data, std::size_t& size, std::uint32_t crc) noexcept {
+  const auto after_lane = [](std::uint32_t value) {
+    return kCrcShift<kLane>[0][value & 0xFF] ^ kCrcShift<kLane>[1][(value >> 8) & 0xFF] ^ kCrcShift<kLane>[2][(value >> 16) & 0xFF] ^ kCrcShift<kLane>[3][value >> 24];
   };
-  for (; size >= 3 * kCrcLane; data += 3 * kCrcLane, size -= 3 * kCrcLane) {
+  for (; size >= 3 * kLane; data += 3 * kLane, size -= 3 * kLane) {
     std::uint64_t first = crc, second = 0, third = 0;
-    for (std::size_t i = 0; i < kCrcLane; i += 8) {
+    for (std::size_t i = 0; i < kLane; i += 8) {
       first = _mm_crc32_u64(first, word(data + i));
-      second = _mm_crc32_u64(second, word(data + kCrcLane + i));
-      third = _mm_crc32_u64(third, word(data + 2 * kCrcLane + i));
+      second = _mm_crc32_u64(second, word(data + kLane + i));
+      third = _mm_crc32_u64(third, word(data + 2 * kLane + i));
     }
     crc = after_lane(after_lane(static_cast<std::uint32_t>(first)) ^ static_cast<std::uint32_t>(second)) ^ static_cast<std::uint32_t>(third);
   }
+  return crc;
+}
+
+__attribute__((target("sse4.2"))) std::uint32_t crc32c_sse42(const std::byte* data, std::size_t size, std::uint32_t crc) noexcept {
+  crc = crc32c_lanes<kLongLane>(data, size, crc);
+  crc = crc32c_lanes<kShortLane>(data, size, crc);
   std::uint64_t wide = crc;
   for (; size >= 8; data += 8, size -= 8) wide = _mm_crc32_u64(wide, word(data));
   crc = static_cast<std::uint32_t>(wide);
