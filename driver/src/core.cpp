@@ -195,12 +195,12 @@ void Core::wait(TimePoint until) {
   poll();
 }
 
-void Core::poll() {
+void Core::poll(bool look) {
   if (!transport_ || polling_) return;
   polling_ = true;
   std::span<TransferCompletion> batch = poll_batch_;
   for (unsigned round = 0; round < kPollRoundsMax && !pending_loss_; ++round) {
-    const std::size_t count = std::min(transport_->poll(batch), batch.size());
+    const std::size_t count = std::min(look ? transport_->poll(batch) : transport_->take(batch), batch.size());
     for (std::size_t i = 0; i < count; ++i) {
       ++events_;
       on_completion(batch[i]);

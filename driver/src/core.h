@@ -88,14 +88,15 @@ class Core : public std::enable_shared_from_this<Core> {
   // core.cpp
   [[nodiscard]] Result<void> move_to(State state);
   [[nodiscard]] TimePoint now() const noexcept;
-  void poll();
+  /// Without `look`: what the transport has found already.
+  void poll(bool look = true);
   void wait(TimePoint until);
   /// Polls and waits until `done()`, or until `until` (false), or until the device is gone (then done() is asked once more).
   template <typename Done>
   bool run_until(Done done, TimePoint until) {
     IdleGuard guard(*this);
-    for (;;) {
-      poll();
+    for (bool look = false;; look = true) {
+      poll(look);
       if (done()) return true;
       if (!transport_ || now() >= until || !guard.moving()) return false;
       transport_wait(until);

@@ -1,5 +1,6 @@
 // Goal: every transport keeps driver/transport.h's contract, in the same words. Method: one suite over every cable and device.
 #include <dirent.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <atomic>
@@ -326,6 +327,38 @@ TEST_P(Transports, WakeFromAnotherThread) {
   for (int i = 0; i < 100; ++i) wire->wait(kForever);
   returned = true;
   waker.join();
+}
+
+TEST_P(Transports, TellByTheirDescriptorWhenThereIsSomethingToPollFor) {
+  Wire wire = open();
+  if (wire->pollable_descriptor() < 0) return;  // without one, waiting is the only way
+  const auto readable = [&](Duration patience) {
+    pollfd descriptor{.fd = wire->pollable_descriptor(), .events = POLLIN, .revents = 0};
+    return ::poll(&descriptor, 1, static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(patience).count())) == 1;
+  };
+  for (int i = 0; i < 3; ++i) {
+    std::vector<std::byte> in(wire.packet());
+    const Ticket ticket = wire.in(in);
+    EXPECT_EQ(wire.poll_once(), 0u);
+    EXPECT_FALSE(readable(0ms)) << "nothing has come yet";
+    std::vector<std::byte> out = pattern(100);
+    const Ticket sent = wire.out(out);
+    const SteadyClock wall;
+    const TimePoint end = wall.after(30s);
+    while (wire.order().size() < 2u * static_cast<unsigned>(i + 1) && wall.now() < end) {
+      EXPECT_TRUE(readable(30s));
+      wire.poll_once();
+    }
+    EXPECT_EQ(wire.status(sent), TransferStatus::kOk);
+    EXPECT_EQ(wire.status(ticket), TransferStatus::kOk);
+  }
+  wire->wake();
+  EXPECT_TRUE(readable(0ms));
+  EXPECT_EQ(wire.poll_once(), 0u);
+  EXPECT_TRUE(readable(0ms)) << "the wake is for wait(), which has not been called";
+  wire->wait(kForever);
+  EXPECT_EQ(wire.poll_once(), 0u);
+  EXPECT_FALSE(readable(0ms));
 }
 
 TEST_P(Transports, ReturnFromWaitAtTheLimit) {

@@ -68,6 +68,8 @@ class NARU_API Transport {
   virtual void cancel(Ticket ticket) = 0;
   /// Fills `completions` from the front; returns how many. Never blocks.
   [[nodiscard]] virtual std::size_t poll(std::span<TransferCompletion> completions) = 0;
+  /// As poll(), but may leave out the look for more than wait() or poll() has found already. For callers that wait() next anyway.
+  [[nodiscard]] virtual std::size_t take(std::span<TransferCompletion> completions) { return poll(completions); }
   /// Returns when poll() would find something, after wake(), at `until` on clock(), or spuriously. A virtual clock jumps to the next event.
   virtual void wait(TimePoint until) = 0;
   /// Makes the current or next wait() return at once. Any thread.

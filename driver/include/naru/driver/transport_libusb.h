@@ -11,7 +11,8 @@
 namespace naru::driver {
 
 /// `device` is a serial number or BUS-PORT; empty takes the only one there is. Errors as of open_transport().
-/// The transport owns one thread for events, and a second one from its first clear-halt or reset on (those block inside libusb).
+/// libusb's events run on the caller's thread, inside wait() and poll(). The transport owns a thread from its first clear-halt or reset on (those
+/// block inside libusb).
 /// Not usable in a forked child.
 [[nodiscard]] NARU_API Result<std::unique_ptr<Transport>> open_usb_device(std::string_view device, const TransportOptions& options = {});
 

@@ -3,12 +3,14 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
 #include <cstring>
 #include <new>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -43,6 +45,9 @@ TransferStatus to_transfer_status(const Slot& slot) noexcept {
   return TransferStatus::kFailed;
 }
 
+// libusb's event loop wants an end to its waiting; nothing depends on it.
+constexpr Duration kEventWaitMax = std::chrono::seconds(60);
+
 bool is_bulk(TransferKind kind) noexcept { return kind == TransferKind::kBulkOut || kind == TransferKind::kBulkIn; }
 bool is_blocking(TransferKind kind) noexcept { return kind == TransferKind::kClearHaltOut || kind == TransferKind::kClearHaltIn || kind == TransferKind::kReset; }
 
@@ -57,11 +62,11 @@ timespec to_timespec(Duration duration) noexcept {
 
 Result<std::unique_ptr<Transport>> LibusbTransport::start(Opened opened) {
   std::unique_ptr<LibusbTransport> transport(new LibusbTransport(std::move(opened)));
-  NARU_CHECK_OK(transport->start_threads());
+  NARU_CHECK_OK(transport->prepare());
   return std::unique_ptr<Transport>(std::move(transport));
 }
 
-Result<void> LibusbTransport::start_threads() {
+Result<void> LibusbTransport::prepare() {
   done_.resize(transport::Slots<Slot>::kSlotsMax);
   event_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event_.valid()) return fail(ErrorId::kHostOutOfMemory, fmt::format("No event descriptor for {}: {}", info().selector, std::strerror(errno)));
@@ -70,43 +75,26 @@ Result<void> LibusbTransport::start_threads() {
     hotplug_registered_ = libusb_hotplug_register_callback(opened_.context.get(), events, 0, info().vendor_id, LIBUSB_HOTPLUG_MATCH_ANY, LIBUSB_HOTPLUG_MATCH_ANY,
                                                            &LibusbTransport::on_hotplug, this, &hotplug_) == LIBUSB_SUCCESS;
   }
-  // T15: the caller's signal handlers must not run on a thread that the caller does not know.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    event_thread_ = std::thread([this] { run_events(); });
-  } catch (const std::system_error& error) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    return fail(ErrorId::kHostOutOfMemory, fmt::format("No thread for the events of {}: {}", info().selector, error.what()));
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return {};
 }
 
 LibusbTransport::~LibusbTransport() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+    changed_.notify_all();
+  }
+  if (blocking_thread_.joinable()) blocking_thread_.join();
   // T1, T4: every transfer's callback runs before anything that it uses goes.
   for (const auto& slot : slots_.all()) {
     if (slot->ticket != Ticket::kNone && slot->state == Slot::State::kFlying) libusb_cancel_transfer(slot->raw.get());
   }
-  bool drained = false;
-  {
-    std::unique_lock lock(mutex_);
-    stop_ = true;
-    changed_.notify_all();
-    drained = changed_.wait_for(lock, kDrainMax, [this] { return flying_ == 0; });
-  }
-  // Only now: an event thread that left after the first of several cancelled transfers would leave the others to nobody.
-  stop_events_ = true;
-  if (blocking_thread_.joinable()) blocking_thread_.join();
-  if (event_thread_.joinable()) {
-    libusb_interrupt_event_handler(opened_.context.get());  // T13
-    event_thread_.join();
-  }
-  if (!drained) {
+  const TimePoint limit = clock_.after(kDrainMax);
+  for (TimePoint now = clock_.now(); flying() != 0 && now < limit && event_failures_ < kEventFailuresMax; now = clock_.now()) handle_events(limit - now);
+  if (flying() != 0) {
     // The bus holds on to transfers. With the descriptor closed and no event loop nobody writes their buffers any more; libusb's own
     // records of them cannot be freed and are left.
-    log(LogLevel::kError, "usb", "{}: {} transfers did not end; their records are leaked", info().selector, flying_);
+    log(LogLevel::kError, "usb", "{}: {} transfers did not end; their records are leaked", info().selector, flying());
     for (const auto& slot : slots_.all())
       if (slot->ticket != Ticket::kNone && slot->state == Slot::State::kFlying) static_cast<void>(slot->raw.release());
   }
@@ -115,22 +103,28 @@ LibusbTransport::~LibusbTransport() {
   if (opened_.handle && opened_.interface_number >= 0) libusb_release_interface(opened_.handle.get(), opened_.interface_number);
 }
 
-// ---- threads ----
+// ---- events ----
 
-void LibusbTransport::run_events() noexcept {
-  unsigned failures = 0;
-  while (!stop_events_) {
-    timeval limit{.tv_sec = 60, .tv_usec = 0};
-    const int code = libusb_handle_events_timeout_completed(opened_.context.get(), &limit, nullptr);
-    if (code == LIBUSB_SUCCESS || code == LIBUSB_ERROR_INTERRUPTED || code == LIBUSB_ERROR_TIMEOUT) {
-      failures = 0;
-      continue;
-    }
-    // A server that dies between two ioctls fails the first of them with an I/O error; only the next round sees the hang-up and ends what
-    // is in flight. Bounded, so that a system that fails for ever does not spin.
-    mark_lost();
-    if (++failures == kEventFailuresMax) return;
+void LibusbTransport::handle_events(Duration limit) noexcept {
+  limit = std::clamp<Duration>(limit, Duration::zero(), kEventWaitMax);
+  if (event_failures_ >= kEventFailuresMax) {
+    // A system that fails for ever must not make its user spin; what is in flight is given up by deadline, and the device is lost anyway.
+    const timespec wait = to_timespec(limit);
+    pollfd descriptor{.fd = event_.get(), .events = POLLIN, .revents = 0};
+    ::ppoll(&descriptor, 1, &wait, nullptr);
+    return;
   }
+  const std::int64_t microseconds = std::chrono::ceil<std::chrono::microseconds>(limit).count();
+  timeval wait{.tv_sec = static_cast<time_t>(microseconds / 1'000'000), .tv_usec = static_cast<suseconds_t>(microseconds % 1'000'000)};
+  const int code = libusb_handle_events_timeout_completed(opened_.context.get(), &wait, nullptr);
+  if (code == LIBUSB_SUCCESS || code == LIBUSB_ERROR_INTERRUPTED || code == LIBUSB_ERROR_TIMEOUT) {
+    event_failures_ = 0;
+    return;
+  }
+  // A server that dies between two ioctls fails the first of them with an I/O error; only the next round sees the hang-up and ends what
+  // is in flight.
+  ++event_failures_;
+  mark_lost();
 }
 
 void LibusbTransport::on_transfer(libusb_transfer* raw) noexcept {
@@ -156,10 +150,8 @@ int LibusbTransport::on_hotplug(libusb_context*, libusb_device* device, libusb_h
 }
 
 /// Called with mutex_ held.
-void LibusbTransport::push_done(Slot& slot) noexcept {
-  done_[(done_first_ + done_count_++) % done_.size()] = &slot;
-  signal();
-}
+void LibusbTransport::push_done(Slot& slot) noexcept { done_[(done_first_ + done_count_++) % done_.size()] = &slot; }
+
 
 /// Called with mutex_ held.
 void LibusbTransport::signal() noexcept {
@@ -182,7 +174,12 @@ void LibusbTransport::mark_lost() noexcept {
   signal();
 }
 
-/// T12: what blocks inside libusb has a thread that is neither the event thread nor the caller's.
+std::size_t LibusbTransport::flying() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return flying_;
+}
+
+/// T12: what blocks inside libusb has a thread that neither runs events nor is the caller's.
 void LibusbTransport::run_blocking() noexcept {
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -207,6 +204,10 @@ void LibusbTransport::run_blocking() noexcept {
     blocking_.erase(blocking_.begin());
     slot.blocking_code = code;
     push_done(slot);
+    signal();
+    lock.unlock();
+    libusb_interrupt_event_handler(opened_.context.get());  // T13
+    lock.lock();
   }
 }
 
@@ -361,6 +362,17 @@ void LibusbTransport::cancel(Ticket ticket) {
 // ---- completions ----
 
 std::size_t LibusbTransport::poll(std::span<TransferCompletion> completions) {
+  // A look costs system calls, and on a served node a turn of its server: what wait() has just found is taken without.
+  bool look = !std::exchange(looked_, false);
+  if (look) {
+    const std::lock_guard lock(mutex_);
+    look = done_count_ == 0;
+  }
+  if (look) handle_events(Duration::zero());
+  return take(completions);
+}
+
+std::size_t LibusbTransport::take(std::span<TransferCompletion> completions) {
   if (lost_ && !lost_cancelled_) drain_lost();
   std::size_t count = 0;
   while (count < completions.size()) {
@@ -384,7 +396,7 @@ std::size_t LibusbTransport::poll(std::span<TransferCompletion> completions) {
     count += taken;
   }
   const std::lock_guard lock(mutex_);
-  if (!ended_.empty()) {
+  if (!ended_.empty() || done_count_ != 0) {
     signal();
   } else if (!woken_) {
     unsignal();
@@ -511,20 +523,39 @@ void LibusbTransport::wait(TimePoint until) {
   }
   if (!ended_.empty() || (lost_ && (!lost_cancelled_ || queued_ != 0))) return;
   if (queued_ != 0) until = std::min(until, retry_at_);
-  const Duration left = until == kForever ? Duration::zero() : until - clock_.now();
-  if (until != kForever && left <= Duration::zero()) return;
-  const timespec limit = to_timespec(left);
-  pollfd descriptor{.fd = event_.get(), .events = POLLIN, .revents = 0};
-  ::ppoll(&descriptor, 1, until == kForever ? nullptr : &limit, nullptr);
+  const Duration left = until == kForever ? kEventWaitMax : until - clock_.now();
+  if (left <= Duration::zero()) return;
+  handle_events(left);
+  looked_ = true;
   const std::lock_guard lock(mutex_);
   woken_ = false;
   unsignal();
 }
 
 void LibusbTransport::wake() noexcept {
-  const std::lock_guard lock(mutex_);
-  woken_ = true;
-  signal();
+  {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+    signal();
+  }
+  libusb_interrupt_event_handler(opened_.context.get());  // T13
+}
+
+/// Made when somebody asks: a set that watches the node makes each of its wake-ups dearer.
+int LibusbTransport::pollable_descriptor() const noexcept {
+  if (pollable_.valid()) return pollable_.get();
+  UniqueFd both(::epoll_create1(EPOLL_CLOEXEC));
+  const auto add = [&](int descriptor, std::uint32_t events) {
+    epoll_event event{.events = events, .data = {.fd = descriptor}};
+    return ::epoll_ctl(both.get(), EPOLL_CTL_ADD, descriptor, &event) == 0;
+  };
+  bool complete = both.valid() && add(event_.get(), EPOLLIN);
+  const libusb_pollfd** descriptors = libusb_get_pollfds(opened_.context.get());
+  for (std::size_t i = 0; descriptors != nullptr && descriptors[i] != nullptr; ++i) complete = complete && add(descriptors[i]->fd, static_cast<std::uint32_t>(descriptors[i]->events));
+  complete = complete && descriptors != nullptr;
+  libusb_free_pollfds(descriptors);
+  if (complete) pollable_ = std::move(both);
+  return pollable_.get();
 }
 
 }  // namespace naru::driver::libusb

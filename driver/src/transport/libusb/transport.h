@@ -1,4 +1,4 @@
-// The libusb transport's inside: transfers in flight, their completions, and the two threads that libusb needs.
+// The libusb transport's inside: transfers in flight, their completions, and who lets libusb look for them.
 #pragma once
 
 #include <array>
@@ -22,7 +22,7 @@ struct FreeTransfer {
 
 class LibusbTransport;
 
-/// One transfer. Everything but `raw`'s result fields belongs to the caller's thread; those are handed over by the completion ring.
+/// One transfer. All of it belongs to the caller's thread, but for a blocking request's result, which the completion ring hands over.
 struct Slot {
   enum class State : std::uint8_t { kQueued, kFlying, kBlocking };
 
@@ -50,9 +50,9 @@ struct Opened {
   int interface_number = -1;  // claimed; -1: control only
 };
 
-/// Threads: the caller's; one that runs libusb's events; from the first blocking request on, one for those. The callbacks neither allocate
-/// nor call libusb. `mutex_` guards the completion ring, the counts and the blocking queue, nothing else, and is never held across a call
-/// into libusb.
+/// Threads: the caller's, which runs libusb's events inside wait() and poll() (a thread of its own for them cost two switches per transfer);
+/// from the first blocking request on, one for those. The callbacks neither allocate nor call libusb. `mutex_` guards the completion ring,
+/// the counts and the blocking queue, nothing else, and is never held across a call into libusb.
 class LibusbTransport final : public Transport {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Transport>> start(Opened opened);
@@ -63,9 +63,10 @@ class LibusbTransport final : public Transport {
   [[nodiscard]] Result<Ticket> submit(const Transfer& transfer) override;
   void cancel(Ticket ticket) override;
   [[nodiscard]] std::size_t poll(std::span<TransferCompletion> completions) override;
+  [[nodiscard]] std::size_t take(std::span<TransferCompletion> completions) override;
   void wait(TimePoint until) override;
   void wake() noexcept override;
-  [[nodiscard]] int pollable_descriptor() const noexcept override { return event_.get(); }
+  [[nodiscard]] int pollable_descriptor() const noexcept override;
 
  private:
   /// Transfers of one endpoint that wait for memory, or for the pieces of the one before them. Order is kept.
@@ -75,13 +76,14 @@ class LibusbTransport final : public Transport {
   };
 
   explicit LibusbTransport(Opened opened) : opened_(std::move(opened)) {}
-  Result<void> start_threads();
+  Result<void> prepare();
   Result<Slot*> take_slot();
   Lane& lane_of(TransferKind kind) noexcept { return lanes_[static_cast<std::size_t>(kind)]; }
 
   static void LIBUSB_CALL on_transfer(libusb_transfer* raw) noexcept;
   static int LIBUSB_CALL on_hotplug(libusb_context* context, libusb_device* device, libusb_hotplug_event event, void* transport) noexcept;
-  void run_events() noexcept;
+  /// Lets libusb run its callbacks, waiting for at most `limit` for one to be due.
+  void handle_events(Duration limit) noexcept;
   void run_blocking() noexcept;
   void signal() noexcept;
   void unsignal() noexcept;
@@ -97,6 +99,7 @@ class LibusbTransport final : public Transport {
   void end_queued(Slot& slot, TransferStatus status);
   bool out_of_time(const Slot& slot) const noexcept { return clock_.now() >= slot.deadline; }
   bool is_dead() const noexcept;
+  std::size_t flying() const noexcept;
   void mark_lost() noexcept;
   void drain_lost();
 
@@ -110,11 +113,13 @@ class LibusbTransport final : public Transport {
   bool lost_cancelled_ = false;
   bool reset_in_progress_ = false;
 
-  UniqueFd event_;
+  UniqueFd event_;             // what there is to be told that libusb's own descriptors do not tell
+  mutable UniqueFd pollable_;  // both together, for who asks
+  bool looked_ = false;        // wait() has let libusb run its events since the last poll()
+  unsigned event_failures_ = 0;
   std::atomic<bool> lost_{false};
-  std::atomic<bool> stop_{false};         // of the blocking thread
-  std::atomic<bool> stop_events_{false};  // of the event thread, which is needed until nothing flies
-  std::thread event_thread_, blocking_thread_;
+  std::atomic<bool> stop_{false};  // of the blocking thread
+  std::thread blocking_thread_;
   libusb_hotplug_callback_handle hotplug_ = 0;
   bool hotplug_registered_ = false;
 
