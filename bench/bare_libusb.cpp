@@ -10,11 +10,14 @@
 #include <stdexcept>
 #include <vector>
 
+#include "naru/base/hash.h"
+
 namespace naru::bench {
 namespace {
 
 constexpr unsigned kTimeoutMilliseconds = 10'000;
 constexpr std::uint8_t kPipeModeRequest = 0x13;
+constexpr std::uint16_t kPipeChecksums = 0x8000;
 constexpr std::size_t kPingBytes = 64;
 constexpr std::size_t kPacketBytes = 1024;
 
@@ -30,8 +33,9 @@ struct BareLibusb::State {
   libusb_device_handle* handle = nullptr;
   std::uint8_t out = 0, in = 0;
   std::size_t flying = 0, left = 0;  // transfers in flight; bytes that are not asked for yet
-  bool failed = false;
-  std::vector<std::vector<unsigned char>> buffers;
+  bool failed = false, checksums = false;
+  std::uint32_t crc = 0;
+  std::vector<std::vector<unsigned char>> buffers;  // ping's
   std::vector<libusb_transfer*> transfers;
 
   void find_endpoints() {
@@ -46,13 +50,20 @@ struct BareLibusb::State {
     libusb_free_config_descriptor(configuration);
     if (in == 0 || out == 0) throw std::runtime_error("bare libusb: no bulk endpoint each way");
   }
-  void prepare(std::size_t count, std::size_t bytes) {
+  void prepare_transfers(std::size_t count) {
     while (transfers.size() < count) transfers.push_back(libusb_alloc_transfer(0));
+  }
+  void prepare(std::size_t count, std::size_t bytes) {
+    prepare_transfers(count);
     buffers.resize(std::max(buffers.size(), count));
     for (std::size_t i = 0; i < count; ++i)
       if (buffers[i].size() < bytes) buffers[i].assign(bytes, static_cast<unsigned char>(i + 1));
   }
+  void checksum(const libusb_transfer* transfer) noexcept {
+    if (checksums) crc ^= crc32c(std::as_bytes(std::span(transfer->buffer, static_cast<std::size_t>(transfer->length))));
+  }
   void submit(libusb_transfer* transfer) {
+    if ((transfer->endpoint & LIBUSB_ENDPOINT_IN) == 0) checksum(transfer);
     check(libusb_submit_transfer(transfer), "submitting");
     ++flying;
   }
@@ -70,7 +81,9 @@ struct BareLibusb::State {
       // A loopback IN ends with what the OUT brought.
       if (transfer->status != LIBUSB_TRANSFER_COMPLETED || transfer->actual_length != static_cast<int>(kPingBytes)) state.failed = true;
     }
+    if ((transfer->endpoint & LIBUSB_ENDPOINT_IN) != 0) state.checksum(transfer);
     if (state.failed || state.left == 0) return;
+    if ((transfer->endpoint & LIBUSB_ENDPOINT_IN) == 0) state.checksum(transfer);
     state.left -= static_cast<std::size_t>(transfer->length);
     if (libusb_submit_transfer(transfer) == LIBUSB_SUCCESS)
       ++state.flying;
@@ -103,17 +116,19 @@ BareLibusb::~BareLibusb() {
   if (state_->context != nullptr) libusb_exit(state_->context);
 }
 
-void BareLibusb::set_mode(BareMode mode) {
-  check(libusb_control_transfer(state_->handle, 0x40, kPipeModeRequest, static_cast<std::uint16_t>(mode), 0, nullptr, 0, kTimeoutMilliseconds), "setting the pipe mode");
+void BareLibusb::set_mode(BareMode mode, std::uint16_t device_mebibytes, bool checksums) {
+  const auto index = static_cast<std::uint16_t>(device_mebibytes | (checksums ? kPipeChecksums : 0));
+  check(libusb_control_transfer(state_->handle, 0x40, kPipeModeRequest, static_cast<std::uint16_t>(mode), index, nullptr, 0, kTimeoutMilliseconds), "setting the pipe mode");
 }
 
-void BareLibusb::stream(bool in, std::size_t total, std::size_t transfer_bytes, std::size_t depth) {
+void BareLibusb::stream(bool in, std::size_t total, std::size_t transfer_bytes, std::span<std::byte> memory, bool checksums) {
   State& state = *state_;
-  const std::size_t first = std::min(depth, total / transfer_bytes);
-  state.prepare(first, transfer_bytes);
+  const std::size_t first = std::min(memory.size(), total) / transfer_bytes;
+  state.prepare_transfers(first);
+  state.checksums = checksums;
   state.left = total - first * transfer_bytes;
   for (std::size_t i = 0; i < first; ++i) {
-    libusb_fill_bulk_transfer(state.transfers[i], state.handle, in ? state.in : state.out, state.buffers[i].data(), static_cast<int>(transfer_bytes), &State::on_completed, &state, kTimeoutMilliseconds);
+    libusb_fill_bulk_transfer(state.transfers[i], state.handle, in ? state.in : state.out, reinterpret_cast<unsigned char*>(memory.data() + i * transfer_bytes), static_cast<int>(transfer_bytes), &State::on_completed, &state, kTimeoutMilliseconds);
     state.submit(state.transfers[i]);
   }
   state.run();
@@ -122,6 +137,7 @@ void BareLibusb::stream(bool in, std::size_t total, std::size_t transfer_bytes, 
 void BareLibusb::ping() {
   State& state = *state_;
   state.prepare(2, kPacketBytes);
+  state.checksums = false;
   state.left = 0;
   libusb_fill_bulk_transfer(state.transfers[0], state.handle, state.in, state.buffers[0].data(), kPacketBytes, &State::on_completed, &state, kTimeoutMilliseconds);
   libusb_fill_bulk_transfer(state.transfers[1], state.handle, state.out, state.buffers[1].data(), kPingBytes, &State::on_completed, &state, kTimeoutMilliseconds);

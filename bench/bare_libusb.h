@@ -1,9 +1,10 @@
-// The peer of the USB rows: the least that a libusb program can do on the same node. No Naru code below it.
+// The peer of the USB rows: the least that a libusb program can do on the same node. No Naru code below it but the checksum, which is the driver's.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 namespace naru::bench {
@@ -19,10 +20,11 @@ class BareLibusb {
   BareLibusb& operator=(const BareLibusb&) = delete;
   ~BareLibusb();
 
-  void set_mode(BareMode mode);
-  /// Moves `total` bytes in asynchronous transfers of `transfer_bytes`, `depth` of them in flight, each on a buffer of its own.
-  /// `total` is a multiple of `transfer_bytes`.
-  void stream(bool in, std::size_t total, std::size_t transfer_bytes, std::size_t depth);
+  /// Sink and source: in so many MiB of device memory, checksummed there or not.
+  void set_mode(BareMode mode, std::uint16_t device_mebibytes = 0, bool checksums = false);
+  /// Moves `total` bytes in asynchronous transfers of `transfer_bytes`, as many in flight as `memory` has room for, each on a part of its own.
+  /// `total` is a multiple of `transfer_bytes`. With `checksums`, each transfer's bytes are checksummed once: before they go, or when they are there.
+  void stream(bool in, std::size_t total, std::size_t transfer_bytes, std::span<std::byte> memory, bool checksums);
   /// One OUT and one IN of 64 bytes in loopback, the IN waiting before the OUT goes.
   void ping();
 

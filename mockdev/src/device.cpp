@@ -76,7 +76,12 @@ class DeviceImpl final : public Device, private ControlTarget {
     if (configuration_ == 0 || halted(endpoint)) return std::nullopt;
     if (endpoint == kInterruptIn) return events_.peek(now());
     if (endpoint != kBulkIn) return std::nullopt;
-    return guarded<std::optional<usb::InOffer>>([&] { return messages() ? in_.peek(now()) : stream_pipe_.in_peek(now()); });
+    return guarded<std::optional<usb::InOffer>>([&]() -> std::optional<usb::InOffer> {
+      if (!messages()) return stream_pipe_.in_peek(now());
+      if (!in_.can_wait_for_company() || !out_.has_more()) return in_.peek(now());
+      in_.hold();
+      return std::nullopt;
+    });
   }
   void in_done(std::uint8_t endpoint, std::size_t bytes, bool completed) override {
     if (endpoint == kInterruptIn) return events_.done(bytes, completed);
@@ -206,7 +211,7 @@ class DeviceImpl final : public Device, private ControlTarget {
     for (const Request& request : out_.queue()) processor_.refuse(now(), request, abi::Status::kReset);
     out_.clear(now());
     processor_.reset(now());
-    static_cast<void>(stream_pipe_.set_mode(abi::PipeMode::kMessages, now()));
+    static_cast<void>(stream_pipe_.set_mode(abi::PipeMode::kMessages, 0, now()));
   }
 
   // ---- ControlTarget ----
@@ -230,11 +235,12 @@ class DeviceImpl final : public Device, private ControlTarget {
     reset();
     events_.push(now(), abi::EventKind::kReset, state_.epoch);
   }
-  [[nodiscard]] bool set_pipe_mode(abi::PipeMode mode) override {
-    if (!stream_pipe_.set_mode(mode, now())) return false;
+  [[nodiscard]] bool set_pipe_mode(abi::PipeMode mode, std::uint16_t index) override {
+    if (!stream_pipe_.set_mode(mode, index, now())) return false;
     out_.set_halted(false);
     return true;
   }
+  [[nodiscard]] std::uint32_t pipe_crc() const override { return stream_pipe_.crc(); }
 
   State state_;
   usb::DeviceDescription description_;

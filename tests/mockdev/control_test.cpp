@@ -50,7 +50,8 @@ TEST(Control, RegistersKeepWhatIsWrittenAndReadOnlyOnesStall) {
   EXPECT_EQ(load_le<std::uint32_t>(value.data()), abi::kMessageMagic);
   EXPECT_FALSE(access(0x40, abi::ControlRequest::kWriteRegister, 0, value));
   EXPECT_FALSE(access(0xC0, abi::ControlRequest::kReadRegister, 5, value));
-  EXPECT_FALSE(access(0xC0, abi::ControlRequest::kReadRegister, 20, value));
+  EXPECT_FALSE(access(0x40, abi::ControlRequest::kWriteRegister, 20, value));
+  EXPECT_FALSE(access(0xC0, abi::ControlRequest::kReadRegister, 21, value));
 }
 
 TEST(Control, EverySetupPacketIsAnsweredOrStalled) {

@@ -19,6 +19,8 @@ std::span<const std::byte> payload_of(const Request& request) noexcept {
   return request.landing == Landing::kUndecided ? request.inline_payload : std::span<const std::byte>(request.target);
 }
 
+std::uint32_t payload_crc_of(const Request& request) noexcept { return request.landing == Landing::kUndecided ? crc32c(request.inline_payload) : request.landed_crc; }
+
 bool names_its_lease(const abi::JobRecord& record) noexcept {
   switch (record.lease_use) {
     case abi::LeaseUse::kNone: return record.lease == 0;
@@ -105,7 +107,7 @@ void RequestProcessor::process(TimePoint now, Request& request) {
   if (request.refused != Status::kOk) return refuse(now, request, request.refused, request.refused_detail);
   if (header.epoch != state_.epoch) return refuse(now, request, Status::kStaleEpoch, state_.epoch);
   if (waiting_.size() + submits_unanswered_ >= kCredits) return refuse(now, request, Status::kNoCredit);
-  if (abi::has(header.flags, abi::MessageFlag::kPayloadCrc) && crc32c(payload_of(request)) != header.payload_crc) {
+  if (abi::has(header.flags, abi::MessageFlag::kPayloadCrc) && payload_crc_of(request) != header.payload_crc) {
     ++state_.counters.checksum_errors;
     return refuse(now, request, Status::kPayloadChecksum);
   }

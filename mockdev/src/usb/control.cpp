@@ -56,6 +56,7 @@ std::optional<std::uint32_t> Control::read_register(std::uint16_t index) const {
     case abi::Register::kScratch1:
     case abi::Register::kScratch2:
     case abi::Register::kScratch3: return scratch_[index - kScratchFirst];
+    case abi::Register::kPipeCrc: return target_.pipe_crc();
   }
   return std::nullopt;
 }
@@ -104,7 +105,7 @@ std::optional<std::size_t> Control::write(const usb::SetupPacket& packet, std::s
       }
       return 0;
     case ControlRequest::kPipeMode:
-      if (!out.empty() || !target_.set_pipe_mode(static_cast<abi::PipeMode>(packet.value))) return std::nullopt;
+      if (!out.empty() || !target_.set_pipe_mode(static_cast<abi::PipeMode>(packet.value), packet.index)) return std::nullopt;
       return 0;
     default: return std::nullopt;
   }

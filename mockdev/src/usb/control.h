@@ -16,7 +16,8 @@ class ControlTarget {
   [[nodiscard]] virtual abi::Sensors sensor_values() const = 0;
   virtual void engine_reset() = 0;
   virtual void soft_reset() = 0;
-  [[nodiscard]] virtual bool set_pipe_mode(abi::PipeMode mode) = 0;
+  [[nodiscard]] virtual bool set_pipe_mode(abi::PipeMode mode, std::uint16_t index) = 0;
+  [[nodiscard]] virtual std::uint32_t pipe_crc() const = 0;
 
  protected:
   ~ControlTarget() = default;

@@ -32,6 +32,8 @@ InPipe::Item& InPipe::add_item(TimePoint now, abi::MessageHeader header, std::sp
   item.sent_from = std::max(now, lane_.free());
   item.available = lane_.send(now, item.bytes.size());
   item.payload_available = payload_bytes != 0 ? lane_.send(now, payload_bytes) : item.available;
+  if (header.type == abi::MessageType::kReply && header.payload_bytes == 0)
+    for (std::size_t i = 0; i < held_; ++i) items_[i].available = item.available;
   // What was made in the same instant travels together, so that the host sees it as one transfer.
   for (std::size_t i = items_.size() - 1; i > in_transfer_ && items_[i - 1].made == now && items_[i - 1].payload.bytes == 0; --i)
     items_[i - 1].available = item.available;
@@ -92,11 +94,25 @@ void InPipe::seal(Item& item) {
   store_le(item.bytes.data() + abi::kMessageCrcOffset, abi::message_crc(std::span(item.bytes).first(abi::wire_size<abi::MessageHeader>() + item.header.body_bytes)));
 }
 
+bool InPipe::can_wait_for_company() const noexcept {
+  constexpr std::size_t kFew = 32;
+  if (phase_ != Phase::kIdle || items_.size() >= kFew) return false;
+  for (std::size_t i = 0; i < items_.size(); ++i)
+    if (items_[i].header.type != abi::MessageType::kReply || items_[i].header.payload_bytes != 0) return false;
+  return true;
+}
+
 void InPipe::start_transfer(TimePoint now) {
   transfer_.clear();
-  while (in_transfer_ < items_.size() && items_[in_transfer_].available <= now &&
+  held_ = 0;
+  std::uint64_t announced = 0;
+  while (in_transfer_ < items_.size() && announced < abi::kAnnouncedBytesMax &&
          transfer_.size() + items_[in_transfer_].bytes.size() <= abi::kMessageTransferMax) {
+    // Data that was ready in the same instant is announced together, though its turn on the cable comes later.
+    const Item& next = items_[in_transfer_];
+    if (next.available > now && (in_transfer_ == 0 || next.payload.bytes == 0 || next.made != items_.front().made)) break;
     Item& item = items_[in_transfer_++];
+    announced += item.payload.bytes;
     seal(item);
     const std::vector<std::byte>& bytes = item.bytes;
     transfer_.insert(transfer_.end(), bytes.begin(), bytes.end());
@@ -171,7 +187,7 @@ void InPipe::restart() {
 
 void InPipe::clear(TimePoint now) {
   items_.clear();
-  in_transfer_ = 0;
+  in_transfer_ = held_ = 0;
   phase_ = Phase::kIdle;
   sent_ = 0;
   corrupted_.clear();

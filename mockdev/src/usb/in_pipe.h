@@ -37,6 +37,10 @@ class InPipe {
 
   [[nodiscard]] std::optional<usb::InOffer> peek(TimePoint now);
   void done(std::size_t bytes, bool completed);
+  /// Whether all that waits for the host are a few replies without payload: they may as well wait for more of their kind.
+  [[nodiscard]] bool can_wait_for_company() const noexcept;
+  /// They do: the next reply goes with them.
+  void hold() noexcept { held_ = items_.size(); }
   [[nodiscard]] bool ready(TimePoint now) const noexcept { return next_ready() <= now; }
   /// When there is something to offer; kForever: nothing queued.
   [[nodiscard]] TimePoint next_ready() const noexcept;
@@ -72,6 +76,7 @@ class InPipe {
   LinkLane lane_;
   std::deque<Item> items_;  // the first `in_transfer_` of them are on their way
   std::size_t in_transfer_ = 0;
+  std::size_t held_ = 0;  // of them, replies that were kept back
   std::vector<std::vector<std::byte>> spare_;  // storage of items that are gone
   Phase phase_ = Phase::kIdle;
   std::vector<std::byte> transfer_;  // messages of the current transfer, back to back

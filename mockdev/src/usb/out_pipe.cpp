@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "faults/link_fault.h"
+#include "naru/base/hash.h"
 
 namespace naru::mockdev {
 namespace {
@@ -40,6 +41,13 @@ Request* OutPipe::awaiting_payload() noexcept {
   return incomplete_ == 0 ? nullptr : &queue_[queue_.size() - incomplete_];
 }
 
+bool OutPipe::expects_payload() {
+  Request* request = halted_ ? nullptr : awaiting_payload();
+  if (request == nullptr) return false;
+  if (request->landing == Landing::kUndecided) resolver_.decide_landing(queue_, queue_.size() - incomplete_, *request);
+  return request->landing != Landing::kUndecided;
+}
+
 std::span<std::byte> OutPipe::begin(TimePoint now) {
   if (halted_ || next_free() > now) return {};
   Request* request = awaiting_payload();
@@ -48,7 +56,7 @@ std::span<std::byte> OutPipe::begin(TimePoint now) {
     TransferBuffer& buffer = assembly();
     return std::span(buffer.bytes).subspan(buffer.used);
   }
-  if (request->landing == Landing::kUndecided) resolver_.decide_landing(queue_, queue_.size() - incomplete_, *request);
+  if (!expects_payload()) return {};
   const std::uint64_t left = request->header.payload_bytes - request->landed;
   switch (request->landing) {
     case Landing::kDevice:
@@ -71,7 +79,11 @@ void OutPipe::end(TimePoint now, std::size_t bytes, bool ends_transfer) {
     if (ends_transfer) end_message_transfer(arrival);
     return;
   }
-  if (request->landing == Landing::kDevice || request->landing == Landing::kStaged) corrupt(state_, request->target.subspan(request->landed, bytes));
+  if (request->landing == Landing::kDevice || request->landing == Landing::kStaged) {
+    const std::span<std::byte> landed = request->target.subspan(request->landed, bytes);
+    corrupt(state_, landed);
+    if (abi::has(request->header.flags, abi::MessageFlag::kPayloadCrc)) request->landed_crc = crc32c(landed, request->landed_crc);
+  }
   request->landed += bytes;
   request->arrival = arrival;
   state_.counters.payload_in_bytes += bytes;

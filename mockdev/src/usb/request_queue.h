@@ -36,6 +36,7 @@ struct Request {
   std::span<std::byte> target;                // kDevice, kStaged: all of the payload
   std::vector<std::byte> staged;
   std::uint64_t landed = 0;                   // bytes so far
+  std::uint32_t landed_crc = 0;               // of them, taken as they came by: they are still in the CPU's caches then
 };
 
 /// Front: the oldest. A deque, because requests must not move while the cable writes into them.

@@ -19,9 +19,10 @@ class StreamPipe {
  public:
   StreamPipe(State& state, Memory& memory) : state_(state), memory_(memory), out_lane_(state.profile.link), in_lane_(state.profile.link) {}
 
-  /// kMessages gives the memory back. False: no DRAM for it, or no such mode; nothing changed then.
-  [[nodiscard]] bool set_mode(abi::PipeMode mode, TimePoint now);
+  /// kMessages gives the memory back; `index` is kPipeMode's wIndex. False: no DRAM for it, or no such mode; nothing changed then.
+  [[nodiscard]] bool set_mode(abi::PipeMode mode, std::uint16_t index, TimePoint now);
   [[nodiscard]] abi::PipeMode mode() const noexcept { return mode_; }
+  [[nodiscard]] std::uint32_t crc() const noexcept { return crc_; }
 
   [[nodiscard]] std::span<std::byte> out_begin(TimePoint now) noexcept;
   void out_end(TimePoint now, std::size_t bytes, bool ends_transfer);
@@ -38,6 +39,8 @@ class StreamPipe {
     bool ends_transfer = false;
   };
 
+  /// `bytes` of the area went by at `offset`.
+  void add_to_crc(std::uint64_t offset, std::size_t bytes) noexcept;
   [[nodiscard]] std::span<std::byte> area() const noexcept { return memory_.dram().subspan(area_offset_, area_bytes_); }
 
   State& state_;
@@ -47,7 +50,9 @@ class StreamPipe {
   std::uint64_t area_offset_ = 0, area_bytes_ = 0;
   std::uint64_t head_ = 0;  // loopback: where the next OUT bytes land
   std::uint64_t held_ = 0;  // loopback: bytes of the area in use, gaps included
-  std::uint64_t position_ = 0;  // source
+  std::uint64_t position_ = 0;  // sink, source
+  bool checksums_ = false;
+  std::uint32_t crc_ = 0;
   std::deque<Segment> segments_;
 };
 

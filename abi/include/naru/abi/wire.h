@@ -7,9 +7,12 @@
 // - With kPayloadFollows the payload comes as payload transfers of its own, right after the message transfer, in the order of the messages
 //   in it: exactly payload_bytes, split by the sender as it likes (any number of transfers, whose lengths but the last are multiples of the
 //   packet size). A payload transfer that ends on a packet boundary is NOT followed by a zero-length packet.
+// - A sender announces no more payloads in a message transfer once those in it come to kAnnouncedBytesMax: what is urgent waits for them.
 // - Both directions follow the same rules. The host keeps at most Identity::credits requests unanswered.
 // - Device order: requests of one context are carried out in the order received; each is answered exactly once (jobs by a completion).
 //   A read with after_fence != 0 is answered when that fence of its queue is signalled, and does not hold up what follows it.
+// - A device may keep a few replies without payload back while requests, or payloads that were announced, are there or on their way, so that their
+//   replies travel together; never a completion or data, and never while it has nothing to do for the host.
 // Resynchronisation: any framing error (magic, checksum, length) stalls bulk OUT after a kStatusReport message that names the error; the host
 //   clears the halt (both endpoints) and goes on with the next sequence number; a soft reset (EP0) starts a new epoch.
 #pragma once
@@ -27,6 +30,7 @@ inline constexpr std::uint16_t kProtocolMax = 1;
 inline constexpr std::uint32_t kMessageMagic = 0x5552414E;  // "NARU"
 inline constexpr std::uint32_t kInlinePayloadMax = 16 * 1024;
 inline constexpr std::uint32_t kMessageTransferMax = 32 * 1024;
+inline constexpr std::uint64_t kAnnouncedBytesMax = 8u << 20;
 inline constexpr unsigned kQueues = 4;  // priority is the queue number, 3 the most urgent
 
 // ---- EP0: vendor requests to the device recipient (bmRequestType 0xC0 in, 0x40 out). They work while another process runs jobs. ----
@@ -40,7 +44,7 @@ enum class ControlRequest : std::uint8_t {
   kReadRegister = 0x10,   // in: u32; wIndex = register
   kWriteRegister = 0x11,  // out: u32; wIndex = register
   kReset = 0x12,          // out, no data; wValue = ResetLevel
-  kPipeMode = 0x13,       // out, no data; wValue = PipeMode
+  kPipeMode = 0x13,       // out, no data; wValue = PipeMode; wIndex = 0, or of sink and source: MiB of device memory (0: 1) | kPipeChecksums
 };
 enum class ResetLevel : std::uint16_t { kEngine = 1, kSoft = 2 };
 /// What bulk endpoints do, for diag and the bench. All but kMessages land in and are sent from device memory like everything else. Loopback keeps
@@ -48,10 +52,14 @@ enum class ResetLevel : std::uint16_t { kEngine = 1, kSoft = 2 };
 enum class PipeMode : std::uint16_t { kMessages = 0, kLoopback = 1, kSink = 2, kSource = 3 };
 /// Loopback holds at most this many bytes before it NAKs.
 inline constexpr std::uint32_t kLoopbackBytesMax = 4u << 20;
+/// Sink and source go round in so many MiB of device memory at most, and in kPipeMode's wIndex this bit has them checksummed: Register::kPipeCrc.
+inline constexpr std::uint16_t kPipeMebibytesMax = 64;
+inline constexpr std::uint16_t kPipeChecksums = 0x8000;
 
-/// Registers (32 bits). kScratch0..3 keep what is written; the others are read-only.
-enum class Register : std::uint16_t { kMagic = 0, kVersion = 1, kStatus = 2, kEpoch = 3, kHeartbeat = 4, kScratch0 = 16, kScratch1 = 17, kScratch2 = 18, kScratch3 = 19 };
-inline constexpr unsigned kRegisterCount = 20;
+/// Registers (32 bits). kScratch0..3 keep what is written; the others are read-only. kPipeCrc is the CRC-32C of all that a sink or source with
+/// kPipeChecksums has moved since its kPipeMode.
+enum class Register : std::uint16_t { kMagic = 0, kVersion = 1, kStatus = 2, kEpoch = 3, kHeartbeat = 4, kScratch0 = 16, kScratch1 = 17, kScratch2 = 18, kScratch3 = 19, kPipeCrc = 20 };
+inline constexpr unsigned kRegisterCount = 21;
 
 enum class Feature : std::uint32_t { kPayloadCrc = 1, kSimulated = 2, kRealTime = 4, kLeases = 8 };
 

@@ -154,6 +154,7 @@ bool Node::take_interface(Client& client) noexcept {
 
 /// The last close of an open node, by its client or by the kernel when the client died.
 void Node::release(Client& client) noexcept {
+  has_work_ = true;
   if (!client.gone && controller_ != nullptr) {
     for (const auto& urb : client.urbs)
       if (urb->state == ClientUrb::State::kActive) controller_->cancel(*urb);
@@ -263,6 +264,7 @@ int Node::driver_of(Client& client, std::uint64_t address) noexcept {
 
 int Node::ioctl(Client& client, unsigned command, std::uint64_t argument) noexcept {
   if (command == static_cast<unsigned>(USBDEVFS_REAPURB) || command == static_cast<unsigned>(USBDEVFS_REAPURBNDELAY)) return reap(client, argument);
+  has_work_ = true;
   if (client.gone || controller_ == nullptr) return -ENODEV;
   unsigned number = 0;
   switch (command) {

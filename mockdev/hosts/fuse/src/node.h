@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "naru/usb/host_controller.h"
@@ -30,6 +31,9 @@ class Node {
   void unplug();
   /// Hands out what the controller has completed, and wakes who polls for it. After each pump.
   void deliver() noexcept;
+
+  /// Whether a client has asked for anything since the last call that the device may have to work for.
+  [[nodiscard]] bool take_work() noexcept { return std::exchange(has_work_, false); }
 
   [[nodiscard]] std::size_t clients() const noexcept { return clients_.size(); }
   [[nodiscard]] bool claimed() const noexcept { return owner_ != nullptr; }
@@ -57,6 +61,7 @@ class Node {
   std::vector<std::uint8_t> bytes_;
   std::vector<std::unique_ptr<Client>> clients_;
   Client* owner_ = nullptr;      // has the interface
+  bool has_work_ = false;
 };
 
 }  // namespace naru::mockdev::fuse

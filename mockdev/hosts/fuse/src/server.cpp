@@ -26,8 +26,9 @@
 namespace naru::mockdev {
 namespace {
 
-/// Requests taken between two slices of device work: enough for a burst of submits, too few to starve the device.
-constexpr unsigned kRequestsPerRound = 8;
+/// Rounds with work in them after which the other descriptors are looked at too: a client waits for the answer to each request, so what counts is how
+/// few system calls there are around it.
+constexpr unsigned kBusyRounds = 16;
 
 struct Session {
   Session() = default;
@@ -92,7 +93,12 @@ class MockServer::Core {
     std::vector<pollfd> descriptors;
     fuse_buf buffer{};
     Duration sleep = Duration::zero();
-    for (;;) {
+    for (unsigned round = 0;; ++round) {
+      if (sleep == Duration::zero() && round % kBusyRounds != 0) {
+        if (!serve_request(buffer)) break;
+        work(sleep);
+        continue;
+      }
       descriptors.clear();
       descriptors.push_back({.fd = fuse_session_fd(session_.raw), .events = POLLIN, .revents = 0});
       descriptors.push_back({.fd = stop_.get(), .events = POLLIN, .revents = 0});
@@ -101,10 +107,10 @@ class MockServer::Core {
       const timespec limit{.tv_sec = static_cast<time_t>(seconds.count()), .tv_nsec = static_cast<long>((sleep - seconds).count())};
       const int ready = ::ppoll(descriptors.data(), descriptors.size(), sleep == kForever ? nullptr : &limit, nullptr);
       if (ready > 0 && descriptors[1].revents != 0) break;
-      if (ready > 0 && descriptors[0].revents != 0 && !serve_requests(buffer)) break;
-      if (ready > 0) serve_control(descriptors);
-      sleep = pacer_ ? pacer_->run() : kForever;
-      node_.deliver();
+      if (ready > 0 && descriptors[0].revents != 0 && !serve_request(buffer)) break;
+      const bool commanded = ready > 0 && serve_control(descriptors);
+      // Clients reap and poll more often than they submit: an idle device stays so.
+      if (node_.take_work() || commanded || sleep != kForever) work(sleep);
     }
     std::free(buffer.mem);
     return {};
@@ -114,23 +120,27 @@ class MockServer::Core {
   [[nodiscard]] int stop_descriptor() const noexcept { return stop_.get(); }
 
  private:
-  /// False: the session is over, because somebody unmounted the node.
-  bool serve_requests(fuse_buf& buffer) {
-    for (unsigned i = 0; i < kRequestsPerRound; ++i) {
-      const int count = fuse_session_receive_buf(session_.raw, &buffer);
-      if (count == -EAGAIN || count == -EINTR) return true;
-      if (count <= 0) return false;
-      fuse_session_process_buf(session_.raw, &buffer);
-    }
+  /// One, if there is one. False: the session is over, because somebody unmounted the node.
+  bool serve_request(fuse_buf& buffer) {
+    const int count = fuse_session_receive_buf(session_.raw, &buffer);
+    if (count == -EAGAIN || count == -EINTR) return true;
+    if (count <= 0) return false;
+    fuse_session_process_buf(session_.raw, &buffer);
     return fuse_session_exited(session_.raw) == 0;
   }
 
-  void serve_control(const std::vector<pollfd>& descriptors) {
+  void work(Duration& sleep) {
+    sleep = pacer_ ? pacer_->run() : kForever;
+    node_.deliver();
+  }
+
+  bool serve_control(const std::vector<pollfd>& descriptors) {
     for (std::size_t i = 2; i < descriptors.size(); ++i) {
       if (descriptors[i].revents == 0) continue;
       control_->serve([this](std::string_view line) { return answer(line); });
-      return;
+      return true;
     }
+    return false;
   }
 
   Result<void> plug() {
