@@ -123,6 +123,7 @@ void Core::on_in(const Flight& flight, const TransferCompletion& completion) {
     if (slot.check_crc) slot.crc = crc32c({flight.data, flight.expected}, slot.crc);
   }
   slot.moved += flight.expected;
+  moved_over_cable(slot, flight.expected);
   slot.deadline = clock_->after(slot.allowed);
   if (slot.moved == slot.bytes) finish_payload(flight.slot);
 }
@@ -258,7 +259,7 @@ Result<void> Core::on_reply(const abi::MessageHeader& header, const abi::Reply& 
     // The message was refused as a whole, so the queue's timeline did not move: nothing of it can be trusted any more.
     return fail(error_of(reply.status, reply.detail, name_of(slot.type)));
   }
-  if (payload_slot_ == index) return violation(fmt::format("a reply to a {} before all of it was sent", name_of(slot.type)));
+  if (is_sending_payload(index)) return violation(fmt::format("a reply to a {} before all of it was sent", name_of(slot.type)));
   if (reply.status != abi::Status::kOk) {
     if (header.payload_bytes != 0) return violation("a failed reply with a payload");
     end_operation(index, error_of(reply.status, reply.detail, name_of(slot.type)));

@@ -110,6 +110,12 @@ void Core::end_operation(std::uint16_t index, std::optional<Error> error) {
   Slot& slot = slots_[index];
   if (slot.sent && !slot.answered) --unanswered_;
   slot.answered = true;
+  moved_over_cable(slot, slot.due);
+  if (slot.streams) {
+    slot.streams = false;
+    ++ended_together_[direction_of(slot.type)];
+    unanswered_bytes_[direction_of(slot.type)] -= slot.bytes;
+  }
   if (slot.transfers != 0) {
     slot.ending = true;
     slot.error = std::move(error);
@@ -185,7 +191,13 @@ void Core::release_ticket(std::uint16_t index) noexcept {
 
 // ---- the poll loop ----
 
+int Core::pollable_descriptor() noexcept {
+  has_outside_loop_ = true;
+  return transport_ ? transport_->pollable_descriptor() : -1;
+}
+
 void Core::transport_wait(TimePoint until) {
+  send_company();
   if (transport_) transport_->wait(std::min(until, next_timer_));
 }
 
@@ -197,10 +209,12 @@ void Core::wait(TimePoint until) {
 
 void Core::poll(bool look) {
   if (!transport_ || polling_) return;
+  send_company();
   polling_ = true;
   std::span<TransferCompletion> batch = poll_batch_;
   for (unsigned round = 0; round < kPollRoundsMax && !pending_loss_; ++round) {
     const std::size_t count = std::min(look ? transport_->poll(batch) : transport_->take(batch), batch.size());
+    if (count > 0 && round == 0) ended_together_ = {};
     for (std::size_t i = 0; i < count; ++i) {
       ++events_;
       on_completion(batch[i]);
@@ -208,7 +222,8 @@ void Core::poll(bool look) {
     if (state_ == State::kRecovering) advance_recovery();
     if (count > 0 && !pending_loss_) {
       pump_in();
-      pump_out();
+      // What waits for company has it soon: the caller is about to hear of what just ended.
+      if (company_ == 0 || has_outside_loop_) pump_out();
     }
     if (count < batch.size()) break;
   }
@@ -296,7 +311,9 @@ void Core::end_everything(const Error& error) {
   waiting_.clear();
   urgent_.clear();
   orphans_.clear();
-  payload_slot_ = kNoSlot;
+  payloads_.clear();
+  due_ = unanswered_bytes_ = {};
+  company_ = 0;
   staged_bytes_ = 0;
   next_timer_ = kForever;
   control_ = {};
@@ -305,6 +322,8 @@ void Core::end_everything(const Error& error) {
     Slot& slot = slots_[i];
     if (!slot.busy) continue;
     slot.transfers = 0;
+    slot.due = 0;
+    slot.streams = false;
     slot.answered = true;
     slot.parent = slot.first_child = kNoSlot;
     slot.children = 0;

@@ -94,6 +94,7 @@ class Core : public std::enable_shared_from_this<Core> {
   /// Polls and waits until `done()`, or until `until` (false), or until the device is gone (then done() is asked once more).
   template <typename Done>
   bool run_until(Done done, TimePoint until) {
+    if (done()) return true;
     IdleGuard guard(*this);
     for (bool look = false;; look = true) {
       poll(look);
@@ -165,6 +166,8 @@ class Core : public std::enable_shared_from_this<Core> {
   // outbox.cpp
   void enqueue(std::uint16_t slot);
   void pump_out();
+  /// For a read or write of its own: as enqueue() and pump_out(), but one whose turn would not come yet may wait for company.
+  void enqueue_access(std::uint16_t slot);
   void on_out(const Flight& flight, const TransferCompletion& completion);
 
   // completion.cpp
@@ -201,6 +204,7 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] const abi::Chip& chip() const noexcept { return chip_; }
   [[nodiscard]] const HostCounters& host_counters() const noexcept { return counters_; }
   [[nodiscard]] Transport* transport() noexcept { return transport_.get(); }
+  [[nodiscard]] int pollable_descriptor() noexcept;
 
  private:
   /// Ends a waiting loop in which nothing moves any more, time included: a broken transport must not hang its user.
@@ -239,6 +243,14 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] std::size_t seal(std::span<std::byte> target, abi::MessageHeader header, std::size_t body_bytes);
   [[nodiscard]] bool send_staged();
   [[nodiscard]] bool send_payload_chunk();
+  [[nodiscard]] bool waits_for_company() const noexcept;
+  /// Sends what waited for company, unless it still does.
+  void send_company();
+  [[nodiscard]] static std::size_t direction_of(abi::MessageType type) noexcept { return type == abi::MessageType::kRead ? 1 : 0; }
+  /// Large but not very, no fence, no job: what comes in streams of its like.
+  [[nodiscard]] bool is_streaming(const Slot& slot) const noexcept;
+  void moved_over_cable(Slot& slot, std::uint64_t bytes) noexcept;
+  [[nodiscard]] bool is_sending_payload(std::uint16_t slot) noexcept;
   bool submit_flight(FixedRing<Flight, kFlights>& ring, const Transfer& transfer, Flight flight);
 
   // completion.cpp
@@ -306,7 +318,15 @@ class Core : public std::enable_shared_from_this<Core> {
   FixedRing<Flight, kFlights> out_;
   std::array<std::array<std::byte, abi::kMessageTransferMax>, kOutBuffers> out_buffers_;
   std::uint16_t free_out_buffers_ = (1u << kOutBuffers) - 1;  // bits
-  std::uint16_t payload_slot_ = kNoSlot;
+  FixedRing<std::uint16_t, 256> payloads_;  // slots whose payloads are announced and not all sent, in that order
+  std::uint64_t announced_bytes_ = 0;       // of the payloads announced in the transfer that is being built, or sent last
+  std::array<std::uint64_t, 2> due_{};      // bytes of payload that requests which are sent still move: writes', reads'
+  abi::MessageType company_type_ = abi::MessageType::kWrite;
+  std::size_t company_ = 0;                 // requests in waiting_, which holds no others then, that wait for company
+  std::array<std::size_t, 2> ended_together_{};     // writes, reads of that kind that the last poll() which found anything ended
+  std::array<std::uint64_t, 2> unanswered_bytes_{};  // of those that are sent
+  bool has_outside_loop_ = false;           // somebody waits by the descriptor, and calls nothing before it is readable
+  TimePoint last_out_progress_{0};
   std::uint16_t staged_buffer_ = 0;
   std::size_t staged_bytes_ = 0;
 

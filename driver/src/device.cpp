@@ -140,10 +140,7 @@ TimePoint Device::next_deadline() const noexcept { return core_->next_timer(); }
 void Device::wake() noexcept {
   if (Transport* transport = core_->transport()) transport->wake();
 }
-int Device::pollable_descriptor() const noexcept {
-  Transport* transport = core_->transport();
-  return transport ? transport->pollable_descriptor() : -1;
-}
+int Device::pollable_descriptor() const noexcept { return core_->pollable_descriptor(); }
 
 Result<void> Device::set_pipe_mode(abi::PipeMode mode) {
   return guarded([&] { return core_->set_pipe_mode(mode); });

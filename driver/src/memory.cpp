@@ -133,8 +133,7 @@ Result<std::uint16_t> Core::start_access(abi::MessageType type, const Buffer& bu
   slot.target = target;
   slot.fence = after.value;
   slot.queue = after.queue;
-  enqueue(index);
-  pump_out();
+  enqueue_access(index);
   return index;
 }
 

@@ -51,6 +51,51 @@ void Core::enqueue(std::uint16_t index) {
   if (slots_[index].is_job()) arm(slots_[index].watch.next);
 }
 
+bool Core::is_streaming(const Slot& slot) const noexcept {
+  return (slot.type == abi::MessageType::kWrite || slot.type == abi::MessageType::kRead) && !is_inline(slot) && slot.bytes <= abi::kAnnouncedBytesMax / 2 && slot.fence == 0 && slot.parent == kNoSlot;
+}
+
+/// Messages are dear where payloads are quick, so those of a stream travel together: what is begun while others move has time until the next poll(),
+/// and what is begun after several ended together will have company at once. The first of a stream, and whatever is alone, goes now.
+void Core::enqueue_access(std::uint16_t index) {
+  const Slot& slot = slots_[index];
+  enqueue(index);
+  if (waiting_.size() == 1) company_ = 0;
+  const std::size_t direction = direction_of(slot.type);
+  if (is_streaming(slot) && waiting_.size() == company_ + 1 && (company_ == 0 || company_type_ == slot.type)) {
+    ++company_;
+    company_type_ = slot.type;
+    std::size_t& likely_to_follow = ended_together_[direction];
+    if (likely_to_follow != 0) --likely_to_follow;
+    if (unanswered_bytes_[direction] != 0 || (likely_to_follow != 0 && !has_outside_loop_)) return;
+  }
+  pump_out();
+}
+
+/// While payloads move there is no haste, nor while the answer to much is due at once: what it ends is likely to be begun again. Each is a completion,
+/// after which this is looked at again.
+bool Core::waits_for_company() const noexcept {
+  if (company_ == 0 || company_ != waiting_.size() || !urgent_.empty()) return false;
+  const std::size_t direction = direction_of(company_type_);
+  return due_[direction] > chunk_bytes_ / 2 || unanswered_bytes_[direction] >= abi::kAnnouncedBytesMax / 2;
+}
+
+void Core::send_company() {
+  if (company_ != 0 && !polling_ && !waits_for_company()) pump_out();
+}
+
+void Core::moved_over_cable(Slot& slot, std::uint64_t bytes) noexcept {
+  bytes = std::min(bytes, slot.due);
+  slot.due -= bytes;
+  due_[direction_of(slot.type)] -= bytes;
+}
+
+bool Core::is_sending_payload(std::uint16_t index) noexcept {
+  for (std::size_t i = 0; i < payloads_.size(); ++i)
+    if (payloads_.at(i) == index) return true;
+  return false;
+}
+
 std::size_t Core::message_bytes(const Slot& slot) const noexcept {
   std::size_t bytes = kHeaderBytes + body_bytes(slot);
   if (sends_payload(slot) && is_inline(slot)) bytes += align_up<std::size_t>(slot.bytes, 8);
@@ -129,7 +174,8 @@ std::size_t Core::encode_request(std::span<std::byte> target, std::uint16_t inde
       ++counters_.copies;
       counters_.copied_bytes += payload.size();
     } else {
-      payload_slot_ = index;
+      payloads_.push(index);
+      announced_bytes_ += slot.bytes;
       slot.moved = 0;
     }
   }
@@ -140,6 +186,12 @@ std::size_t Core::encode_request(std::span<std::byte> target, std::uint16_t inde
     cancel_sequences_.push(header.sequence);
     end_operation(index, std::nullopt);
     return used;
+  }
+  if (!is_inline(slot) && slot.fence == 0 && (slot.type == abi::MessageType::kWrite || slot.type == abi::MessageType::kRead)) {
+    slot.due = slot.bytes;
+    due_[direction_of(slot.type)] += slot.due;
+    slot.streams = is_streaming(slot);
+    if (slot.streams) unanswered_bytes_[direction_of(slot.type)] += slot.bytes;
   }
   slot.sequence = header.sequence;
   slot.sent = true;
@@ -154,8 +206,10 @@ std::size_t Core::encode_request(std::span<std::byte> target, std::uint16_t inde
 std::size_t Core::build_transfer(std::span<std::byte> buffer) {
   const std::size_t room = transfer_max_;
   std::size_t used = 0;
+  announced_bytes_ = 0;
+  company_ = 0;
   while (!urgent_.empty() && used + message_bytes(slots_[urgent_.front()]) <= room) used += encode_request(buffer.subspan(used), urgent_.pop());
-  while (!waiting_.empty() && payload_slot_ == kNoSlot) {
+  while (!waiting_.empty() && announced_bytes_ < abi::kAnnouncedBytesMax && !payloads_.full()) {
     const std::uint16_t index = waiting_.front();
     Slot& slot = slots_[index];
     if (is_abandoned(slot)) {
@@ -214,7 +268,8 @@ bool Core::send_payload_chunk() {
   std::uint32_t in_flight = 0;
   for (std::size_t i = 0; i < out_.size(); ++i) in_flight += out_.at(i).kind != FlightKind::kMessage;
   if (in_flight >= options_.payload_chunks_in_flight) return false;
-  Slot& slot = slots_[payload_slot_];
+  const std::uint16_t index = payloads_.front();
+  Slot& slot = slots_[index];
   const std::uint64_t rest = slot.bytes - slot.moved;
   const bool mine = slot.source != nullptr;
   const std::size_t bytes = std::min<std::uint64_t>(rest, mine ? chunk_bytes_ : zero_bytes.size());
@@ -222,12 +277,12 @@ bool Core::send_payload_chunk() {
                           .buffer = mine ? sendable(slot.source + slot.moved, bytes) : std::span(zero_bytes).first(bytes),
                           .timeout = options_.timeouts.request};
   const std::size_t before = out_.size();
-  const Flight flight{.kind = mine ? FlightKind::kPayload : FlightKind::kDiscard, .slot = payload_slot_, .expected = static_cast<std::uint32_t>(bytes)};
+  const Flight flight{.kind = mine ? FlightKind::kPayload : FlightKind::kDiscard, .slot = index, .expected = static_cast<std::uint32_t>(bytes)};
   if (!submit_flight(out_, transfer, flight)) return false;
   if (out_.size() == before) return true;  // with smaller pieces
   if (mine) ++slot.transfers;
   slot.moved += bytes;
-  if (slot.moved == slot.bytes) payload_slot_ = kNoSlot;
+  if (slot.moved == slot.bytes) payloads_.pop();
   return true;
 }
 
@@ -237,11 +292,11 @@ void Core::pump_out() {
       if (!send_staged()) return;
       continue;
     }
-    if (payload_slot_ != kNoSlot) {
+    if (!payloads_.empty()) {
       if (!send_payload_chunk()) return;
       continue;
     }
-    if ((waiting_.empty() && urgent_.empty()) || free_out_buffers_ == 0) return;
+    if ((waiting_.empty() && urgent_.empty()) || free_out_buffers_ == 0 || waits_for_company()) return;
     const auto buffer = static_cast<std::uint16_t>(std::countr_zero(free_out_buffers_));
     const std::size_t bytes = build_transfer(out_buffers_[buffer]);
     if (bytes == 0) return;
@@ -263,7 +318,12 @@ void Core::on_out(const Flight& flight, const TransferCompletion& completion) {
     return;
   }
   if (whole) {
-    if (flight.slot != kNoSlot && slots_[flight.slot].busy) slots_[flight.slot].deadline = clock_->after(slots_[flight.slot].allowed);
+    if (flight.slot != kNoSlot && slots_[flight.slot].busy) {
+      Slot& slot = slots_[flight.slot];
+      slot.deadline = clock_->after(slot.allowed);
+      last_out_progress_ = clock_->now();
+      moved_over_cable(slot, flight.expected);
+    }
     return;
   }
   if (state_ == State::kRecovering && recovery_.step == RecoveryStep::kDraining) return;

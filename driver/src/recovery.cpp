@@ -65,7 +65,8 @@ void Core::fail_all_for_recovery() {
   urgent_.clear();
   follows_.clear();
   cancel_sequences_.clear();
-  payload_slot_ = kNoSlot;
+  payloads_.clear();
+  company_ = 0;
   staged_bytes_ = 0;
   free_out_buffers_ = (1u << kOutBuffers) - 1;
   free_tail_buffers_ = 0xFFFF;

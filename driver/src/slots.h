@@ -38,6 +38,7 @@ struct Slot {
   bool cancel_asked = false;
   bool check_crc = false;
   bool ending = false;    // answered, but transfers of it are still in flight
+  bool streams = false;   // sent, and counted in Core::unanswered_bytes_
   bool fence_seen = false;  // a read after a fence: the watchdog has seen that the fence is reached
   std::uint8_t region_count = 0;
   abi::LeaseUse lease_use = abi::LeaseUse::kNone;
@@ -52,6 +53,7 @@ struct Slot {
   std::uint32_t crc = 0, expected_crc = 0;
   abi::Handle handle = 0;       // asked about; for what was made, the answer
   std::uint64_t offset = 0, bytes = 0, moved = 0;
+  std::uint64_t due = 0;        // of its payload, still to come over the cable: its part of Core::due_
   std::uint64_t fence = 0;      // of the job; of a read: after which; of a cancel: which
   std::uint64_t cycle_budget = 0;
   const std::byte* source = nullptr;
@@ -84,7 +86,7 @@ class SlotTable {
     Slot& slot = slots_[index];
     slot.type = type;
     slot.busy = true;
-    slot.internal = slot.sent = slot.answered = slot.terminal = slot.detached = slot.failing = slot.cancel_asked = slot.check_crc = slot.ending =
+    slot.internal = slot.sent = slot.answered = slot.terminal = slot.detached = slot.failing = slot.cancel_asked = slot.check_crc = slot.ending = slot.streams =
         slot.fence_seen = false;
     ++slot.generation;
     slot.region_count = 0;
@@ -94,7 +96,7 @@ class SlotTable {
     slot.children = slot.transfers = 0;
     slot.sequence = slot.crc = slot.expected_crc = 0;
     slot.handle = 0;
-    slot.offset = slot.bytes = slot.moved = slot.fence = slot.cycle_budget = 0;
+    slot.offset = slot.bytes = slot.moved = slot.due = slot.fence = slot.cycle_budget = 0;
     slot.source = nullptr;
     slot.target = nullptr;
     slot.watch = {};

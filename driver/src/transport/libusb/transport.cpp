@@ -134,7 +134,7 @@ void LibusbTransport::on_transfer(libusb_transfer* raw) noexcept {
   const std::lock_guard lock(self.mutex_);
   --self.flying_;
   self.push_done(slot);
-  if (self.flying_ == 0) self.changed_.notify_all();
+  if (self.flying_ == 0 && !self.blocking_.empty()) self.changed_.notify_all();  // a reset may wait for that
 }
 
 int LibusbTransport::on_hotplug(libusb_context*, libusb_device* device, libusb_hotplug_event event, void* transport) noexcept {
