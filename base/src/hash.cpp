@@ -33,6 +33,8 @@ std::uint32_t crc32c_table(const std::byte* data, std::size_t size, std::uint32_
 #if defined(__x86_64__)
 /// The instruction takes three cycles, and another may begin in each of them: three stretches of so many bytes go side by side. Long ones for payloads, short ones for messages.
 constexpr std::size_t kLongLane = 1024, kShortLane = 128;
+constexpr std::size_t kCacheLine = 64;
+
 
 /// What kLane zero bytes make of a CRC, by the CRC's four bytes: it is linear, so the parts are added.
 template <std::size_t kLane>
@@ -63,10 +65,15 @@ __attribute__((target("sse4.2"))) std::uint32_t crc32c_lanes(const std::byte*& d
   };
   for (; size >= 3 * kLane; data += 3 * kLane, size -= 3 * kLane) {
     std::uint64_t first = crc, second = 0, third = 0;
-    for (std::size_t i = 0; i < kLane; i += 8) {
-      first = _mm_crc32_u64(first, word(data + i));
-      second = _mm_crc32_u64(second, word(data + kLane + i));
-      third = _mm_crc32_u64(third, word(data + 2 * kLane + i));
+    for (std::size_t i = 0; i < kLane; i += kCacheLine) {
+      // Three streams that jump at each turn are more than the CPU foresees: what comes from outside its second cache took half as long again.
+      if constexpr (kLane == kLongLane)
+        for (std::size_t lane = 0; lane < 3; ++lane) __builtin_prefetch(data + (3 + lane) * kLane + i);
+      for (std::size_t j = i; j < i + kCacheLine; j += 8) {
+        first = _mm_crc32_u64(first, word(data + j));
+        second = _mm_crc32_u64(second, word(data + kLane + j));
+        third = _mm_crc32_u64(third, word(data + 2 * kLane + j));
+      }
     }
     crc = after_lane(after_lane(static_cast<std::uint32_t>(first)) ^ static_cast<std::uint32_t>(second)) ^ static_cast<std::uint32_t>(third);
   }
