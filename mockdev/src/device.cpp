@@ -174,7 +174,9 @@ class DeviceImpl final : public Device, private ControlTarget {
     while (budget > 0) {
       Request* request = out_.front(now());
       if (request == nullptr || !processor_.can_process(*request)) break;
-      budget -= kRequestNanoseconds + static_cast<std::int64_t>(request->header.payload_bytes / 8);
+      // A payload that landed where it belongs costs nothing more; others are copied or parsed.
+      const bool landed = request->landing == Landing::kDevice || request->landing == Landing::kDiscarded;
+      budget -= kRequestNanoseconds + (landed ? 0 : static_cast<std::int64_t>(request->header.payload_bytes / 8));
       processor_.process(now(), *request);
       out_.pop_front();
     }

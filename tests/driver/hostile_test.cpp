@@ -163,6 +163,60 @@ TEST(Hostile, ASecondReplyDoesNotUndoTheFirst) {
   EXPECT_EQ(device->host_counters().protocol_errors, 1u);
 }
 
+/// Begins five writes or reads of 256 KiB, in small pieces, under a lie about the first transfer of replies that has `replies` of them.
+void expect_stream_refused(const char* what, bool reading, std::size_t replies, std::function<void(std::vector<Part>&)> edit, ErrorId id) {
+  SCOPED_TRACE(what);
+  constexpr std::size_t kBytes = 256 * 1024, kCount = 5;
+  Bench bench;
+  auto device = bench.open({.payload_chunk_bytes = 64 * 1024, .payload_chunks_in_flight = 2});
+  auto buffer = device->create_buffer(kCount * kBytes);
+  ASSERT_OK(buffer);
+  const Bytes sent = random_bytes(kCount * kBytes, 4);
+  ASSERT_OK(device->write(*buffer, 0, sent));
+  bool lied = false;
+  bench.tampering.on_message = [&](Bytes& bytes) {
+    std::vector<Part> parts = take_apart(bytes);
+    if (lied || parts.size() < replies) return;
+    lied = true;
+    edit(parts);
+    bytes = put_together(std::move(parts));
+  };
+  std::vector<Bytes> memory(kCount, Bytes(kBytes, std::byte{1}));
+  std::vector<Operation> operations;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    auto operation = reading ? device->begin_read(*buffer, i * kBytes, memory[i]) : device->begin_write(*buffer, i * kBytes, memory[i]);
+    ASSERT_OK(operation);
+    operations.push_back(*std::move(operation));
+  }
+  std::size_t failed = 0;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    const Result<void> outcome = operations[i].wait();
+    if (!outcome) {
+      ++failed;
+      EXPECT_EQ(outcome.error().id(), id) << outcome.error().to_string(true);
+    } else if (reading) {
+      EXPECT_TRUE(std::equal(memory[i].begin(), memory[i].end(), sent.begin() + static_cast<std::ptrdiff_t>(i * kBytes))) << i;
+    }
+  }
+  EXPECT_TRUE(lied);
+  EXPECT_GT(failed, 0u);
+  operations.clear();
+  Bytes back(1000);
+  ASSERT_OK(device->read(*buffer, 0, back));
+}
+
+TEST(Hostile, AStreamIsAnsweredInItsOwnOrderOrNotAtAll) {
+  // Each lands in the other's memory, and the checksums tell.
+  expect_stream_refused("data in another order", true, 2, [](auto& parts) {
+    std::swap(parts[0].header.sequence, parts[1].header.sequence);
+    std::swap(parts[0].header.payload_crc, parts[1].header.payload_crc);
+  }, ErrorId::kChecksum);
+  expect_stream_refused("data under another's checksum", true, 2, [](auto& parts) { std::swap(parts[0].header.payload_crc, parts[1].header.payload_crc); }, ErrorId::kChecksum);
+  expect_stream_refused("one payload for two", true, 2, [](auto& parts) { parts[1].header.sequence = parts[0].header.sequence; }, ErrorId::kProtocolViolation);
+  expect_stream_refused("a write that has not been sent", false, 1, [](auto& parts) { parts[0].header.sequence += 3; }, ErrorId::kProtocolViolation);
+  expect_stream_refused("two answers to one write", false, 2, [](auto& parts) { parts[1].header.sequence = parts[0].header.sequence; }, ErrorId::kProtocolViolation);
+}
+
 TEST(Hostile, RepliesOfAnOlderEpochAreDropped) {
   Bench bench;
   auto device = bench.open();

@@ -85,6 +85,124 @@ TEST(Buffers, ManyOperationsAtOnceKeepTheirOrder) {
   EXPECT_EQ(received, expected);
 }
 
+/// Eight operations of 64 KiB on a buffer of their own bytes each, and what the driver did for them.
+struct Stream8 {
+  static constexpr std::size_t kCount = 8, kBytes = 64 * 1024;
+  explicit Stream8(Device& opened) : device(opened), bytes(kCount, Bytes(kBytes)) {
+    auto made = device.create_buffer(kCount * kBytes);
+    EXPECT_OK(made);
+    buffer = *std::move(made);
+    for (std::size_t i = 0; i < kCount; ++i) bytes[i] = random_bytes(kBytes, i);
+  }
+  void begin(std::size_t i, bool reading) {
+    auto operation = reading ? device.begin_read(buffer, i * kBytes, bytes[i]) : device.begin_write(buffer, i * kBytes, bytes[i]);
+    ASSERT_OK(operation);
+    operations.push_back(*std::move(operation));
+  }
+  void begin_all(bool reading) {
+    for (std::size_t i = 0; i < kCount; ++i) begin(i, reading);
+  }
+  void finish() {
+    for (Operation& operation : operations) EXPECT_OK(operation.wait());
+    operations.clear();
+  }
+
+  Device& device;
+  Buffer buffer;
+  std::vector<Bytes> bytes;
+  std::vector<Operation> operations;
+};
+
+TEST(Streams, OfLargeOperationsShareTheirMessages) {
+  Bench bench;
+  auto device = bench.open();
+  Stream8 stream(*device);
+  const std::vector<Bytes> sent = stream.bytes;
+  const auto transfers = [&] { return std::pair(device->host_counters().out_transfers, device->host_counters().in_transfers); };
+  for (int round = 0; round < 3; ++round) {
+    auto before = transfers();
+    stream.begin_all(false);
+    stream.finish();
+    auto after = transfers();
+    EXPECT_LE(after.first - before.first, 8u + 2u) << "payloads, the first message, and that of all others";
+    EXPECT_LE(after.second - before.second, 2u);
+    for (Bytes& bytes : stream.bytes) bytes.assign(bytes.size(), std::byte{0});
+    before = transfers();
+    stream.begin_all(true);
+    stream.finish();
+    after = transfers();
+    EXPECT_LE(after.first - before.first, 2u);
+    EXPECT_LE(after.second - before.second, 8u + 2u);
+    EXPECT_EQ(stream.bytes, sent);
+  }
+}
+
+TEST(Streams, HoldNothingBackThatIsAlone) {
+  Bench bench;
+  auto device = bench.open();
+  Stream8 stream(*device);
+  const auto sent_by = [&](auto&& action) {
+    const std::uint64_t before = bench.tampering.submits;
+    action();
+    return bench.tampering.submits - before;
+  };
+  EXPECT_EQ(sent_by([&] { stream.begin(0, false); }), 2u) << "message and payload";
+  EXPECT_EQ(sent_by([&] { stream.begin(1, false); }), 0u) << "its turn comes with the next poll()";
+  EXPECT_GE(sent_by([&] { device->poll(); }), 2u);
+  stream.finish();
+  EXPECT_EQ(sent_by([&] { stream.begin(0, true); }), 1u) << "a read after writes is alone";
+  stream.finish();
+  // Right after several, the first may wait for the others; poll() is the end of that.
+  stream.begin_all(false);
+  stream.finish();
+  EXPECT_EQ(sent_by([&] { stream.begin(0, false); }), 0u);
+  EXPECT_EQ(sent_by([&] { device->poll(); }), 2u);
+  stream.finish();
+  // Who waits by the descriptor may call nothing before it is readable.
+  (void)device->pollable_descriptor();
+  stream.begin_all(false);
+  stream.finish();
+  EXPECT_EQ(sent_by([&] { stream.begin(0, false); }), 2u);
+  stream.finish();
+}
+
+TEST(Streams, GoOutBeforeWhateverElseIsAskedFor) {
+  for (const bool small : {true, false}) {
+    Bench bench;
+    auto device = bench.open();
+    Stream8 stream(*device);
+    stream.begin(0, false);
+    stream.begin(1, false);
+    const std::uint64_t before = bench.tampering.submits;
+    Bytes bytes = random_bytes(small ? 100 : Stream8::kBytes, 77);
+    auto other = small ? device->begin_write(stream.buffer, 2 * Stream8::kBytes, bytes) : device->begin_read(stream.buffer, 2 * Stream8::kBytes, bytes);
+    ASSERT_OK(other);
+    EXPECT_EQ(bench.tampering.submits - before, 2u) << "both messages in one transfer, and the payload";
+    stream.finish();
+    EXPECT_OK(other->wait());
+  }
+}
+
+TEST(Streams, MayBeAbandonedBeforeTheyGoOut) {
+  Bench bench;
+  auto device = bench.open();
+  Stream8 stream(*device);
+  for (const bool reading : {false, true}) {
+    stream.begin_all(reading);
+    stream.operations.resize(1);
+    for (std::size_t i = 1; i < Stream8::kCount; ++i) stream.bytes[i] = Bytes();  // the address sanitizer sees who still uses it
+    stream.finish();
+    for (std::size_t i = 1; i < Stream8::kCount; ++i) stream.bytes[i] = random_bytes(Stream8::kBytes, i);
+  }
+  const std::vector<Bytes> sent = stream.bytes;
+  stream.begin_all(false);
+  stream.finish();
+  stream.begin_all(true);
+  stream.finish();
+  EXPECT_EQ(stream.bytes, sent);
+  EXPECT_EQ(device->host_counters().recoveries, 0u);
+}
+
 TEST(Buffers, RefuseWhatIsOutsideThem) {
   Bench bench;
   auto device = bench.open();

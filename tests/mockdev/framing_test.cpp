@@ -173,6 +173,105 @@ TEST(Framing, AnswersOfOneInstantComeInOneTransfer) {
   EXPECT_EQ(bench.transfers_in - before, 1u);
 }
 
+/// A message transfer of writes of `bytes` each, whose payloads follow.
+Bytes announce_writes(Bench& bench, abi::Handle buffer, unsigned count, std::uint64_t bytes) {
+  Bytes transfer;
+  for (unsigned i = 0; i < count; ++i) append(transfer, bench.message(MessageType::kWrite, body_of(abi::Access{.handle = buffer, .offset = i * bytes, .bytes = bytes}), {}, bytes));
+  return transfer;
+}
+
+TEST(Framing, PayloadsOfSeveralMessagesFollowInTheirOrderAndAreAnsweredTogether) {
+  constexpr std::size_t kBytes = 20'001;
+  Bench bench;
+  bench.open();
+  const abi::Handle buffer = bench.create(5 * kBytes);
+  ASSERT_TRUE(bench.send(announce_writes(bench, buffer, 5, kBytes)));
+  const Bytes data = random_bytes(5 * kBytes, 3);
+  for (unsigned i = 0; i < 5; ++i) ASSERT_TRUE(bench.send(std::span(data).subspan(i * kBytes, kBytes), false));
+  const std::size_t before = bench.transfers_in;
+  for (unsigned i = 0; i < 5; ++i) {
+    const Message answer = bench.expect();
+    EXPECT_EQ(answer.header.sequence, bench.sequence - 4 + i);
+    EXPECT_EQ(answer.reply().status, Status::kOk);
+  }
+  EXPECT_EQ(bench.transfers_in - before, 1u);
+  EXPECT_TRUE(bench.read(buffer, 0, 5 * kBytes).payload == data);
+}
+
+TEST(Framing, AReplyIsKeptBackForAnnouncedPayloadsOnlyWhileTheyMayCome) {
+  Bench bench;
+  bench.open();
+  const abi::Handle buffer = bench.create(40'000);
+  ASSERT_TRUE(bench.send(announce_writes(bench, buffer, 2, 20'000)));
+  ASSERT_TRUE(bench.send(Bytes(20'000), false));
+  EXPECT_FALSE(bench.receive()) << "the second payload is still to come";
+  bench.device->set_halt(kOut, false);  // it will not: the host starts anew
+  EXPECT_EQ(bench.expect().reply().status, Status::kOk);
+  EXPECT_EQ(bench.expect().reply().status, Status::kBadLength);
+}
+
+TEST(Framing, DataAndCompletionsAreNeverKeptBack) {
+  Bench bench;
+  bench.open();
+  const abi::Handle buffer = bench.create(40'000);
+  const auto behind = [&](Bytes first) {
+    append(first, announce_writes(bench, buffer, 1, 40'000));
+    ASSERT_TRUE(bench.send(first));
+  };
+  const auto finish_write = [&] {
+    ASSERT_TRUE(bench.send(Bytes(40'000, std::byte{7}), false));
+    EXPECT_EQ(bench.expect().reply().status, Status::kOk);
+  };
+  behind(bench.message(MessageType::kRead, body_of(abi::Access{.handle = buffer, .bytes = 100})));
+  EXPECT_EQ(bench.expect().payload.size(), 100u);
+  finish_write();
+  // The write must not land before the data has gone that it overwrites: waiting for it would be for ever.
+  Bytes both = bench.message(MessageType::kCreateBuffer, body_of(abi::CreateBuffer{64}));
+  append(both, bench.message(MessageType::kRead, body_of(abi::Access{.handle = buffer, .bytes = 40'000})));
+  behind(both);
+  EXPECT_EQ(bench.expect().reply().status, Status::kOk);
+  EXPECT_TRUE(bench.expect().payload == Bytes(40'000, std::byte{7}));
+  finish_write();
+  const abi::Reply stream = bench.load({.regions = {}, .commands = {end()}});
+  ASSERT_EQ(stream.status, Status::kOk);
+  behind(bench.message(MessageType::kSubmit, Bench::job_body(stream.handle, ++bench.fence, {})));
+  EXPECT_EQ(bench.expect().completion().last_fence, bench.fence);
+  finish_write();
+}
+
+TEST(Framing, AFewRepliesAreKeptBackAtMost) {
+  constexpr unsigned kRequests = 60;
+  Bench bench;
+  bench.open();
+  const abi::Handle buffer = bench.create(20'000);
+  Bytes transfer;
+  for (unsigned i = 0; i < kRequests; ++i) append(transfer, bench.message(MessageType::kCreateBuffer, body_of(abi::CreateBuffer{64})));
+  append(transfer, announce_writes(bench, buffer, 1, 20'000));
+  ASSERT_TRUE(bench.send(transfer));
+  for (unsigned i = 0; i < kRequests; ++i) EXPECT_EQ(bench.expect().header.sequence, bench.sequence - kRequests + i);
+  ASSERT_TRUE(bench.send(Bytes(20'000), false));
+  EXPECT_EQ(bench.expect().reply().status, Status::kOk);
+}
+
+TEST(Framing, DataThatWasReadyTogetherIsAnnouncedTogetherUpToABound) {
+  constexpr std::uint64_t kBytes = 2 << 20;
+  Bench bench;
+  bench.open();
+  const abi::Handle buffer = bench.create(6 * kBytes);
+  const Bytes data = random_bytes(6 * kBytes, 5);
+  ASSERT_EQ(bench.write(buffer, 0, data), Status::kOk);
+  Bytes transfer;
+  for (unsigned i = 0; i < 6; ++i) append(transfer, bench.message(MessageType::kRead, body_of(abi::Access{.handle = buffer, .offset = i * kBytes, .bytes = kBytes})));
+  ASSERT_TRUE(bench.send(transfer));
+  const std::size_t before = bench.transfers_in;
+  for (unsigned i = 0; i < 6; ++i) {
+    const Message answer = bench.expect();
+    EXPECT_EQ(answer.header.sequence, bench.sequence - 5 + i);
+    EXPECT_TRUE(std::equal(answer.payload.begin(), answer.payload.end(), data.begin() + static_cast<std::ptrdiff_t>(i * kBytes)));
+  }
+  EXPECT_EQ(bench.transfers_in - before, 2u) << abi::kAnnouncedBytesMax / kBytes << " of them, then the others";
+}
+
 TEST(Framing, APartlyTakenTransferGoesOnWhereItWas) {
   Bench bench("tiny");
   bench.open();

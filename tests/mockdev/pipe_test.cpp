@@ -1,4 +1,5 @@
 // Loopback, sink and source: what diag and the bench measure the cable with.
+#include "naru/base/hash.h"
 #include "support.h"
 
 namespace naru::mockdev::test {
@@ -62,6 +63,39 @@ TEST(Pipe, SinkAndSourceRunAtTheLinksRate) {
   }
   seconds = std::chrono::duration<double>(bench.device->clock().now() - before).count();
   EXPECT_NEAR(static_cast<double>(position) / seconds, 440e6, 20e6);
+}
+
+TEST(Pipe, SinkAndSourceGoRoundInTheMemoryAskedForAndChecksumWhatGoesBy) {
+  Bench bench;
+  const std::uint64_t free_bytes = bench.state().dram_free_bytes;
+  const auto mode = [&](abi::PipeMode pipe_mode, std::uint16_t index) { return bench.command(abi::ControlRequest::kPipeMode, static_cast<std::uint16_t>(pipe_mode), index); };
+  ASSERT_TRUE(mode(abi::PipeMode::kSink, 3 | abi::kPipeChecksums));
+  EXPECT_EQ(bench.state().dram_free_bytes, free_bytes - (3u << 20));
+  std::uint32_t crc = 0;
+  for (unsigned i = 0; i < 7; ++i) {  // 700 KiB each: across the area's end, too
+    const Bytes data = random_bytes(700 * 1024, i);
+    ASSERT_TRUE(bench.send(data, false));
+    crc = crc32c(data, crc);
+    EXPECT_EQ(bench.read_register(abi::Register::kPipeCrc), crc);
+  }
+  ASSERT_TRUE(mode(abi::PipeMode::kSource, 2 | abi::kPipeChecksums));
+  EXPECT_EQ(bench.state().dram_free_bytes, free_bytes - (2u << 20));
+  EXPECT_EQ(bench.read_register(abi::Register::kPipeCrc), 0u);
+  crc = 0;
+  for (unsigned i = 0; i < 5; ++i) {
+    const auto part = bench.receive_transfer(700 * 1024);
+    ASSERT_TRUE(part);
+    crc = crc32c(*part, crc);
+    EXPECT_EQ(bench.read_register(abi::Register::kPipeCrc), crc);
+  }
+  ASSERT_TRUE(mode(abi::PipeMode::kSink, 4));
+  ASSERT_TRUE(bench.send(Bytes(1000)));
+  EXPECT_EQ(bench.read_register(abi::Register::kPipeCrc), 0u) << "nobody asked for it";
+  EXPECT_FALSE(mode(abi::PipeMode::kSink, abi::kPipeMebibytesMax + 1));
+  EXPECT_FALSE(mode(abi::PipeMode::kLoopback, 1));
+  EXPECT_FALSE(mode(abi::PipeMode::kMessages, abi::kPipeChecksums));
+  ASSERT_TRUE(mode(abi::PipeMode::kMessages, 0));
+  EXPECT_EQ(bench.state().dram_free_bytes, free_bytes);
 }
 
 TEST(Pipe, UnknownModesStall) {

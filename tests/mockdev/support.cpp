@@ -87,8 +87,15 @@ abi::Elementwise doubled(abi::Operand input, abi::Operand output, std::uint32_t 
   return body;
 }
 
-bool Bench::command(abi::ControlRequest request, std::uint16_t value) {
-  return device->setup({.request_type = 0x40, .request = static_cast<std::uint8_t>(request), .value = value, .index = 0, .length = 0}, {}, {}).has_value();
+bool Bench::command(abi::ControlRequest request, std::uint16_t value, std::uint16_t index) {
+  return device->setup({.request_type = 0x40, .request = static_cast<std::uint8_t>(request), .value = value, .index = index, .length = 0}, {}, {}).has_value();
+}
+
+std::uint32_t Bench::read_register(abi::Register which) {
+  std::array<std::byte, 4> value{};
+  const usb::SetupPacket packet{.request_type = 0xC0, .request = static_cast<std::uint8_t>(abi::ControlRequest::kReadRegister), .value = 0, .index = static_cast<std::uint16_t>(which), .length = 4};
+  EXPECT_EQ(device->setup(packet, {}, value), 4u);
+  return load_le<std::uint32_t>(value.data());
 }
 
 bool Bench::step(TimePoint until) {

@@ -62,7 +62,8 @@ class Bench {
   abi::Identity identity() { return control<abi::Identity>(abi::ControlRequest::kIdentity); }
   abi::Counters counters() { return control<abi::Counters>(abi::ControlRequest::kCounters); }
   abi::DeviceState state() { return control<abi::DeviceState>(abi::ControlRequest::kState); }
-  bool command(abi::ControlRequest request, std::uint16_t value);
+  bool command(abi::ControlRequest request, std::uint16_t value, std::uint16_t index = 0);
+  std::uint32_t read_register(abi::Register which);
   void soft_reset();
 
   // ---- time ----

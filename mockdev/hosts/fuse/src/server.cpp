@@ -129,8 +129,14 @@ class MockServer::Core {
     return fuse_session_exited(session_.raw) == 0;
   }
 
+  /// Until a client has something to reap, or the device has nothing to do; a few slices at most.
   void work(Duration& sleep) {
-    sleep = pacer_ ? pacer_->run() : kForever;
+    constexpr unsigned kSlicesMax = 4;
+    sleep = kForever;
+    for (unsigned slice = 0; slice < kSlicesMax && pacer_; ++slice) {
+      sleep = pacer_->run();
+      if (sleep != Duration::zero() || controller_->has_completed()) break;
+    }
     node_.deliver();
   }
 
