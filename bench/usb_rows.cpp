@@ -14,6 +14,7 @@
 #include "null_job.h"
 #include "rows.h"
 #include "support/served_mock.h"
+#include "usb_stream_row.h"
 
 namespace naru::bench {
 namespace {
@@ -147,9 +148,9 @@ Result<void> add_small_job(const std::string& selector, const std::string& path,
 }  // namespace
 
 Result<void> add_usb_rows(const Settings& settings, std::vector<Row>& rows) try {
-  if (!settings.wants("usb-out") && !settings.wants("usb-in") && !settings.wants("usb-small-job")) return {};
+  if (!settings.wants("usb-out") && !settings.wants("usb-in") && !settings.wants("usb-small-job") && !settings.wants("usb-stream")) return {};
   if (!testing::fuse_is_usable()) {
-    for (const char* id : {"usb-out", "usb-in", "usb-small-job"}) rows.push_back({.id = id, .variant = {}, .unit = {}, .value = {}, .peer = {}, .peer_value = {}, .note = {}, .skipped = "/dev/fuse cannot be used here"});
+    for (const char* id : {"usb-out", "usb-in", "usb-small-job", "usb-stream"}) rows.push_back({.id = id, .variant = {}, .unit = {}, .value = {}, .peer = {}, .peer_value = {}, .note = {}, .skipped = "/dev/fuse cannot be used here"});
     return {};
   }
   const testing::ServedMock served("edge");
@@ -161,6 +162,7 @@ Result<void> add_usb_rows(const Settings& settings, std::vector<Row>& rows) try 
         const Flow flow{.in = in, .checksums = checksums, .bytes = bytes, .total = settings.count(64, 8) * kMebibyte};
         if (settings.wants(flow.id())) NARU_CHECK_OK(add_flow(served.selector(), served.path(), flow, turns, rows));
       }
+  if (settings.wants("usb-stream")) NARU_CHECK_OK(add_usb_stream(served.selector(), settings, rows));
   if (settings.wants("usb-small-job")) NARU_CHECK_OK(add_small_job(served.selector(), served.path(), turns, settings.count(100, 5), rows));
   return {};
 } catch (const std::runtime_error& error) {

@@ -1,0 +1,144 @@
+// A session that streams inferences over a served node, beside what its stages cost one by one on the same node.
+#include <algorithm>
+#include <deque>
+
+#include <fmt/format.h>
+
+#include "frontend/model_builder.h"
+#include "naru/driver/device.h"
+#include "naru/driver/discovery.h"
+#include "naru/naru.h"
+#include "null_job.h"
+#include "usb_stream_row.h"
+
+namespace naru::bench {
+namespace {
+
+namespace tflite = naru::sdk::tflite;
+
+constexpr std::uint32_t kStreamDepth = 8;
+constexpr std::int32_t kStreamSide = 512, kStreamChannels = 4;
+constexpr std::size_t kStreamBytes = std::size_t{kStreamSide} * kStreamSide * kStreamChannels;  // of the input, and of the output
+
+/// One sum: each inference moves 1 MiB either way, and computes about as long.
+std::vector<std::byte> elementwise_model() {
+  testing_models::ModelBuilder builder;
+  const std::vector<std::int32_t> shape = {1, kStreamSide, kStreamSide, kStreamChannels};
+  const int input = builder.add_tensor("input", shape, tflite::TensorType_INT8, {0.05F}, 3);
+  const int last = builder.add_tensor("sum", shape, tflite::TensorType_INT8, {0.1F}, 1);
+  builder.add_operator(tflite::BuiltinOperator_ADD, {input, input}, {last}, tflite::AddOptionsT());
+  builder.graph().inputs = {input};
+  builder.graph().outputs = {last};
+  return *builder.bytes();
+}
+
+
+/// Each of these gives the microseconds of one. The driver alone: kStreamDepth operations of the tensor's size in flight, as the session has them.
+Result<double> moves(driver::Device& device, bool in, std::size_t count) {
+  NARU_TRY(const driver::Buffer buffer, device.create_buffer(kStreamBytes));
+  std::vector<std::vector<std::byte>> memory(kStreamDepth, std::vector<std::byte>(kStreamBytes, std::byte{1}));
+  Result<void> outcome;
+  const auto run = [&]() -> Result<void> {
+    std::deque<driver::Operation> operations;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (operations.size() == kStreamDepth) {
+        NARU_CHECK_OK(operations.front().wait());
+        operations.pop_front();
+      }
+      NARU_TRY(driver::Operation operation, in ? device.begin_read(buffer, 0, memory[i % kStreamDepth]) : device.begin_write(buffer, 0, memory[i % kStreamDepth]));
+      operations.push_back(std::move(operation));
+    }
+    for (driver::Operation& operation : operations) NARU_CHECK_OK(operation.wait());
+    return {};
+  };
+  const Seconds took = time_of([&] { outcome = run(); });
+  NARU_CHECK_OK(outcome);
+  return took.count() * 1e6 / static_cast<double>(count);
+}
+
+/// The jobs alone, one after the other with their data in place, less what a job costs that does nothing: its message and its completion.
+Result<double> computes(Session& one_by_one, double null_job, std::size_t count) {
+  std::vector<double> microseconds;
+  for (std::size_t i = 0; i < count; ++i) {
+    NARU_TRY(const Outputs outputs, one_by_one.run());
+    microseconds.push_back(std::chrono::duration<double, std::micro>(outputs.timing().wall_device).count());
+  }
+  return std::max(0.0, spread_of(std::move(microseconds)).median - null_job);
+}
+
+Result<double> null_jobs(driver::Device& device, std::size_t count) {
+  NARU_TRY(NullJob job, NullJob::make(device));
+  Result<void> outcome = job.run();
+  const Seconds took = time_of([&] {
+    for (std::size_t i = 0; i < count && outcome; ++i) outcome = job.run();
+  });
+  NARU_CHECK_OK(outcome);
+  return took.count() * 1e6 / static_cast<double>(count);
+}
+
+Result<double> streams(Session& session, std::size_t count) {
+  Result<void> outcome;
+  const auto run = [&]() -> Result<void> {
+    std::deque<Inference> inferences;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (inferences.size() == kStreamDepth) {
+        NARU_CHECK_OK(inferences.front().wait());
+        inferences.pop_front();
+      }
+      NARU_TRY(Inference inference, session.submit());
+      inferences.push_back(std::move(inference));
+    }
+    for (Inference& inference : inferences) NARU_CHECK_OK(inference.wait());
+    return {};
+  };
+  const Seconds took = time_of([&] { outcome = run(); });
+  NARU_CHECK_OK(outcome);
+  return took.count() * 1e6 / static_cast<double>(count);
+}
+
+Result<Session> open_stream_session(const Device& device, const Model& model, bool split) {
+  NARU_TRY(Session session, Session::create(device, model, {.keep_tensors = {}, .depth = split ? 1U : kStreamDepth, .split_timing = split}));
+  std::vector<std::byte> input(kStreamBytes);
+  for (std::size_t i = 0; i < input.size(); ++i) input[i] = static_cast<std::byte>(i * 37);
+  NARU_CHECK_OK(session.input(0).fill_from(std::span<const std::byte>(input)));
+  return session;
+}
+
+}  // namespace
+
+Result<void> add_usb_stream(const std::string& selector, const Settings& settings, std::vector<Row>& rows) {
+  const std::size_t count = settings.count(128, 8), few = settings.count(20, 2);
+  NARU_TRY(const Model model, Model::from_bytes(elementwise_model(), "stream"));
+  std::vector<double> ours, bound, up, down, compute;
+  for (std::size_t turn = 0; turn < settings.count(9, 1); ++turn) {
+    double null_job = 0;
+    {
+      NARU_TRY(std::unique_ptr<driver::Transport> transport, driver::open_transport(selector));
+      NARU_TRY(const std::unique_ptr<driver::Device> device, driver::Device::open(std::move(transport), {}));
+      NARU_TRY(const double written, moves(*device, false, count));
+      NARU_TRY(const double read, moves(*device, true, count));
+      NARU_TRY(null_job, null_jobs(*device, few * 5));
+      up.push_back(written);
+      down.push_back(read);
+    }
+    NARU_TRY(const Device device, open_device(selector));
+    {
+      NARU_TRY(Session session, open_stream_session(device, model, true));
+      NARU_TRY(const double computed, computes(session, null_job, few));
+      compute.push_back(computed);
+    }
+    bound.push_back(1e6 / (up.back() + compute.back() + down.back()));
+    NARU_TRY(Session session, open_stream_session(device, model, false));
+    NARU_TRY(const double warming, streams(session, kStreamDepth * 2));
+    (void)warming;
+    NARU_TRY(const double streamed, streams(session, count));
+    ours.push_back(1e6 / streamed);
+  }
+  const auto median = [](std::vector<double>& samples) { return spread_of(std::move(samples)).median; };
+  rows.push_back({.id = "usb-stream", .variant = "1 MiB in, 1 MiB out, depth 8", .unit = "1/s", .better = Better::kHigher, .value = spread_of(std::move(ours)), .peer = "stages one by one", .peer_value = spread_of(std::move(bound)),
+                  .note = fmt::format("us alone: upload {:.0f}, compute {:.0f}, download {:.0f}; the served mock copies and computes on one thread, so its stages add up", median(up), median(compute), median(down)),
+                  .skipped = {}, .target = Target{0.95}});
+  return {};
+}
+
+}  // namespace naru::bench
