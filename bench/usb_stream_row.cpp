@@ -1,6 +1,7 @@
 // A session that streams inferences over a served node, beside what its stages cost one by one on the same node.
 #include <algorithm>
 #include <deque>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -33,9 +34,13 @@ std::vector<std::byte> elementwise_model() {
 }
 
 
-/// Each of these gives the microseconds of one. The driver alone: kStreamDepth operations of the tensor's size in flight, as the session has them.
+/// Each of these gives the microseconds of one. The driver alone: kStreamDepth operations of the tensor's size in flight, on as much memory as the session has.
 Result<double> moves(driver::Device& device, bool in, std::size_t count) {
-  NARU_TRY(const driver::Buffer buffer, device.create_buffer(kStreamBytes));
+  std::vector<driver::Buffer> buffers;
+  for (std::size_t i = 0; i < kStreamDepth; ++i) {
+    NARU_TRY(driver::Buffer buffer, device.create_buffer(kStreamBytes));
+    buffers.push_back(std::move(buffer));
+  }
   std::vector<std::vector<std::byte>> memory(kStreamDepth, std::vector<std::byte>(kStreamBytes, std::byte{1}));
   Result<void> outcome;
   const auto run = [&]() -> Result<void> {
@@ -45,7 +50,7 @@ Result<double> moves(driver::Device& device, bool in, std::size_t count) {
         NARU_CHECK_OK(operations.front().wait());
         operations.pop_front();
       }
-      NARU_TRY(driver::Operation operation, in ? device.begin_read(buffer, 0, memory[i % kStreamDepth]) : device.begin_write(buffer, 0, memory[i % kStreamDepth]));
+      NARU_TRY(driver::Operation operation, in ? device.begin_read(buffers[i % kStreamDepth], 0, memory[i % kStreamDepth]) : device.begin_write(buffers[i % kStreamDepth], 0, memory[i % kStreamDepth]));
       operations.push_back(std::move(operation));
     }
     for (driver::Operation& operation : operations) NARU_CHECK_OK(operation.wait());
@@ -57,10 +62,11 @@ Result<double> moves(driver::Device& device, bool in, std::size_t count) {
 }
 
 /// The jobs alone, one after the other with their data in place, less what a job costs that does nothing: its message and its completion.
-Result<double> computes(Session& one_by_one, double null_job, std::size_t count) {
+/// Sessions take turns, so that the jobs work on as much memory as those of the stream.
+Result<double> computes(std::span<Session> one_by_one, double null_job, std::size_t count) {
   std::vector<double> microseconds;
   for (std::size_t i = 0; i < count; ++i) {
-    NARU_TRY(const Outputs outputs, one_by_one.run());
+    NARU_TRY(const Outputs outputs, one_by_one[i % one_by_one.size()].run());
     microseconds.push_back(std::chrono::duration<double, std::micro>(outputs.timing().wall_device).count());
   }
   return std::max(0.0, spread_of(std::move(microseconds)).median - null_job);
@@ -107,7 +113,7 @@ Result<Session> open_stream_session(const Device& device, const Model& model, bo
 }  // namespace
 
 Result<void> add_usb_stream(const std::string& selector, const Settings& settings, std::vector<Row>& rows) {
-  const std::size_t count = settings.count(128, 8), few = settings.count(20, 2);
+  const std::size_t count = settings.count(128, 8), few = settings.count(40, 2);
   NARU_TRY(const Model model, Model::from_bytes(elementwise_model(), "stream"));
   std::vector<double> ours, bound, up, down, compute;
   for (std::size_t turn = 0; turn < settings.count(9, 1); ++turn) {
@@ -117,14 +123,18 @@ Result<void> add_usb_stream(const std::string& selector, const Settings& setting
       NARU_TRY(const std::unique_ptr<driver::Device> device, driver::Device::open(std::move(transport), {}));
       NARU_TRY(const double written, moves(*device, false, count));
       NARU_TRY(const double read, moves(*device, true, count));
-      NARU_TRY(null_job, null_jobs(*device, few * 5));
+      NARU_TRY(null_job, null_jobs(*device, few * 3));
       up.push_back(written);
       down.push_back(read);
     }
     NARU_TRY(const Device device, open_device(selector));
     {
-      NARU_TRY(Session session, open_stream_session(device, model, true));
-      NARU_TRY(const double computed, computes(session, null_job, few));
+      std::vector<Session> sessions;
+      for (std::size_t i = 0; i < kStreamDepth; ++i) {
+        NARU_TRY(Session session, open_stream_session(device, model, true));
+        sessions.push_back(std::move(session));
+      }
+      NARU_TRY(const double computed, computes(sessions, null_job, few));
       compute.push_back(computed);
     }
     bound.push_back(1e6 / (up.back() + compute.back() + down.back()));

@@ -142,7 +142,7 @@ Result<Session> Session::create(const Device& device, const Model& model, const 
       if (std::ranges::find(tensors, wanted, &sdk::package::Tensor::file_index) == tensors.end())
         return fail(Error(ErrorId::kInvalidArgument, fmt::format("Tensor {} is not in the package {}: it keeps what it was compiled to keep", wanted, model.name()))
                         .with_remedy("Give the .tflite model, or compile it with CompileSettings::keep_tensors (naru compile --tensor)."));
-    auto state = std::make_shared<SessionState>(model, std::move(compiled));
+    auto state = std::make_shared<SessionState>(model, std::move(compiled), options.depth);
     state->device = device.handle();
     state->options = options;
     state->compile_time = compile_time;
@@ -181,7 +181,8 @@ Result<Inference> Session::submit(const RunOptions& options) {
     }
     const sdk::package::Package& package = state_->package();
     for (const auto* list : {&package.outputs, &package.kept})
-      for (std::uint32_t tensor : *list) slot->host[tensor].resize(package.tensors[tensor].bytes);  // the last inference's went with its Outputs
+      for (std::uint32_t tensor : *list)  // the last inference's went with its Outputs
+        if (const std::size_t bytes = package.tensors[tensor].bytes; slot->host[tensor].size() != bytes) slot->host[tensor] = state_->spare->take(bytes);
     slot->busy = true;
     for (std::size_t i = 0; i < state_->inputs.size(); ++i) {
       std::vector<std::byte>& host = slot->host[package.inputs[i]];

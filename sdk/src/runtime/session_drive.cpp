@@ -63,7 +63,7 @@ void end(InferenceState& inference, Result<Outputs> result) {
 Result<Outputs> collect(InferenceState& inference) {
   SessionState& session = *inference.session;
   Slot& slot = session.slots[inference.slot];
-  auto data = std::make_unique<Outputs::Data>();
+  auto data = std::make_unique<Outputs::Data>(session.spare);
   const Package& package = session.package();
   data->output_count = package.outputs.size();
   std::vector<std::uint32_t> given;

@@ -1,9 +1,11 @@
 // A session's inside: what it holds on the device, the slots that inferences run in, and how an inference goes from step to step.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -12,7 +14,49 @@
 
 namespace naru {
 
+namespace detail {
+
+/// Memory of results that nobody reads any more, for those of the next inferences: fresh memory is a page fault for each 4 KiB, and zeroed twice.
+/// Keeps as many as `limit`, which are no more than were in flight at once. Any thread: outputs may be dropped anywhere.
+class SpareResults {
+ public:
+  explicit SpareResults(std::size_t limit) { spares_.reserve(limit); }
+  void give(std::vector<std::byte>&& bytes) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (bytes.size() >= kWorthKeeping && spares_.size() < spares_.capacity()) spares_.push_back(std::move(bytes));
+  }
+  /// Of just that size; what it holds is anything.
+  [[nodiscard]] std::vector<std::byte> take(std::size_t bytes) {
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = std::ranges::find(spares_, bytes, &std::vector<std::byte>::size);
+      if (found != spares_.end()) {
+        std::vector<std::byte> spare = std::move(*found);
+        if (&*found != &spares_.back()) *found = std::move(spares_.back());
+        spares_.pop_back();
+        return spare;
+      }
+    }
+    return std::vector<std::byte>(bytes);
+  }
+
+ private:
+  static constexpr std::size_t kWorthKeeping = 64 * 1024;
+  std::mutex mutex_;
+  std::vector<std::vector<std::byte>> spares_;
+};
+
+}  // namespace detail
+
 struct Outputs::Data {
+  explicit Data(std::shared_ptr<detail::SpareResults> home) noexcept : spare(std::move(home)) {}
+  Data(const Data&) = delete;
+  Data& operator=(const Data&) = delete;
+  ~Data() {
+    for (std::vector<std::byte>& result : bytes) spare->give(std::move(result));
+  }
+
+  std::shared_ptr<detail::SpareResults> spare;
   std::vector<TensorInfo> infos;                              // outputs first, kept tensors after them
   std::vector<std::vector<std::byte>> bytes;
   std::size_t output_count = 0;
@@ -78,8 +122,9 @@ struct SessionState {
   std::vector<Slot> slots;
   driver::Queue queue;
   std::deque<std::shared_ptr<InferenceState>> active;
+  std::shared_ptr<SpareResults> spare;
 
-  SessionState(Model source, Model package) : model(std::move(source)), compiled(std::move(package)) {}
+  SessionState(Model source, Model package, std::uint32_t depth) : model(std::move(source)), compiled(std::move(package)), spare(std::make_shared<SpareResults>(depth)) {}
 
   [[nodiscard]] const sdk::package::Package& package() const { return *compiled.handle()->package; }
   [[nodiscard]] const driver::Buffer& buffer_of(const Slot& slot, std::uint32_t tensor) const noexcept { return arena.empty() ? slot.tensors[tensor] : slot.arena; }
