@@ -135,6 +135,7 @@ Result<bool> Device::wait_fence(Fence fence, TimePoint until) {
 }
 
 void Device::poll() { core_->poll(); }
+void Device::take() { core_->poll(false); }
 void Device::wait(TimePoint until) { core_->wait(until); }
 TimePoint Device::next_deadline() const noexcept { return core_->next_timer(); }
 void Device::wake() noexcept {

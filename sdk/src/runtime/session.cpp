@@ -55,7 +55,9 @@ bool Inference::poll() {
 Result<Outputs> Inference::wait() {
   return sdk::runtime::guarded([&]() -> Result<Outputs> {
     SessionState& session = *state_->session;
-    while (!poll()) {
+    for (bool look = false; state_->phase != Phase::kEnded; look = true) {
+      sdk::runtime::drive(session, look);
+      if (state_->phase == Phase::kEnded) break;
       // A deadline bounds this: the driver's for a job, the inference's for everything else.
       const TimePoint until = state_->job ? kForever : state_->deadline;
       session.device->device->wait(until);
@@ -172,8 +174,8 @@ Result<Inference> Session::submit(const RunOptions& options) {
     const TimePoint deadline = allowed >= kForever - now ? kForever : now + allowed;
     const auto free_slot = [&] { return std::find_if(state_->slots.begin(), state_->slots.end(), [](const detail::Slot& slot) { return !slot.busy; }); };
     auto slot = free_slot();
-    while (slot == state_->slots.end()) {
-      sdk::runtime::drive(*state_);
+    for (bool look = false; slot == state_->slots.end(); look = true) {
+      sdk::runtime::drive(*state_, look);
       slot = free_slot();
       if (slot != state_->slots.end()) break;
       if (device.now() >= deadline) return fail(ErrorId::kDeadline, fmt::format("All {} places of the session stayed taken until the deadline", state_->slots.size()));
@@ -197,7 +199,7 @@ Result<Inference> Session::submit(const RunOptions& options) {
     inference->phase_started = now;
     inference->wall_started = inference->wall_phase_started = std::chrono::steady_clock::now();
     state_->active.push_back(inference);
-    sdk::runtime::drive(*state_);
+    sdk::runtime::drive(*state_, false);
     return Inference(std::move(inference));
   });
 }

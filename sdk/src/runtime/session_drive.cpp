@@ -275,8 +275,8 @@ void advance_all(InferenceState& inference) {
 
 namespace {
 
-void drive_all(SessionState& session) {
-  session.device->device->poll();
+void drive_all(SessionState& session, bool look) {
+  look ? session.device->device->poll() : session.device->device->take();
   for (std::size_t i = 0; i < session.active.size(); ++i) {
     const std::shared_ptr<InferenceState> inference = session.active[i];
     advance_all(*inference);
@@ -307,9 +307,9 @@ void drive_all(SessionState& session) {
 
 }  // namespace
 
-void drive(SessionState& session) {
+void drive(SessionState& session, bool look) {
   const Result<void> driven = guarded([&]() -> Result<void> {
-    drive_all(session);
+    drive_all(session, look);
     return {};
   });
   if (!driven) log(LogLevel::kError, "sdk", "{}", driven.error().message());

@@ -110,6 +110,8 @@ class NARU_API Device {
 
   /// Lets everything move that can, without blocking.
   void poll();
+  /// As poll(), but may leave out the look for more than wait() has found: for loops that wait() next anyway.
+  void take();
   /// Waits until something happened, wake() was called or `until`, then polls. Comes back early for deadlines of its own.
   void wait(TimePoint until);
   /// When poll() has to be called at the latest for deadlines' sake, on the transport's clock; kForever: for none.
