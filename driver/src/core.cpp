@@ -210,6 +210,7 @@ void Core::wait(TimePoint until) {
 void Core::poll(bool look) {
   if (!transport_ || polling_) return;
   send_company();
+  if (!transport_) return;  // lost by that
   polling_ = true;
   std::span<TransferCompletion> batch = poll_batch_;
   for (unsigned round = 0; round < kPollRoundsMax && !pending_loss_; ++round) {

@@ -59,6 +59,26 @@ Outcome live(Bench& bench) {
     }
     outcome.all_well = outcome.all_well && input_is_there && jobs.size() == 4;
   }
+  {
+    // Streams, whose messages wait for each other.
+    constexpr std::size_t kParts = 4, kPart = 30000;
+    std::vector<std::unique_ptr<Bytes>> sent, received;
+    for (const bool reading : {false, true}) {
+      std::vector<Operation> operations;
+      for (std::size_t i = 0; i < kParts; ++i) {
+        (reading ? received : sent).push_back(std::make_unique<Bytes>(random_bytes(kPart, reading ? 99 : i)));
+        auto operation = reading ? device.begin_read(setup->input, i * kPart, *received.back()) : device.begin_write(setup->input, i * kPart, *sent.back());
+        if (operation) operations.push_back(*std::move(operation));
+      }
+      outcome.all_well = outcome.all_well && operations.size() == kParts;
+      for (Operation& operation : operations) {
+        outcome.all_well = operation.wait().has_value() && outcome.all_well;
+        EXPECT_TRUE(operation.done());
+      }
+    }
+    if (outcome.all_well)
+      for (std::size_t i = 0; i < kParts; ++i) { EXPECT_EQ(*received[i], *sent[i]) << i; }
+  }
   input.reset();
   output.reset();
   back.reset();
