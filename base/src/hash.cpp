@@ -35,7 +35,6 @@ std::uint32_t crc32c_table(const std::byte* data, std::size_t size, std::uint32_
 constexpr std::size_t kLongLane = 1024, kShortLane = 128;
 constexpr std::size_t kCacheLine = 64;
 
-
 /// What kLane zero bytes make of a CRC, by the CRC's four bytes: it is linear, so the parts are added.
 template <std::size_t kLane>
 constexpr std::array<std::array<std::uint32_t, 256>, 4> make_crc_shift() {
