@@ -159,7 +159,7 @@ Result<void> add_usb_rows(const Settings& settings, std::vector<Row>& rows) try 
   for (const bool in : {false, true})
     for (const bool checksums : {false, true})
       for (const std::size_t bytes : {kMebibyte, 4 * kMebibyte}) {
-        const Flow flow{.in = in, .checksums = checksums, .bytes = bytes, .total = settings.count(64, 8) * kMebibyte};
+        const Flow flow{.in = in, .checksums = checksums, .bytes = bytes, .total = settings.count(128, 8) * kMebibyte};
         if (settings.wants(flow.id())) NARU_CHECK_OK(add_flow(served.selector(), served.path(), flow, turns, rows));
       }
   if (settings.wants("usb-stream")) NARU_CHECK_OK(add_usb_stream(served.selector(), settings, rows));
