@@ -280,6 +280,7 @@ Result<void> Core::on_reply(const abi::MessageHeader& header, const abi::Reply& 
     default: break;
   }
   recoveries_in_a_row_ = 0;
+  last_answered_ = header.sequence;
   end_operation(index, std::nullopt);
   return {};
 }

@@ -223,8 +223,8 @@ void Core::poll(bool look) {
     if (state_ == State::kRecovering) advance_recovery();
     if (count > 0 && !pending_loss_) {
       pump_in();
-      // What waits for company has it soon: the caller is about to hear of what just ended.
-      if (company_ == 0 || has_outside_loop_) pump_out();
+      // What waits for company has it soon: the caller is about to hear of what just ended. What is under way goes on.
+      pump_out(company_ == 0 || has_outside_loop_);
     }
     if (count < batch.size()) break;
   }

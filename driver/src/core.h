@@ -44,6 +44,7 @@ struct Flight {
   std::uint16_t slot = kNoSlot;   // payload: whose
   std::uint16_t buffer = 0;       // out message buffer, or tail buffer
   std::uint32_t expected = 0;     // bytes of a full success
+  std::uint32_t generation = 0;   // payload out: of the slot
   std::byte* data = nullptr;
 };
 
@@ -165,7 +166,8 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // outbox.cpp
   void enqueue(std::uint16_t slot);
-  void pump_out();
+  /// Without `may_build`: only what is staged or announced already.
+  void pump_out(bool may_build = true);
   /// For a read or write of its own: as enqueue() and pump_out(), but one whose turn would not come yet may wait for company.
   void enqueue_access(std::uint16_t slot);
   void on_out(const Flight& flight, const TransferCompletion& completion);
@@ -327,6 +329,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::array<std::uint64_t, 2> unanswered_bytes_{};  // of those that are sent
   bool has_outside_loop_ = false;           // somebody waits by the descriptor, and calls nothing before it is readable
   TimePoint last_out_progress_{0};
+  std::optional<std::uint32_t> last_answered_;  // sequence of the newest request, other than a read or job, that has its reply
   std::uint16_t staged_buffer_ = 0;
   std::size_t staged_bytes_ = 0;
 

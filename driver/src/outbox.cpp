@@ -55,8 +55,8 @@ bool Core::is_streaming(const Slot& slot) const noexcept {
   return (slot.type == abi::MessageType::kWrite || slot.type == abi::MessageType::kRead) && !is_inline(slot) && slot.bytes <= abi::kAnnouncedBytesMax / 2 && slot.fence == 0 && slot.parent == kNoSlot;
 }
 
-/// Messages are dear where payloads are quick, so those of a stream travel together: what is begun while others move has time until the next poll(),
-/// and what is begun after several ended together will have company at once. The first of a stream, and whatever is alone, goes now.
+/// Messages are dear where payloads are quick, so those of a stream travel together: what is begun while others move, or after several ended together
+/// (it will have company at once), has time until the next poll() or wait(). The first of a stream goes now.
 void Core::enqueue_access(std::uint16_t index) {
   const Slot& slot = slots_[index];
   enqueue(index);
@@ -72,8 +72,8 @@ void Core::enqueue_access(std::uint16_t index) {
   pump_out();
 }
 
-/// While payloads move there is no haste, nor while the answer to much is due at once: what it ends is likely to be begun again. Each is a completion,
-/// after which this is looked at again.
+/// While payloads move there is no haste, nor while the answer to much is due at once: what it ends is likely to be begun again. Each ends in a completion,
+/// after which this is looked at again; payloads that were announced go on meanwhile.
 bool Core::waits_for_company() const noexcept {
   if (company_ == 0 || company_ != waiting_.size() || !urgent_.empty()) return false;
   const std::size_t direction = direction_of(company_type_);
@@ -81,7 +81,7 @@ bool Core::waits_for_company() const noexcept {
 }
 
 void Core::send_company() {
-  if (company_ != 0 && !polling_ && !waits_for_company()) pump_out();
+  if (company_ != 0 && !polling_) pump_out();
 }
 
 void Core::moved_over_cable(Slot& slot, std::uint64_t bytes) noexcept {
@@ -277,7 +277,7 @@ bool Core::send_payload_chunk() {
                           .buffer = mine ? sendable(slot.source + slot.moved, bytes) : std::span(zero_bytes).first(bytes),
                           .timeout = options_.timeouts.request};
   const std::size_t before = out_.size();
-  const Flight flight{.kind = mine ? FlightKind::kPayload : FlightKind::kDiscard, .slot = index, .expected = static_cast<std::uint32_t>(bytes)};
+  const Flight flight{.kind = mine ? FlightKind::kPayload : FlightKind::kDiscard, .slot = index, .expected = static_cast<std::uint32_t>(bytes), .generation = slot.generation};
   if (!submit_flight(out_, transfer, flight)) return false;
   if (out_.size() == before) return true;  // with smaller pieces
   if (mine) ++slot.transfers;
@@ -286,7 +286,7 @@ bool Core::send_payload_chunk() {
   return true;
 }
 
-void Core::pump_out() {
+void Core::pump_out(bool may_build) {
   while (sending_ && transport_ && !pending_loss_ && !out_.full()) {
     if (staged_bytes_ != 0) {
       if (!send_staged()) return;
@@ -296,7 +296,7 @@ void Core::pump_out() {
       if (!send_payload_chunk()) return;
       continue;
     }
-    if ((waiting_.empty() && urgent_.empty()) || free_out_buffers_ == 0 || waits_for_company()) return;
+    if (!may_build || (waiting_.empty() && urgent_.empty()) || free_out_buffers_ == 0 || waits_for_company()) return;
     const auto buffer = static_cast<std::uint16_t>(std::countr_zero(free_out_buffers_));
     const std::size_t bytes = build_transfer(out_buffers_[buffer]);
     if (bytes == 0) return;
@@ -318,7 +318,7 @@ void Core::on_out(const Flight& flight, const TransferCompletion& completion) {
     return;
   }
   if (whole) {
-    if (flight.slot != kNoSlot && slots_[flight.slot].busy) {
+    if (flight.slot != kNoSlot && slots_[flight.slot].busy && slots_[flight.slot].generation == flight.generation) {
       Slot& slot = slots_[flight.slot];
       slot.deadline = clock_->after(slot.allowed);
       last_out_progress_ = clock_->now();

@@ -32,8 +32,10 @@ void Core::on_timer(TimePoint time) {
       continue;
     }
     if (!slot.sent) continue;
-    // Replies to writes may wait for the payloads behind them to land: while those move, the device is at work.
-    if (time >= slot.deadline && slot.type == abi::MessageType::kWrite && last_out_progress_ > time - slot.allowed) slot.deadline = last_out_progress_ + slot.allowed;
+    // A reply without payload may wait for the payloads behind it to land: while those move, the device is at work. Such replies come in order, so one that
+    // was passed by will not come any more.
+    const bool passed_by = last_answered_ && static_cast<std::int32_t>(*last_answered_ - slot.sequence) > 0;
+    if (time >= slot.deadline && slot.type != abi::MessageType::kRead && !passed_by && last_out_progress_ > time - slot.allowed) slot.deadline = last_out_progress_ + slot.allowed;
     if (time >= slot.deadline) {
       // A read after a fence has its time from when the watchdog first saw that fence reached.
       const bool waits_for_fence = slot.type == abi::MessageType::kRead && slot.fence != 0 && !slot.fence_seen;

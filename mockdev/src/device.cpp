@@ -78,7 +78,7 @@ class DeviceImpl final : public Device, private ControlTarget {
     if (endpoint != kBulkIn) return std::nullopt;
     return guarded<std::optional<usb::InOffer>>([&]() -> std::optional<usb::InOffer> {
       if (!messages()) return stream_pipe_.in_peek(now());
-      if (!in_.can_wait_for_company() || !out_.has_more()) return in_.peek(now());
+      if (!keeps_replies_back()) return in_.peek(now());
       in_.hold();
       return std::nullopt;
     });
@@ -164,8 +164,10 @@ class DeviceImpl final : public Device, private ControlTarget {
     }
   }
 
+  [[nodiscard]] bool keeps_replies_back() { return in_.can_wait_for_company() && out_.has_more(); }
+
   [[nodiscard]] Readiness readiness() {
-    return {.out = !out_begin(kBulkOut).empty(), .in = messages() ? in_.ready(now()) : stream_pipe_.in_peek(now()).has_value(), .events = events_.next_ready() <= now()};
+    return {.out = !out_begin(kBulkOut).empty(), .in = messages() ? in_.ready(now()) && !keeps_replies_back() : stream_pipe_.in_peek(now()).has_value(), .events = events_.next_ready() <= now()};
   }
 
   /// All that is due now: requests in their order, then jobs.

@@ -203,6 +203,40 @@ TEST(Streams, MayBeAbandonedBeforeTheyGoOut) {
   EXPECT_EQ(device->host_counters().recoveries, 0u);
 }
 
+TEST(Buffers, WhatIsAnnouncedGoesOnWhileOthersWaitForCompany) {
+  for (const std::uint32_t in_flight : {1U, 2U, 8U})
+    for (const std::vector<std::size_t>& sizes : {std::vector<std::size_t>{20, 1}, {1, 1}, {3, 3, 3, 4, 2}, {20, 1, 1, 1}, {14, 14, 14, 14}}) {
+      SCOPED_TRACE(in_flight);
+      constexpr std::size_t kUnit = 256 << 10;
+      Bench bench;
+      auto device = bench.open({.payload_chunk_bytes = 64 << 10, .payload_chunks_in_flight = in_flight});
+      std::vector<Buffer> buffers;
+      std::vector<Bytes> sent, received;
+      for (const std::size_t size : sizes) {
+        buffers.push_back(*device->create_buffer(size * kUnit));
+        sent.push_back(random_bytes(size * kUnit, static_cast<std::uint32_t>(size)));
+        received.emplace_back(size * kUnit);
+      }
+      const TimePoint begun = device->now();
+      std::vector<Operation> operations;
+      for (std::size_t i = 0; i < sizes.size(); ++i) {
+        auto write = device->begin_write(buffers[i], 0, sent[i]);
+        ASSERT_OK(write);
+        operations.push_back(std::move(*write));
+      }
+      for (Operation& operation : operations) ASSERT_OK(operation.wait());
+      operations.clear();
+      for (std::size_t i = 0; i < sizes.size(); ++i) {
+        auto read = device->begin_read(buffers[i], 0, received[i]);
+        ASSERT_OK(read);
+        operations.push_back(std::move(*read));
+      }
+      for (Operation& operation : operations) ASSERT_OK(operation.wait());
+      EXPECT_LT(device->now() - begun, 1s);
+      for (std::size_t i = 0; i < sizes.size(); ++i) EXPECT_EQ(received[i], sent[i]) << i;
+    }
+}
+
 TEST(Buffers, RefuseWhatIsOutsideThem) {
   Bench bench;
   auto device = bench.open();

@@ -92,6 +92,32 @@ TEST(Session, TakesMoreTransfersThanTheDriverHasRoomFor) {
   }
 }
 
+TEST(Session, TakesBackWhatAnotherSessionHasFinishedWith) {
+  Opened opened;
+  const SessionOptions options = {.keep_tensors = {}, .keep_all_tensors = true, .depth = 64, .split_timing = true};
+  Result<Session> busy = Session::create(opened.device, digits_model(), options);
+  ASSERT_TRUE(busy) << busy.error().to_string(true);
+  std::vector<Session> idle;
+  for (int s = 0; s < 4; ++s) idle.push_back(Session::create(opened.device, digits_model(), options).value());
+  std::vector<Inference> left, flying;
+  for (Session& session : idle) {  // their uploads are all the driver has room for
+    for (int i = 0; i < 64; ++i) {
+      fill(session, i % 10);
+      left.push_back(session.submit().value());
+    }
+  }
+  for (int i = 0; i < 64; ++i) {
+    fill(*busy, i % 10);
+    flying.push_back(busy->submit().value());
+  }
+  for (int i = 0; i < 64; ++i) {
+    const Result<Outputs> outputs = flying[static_cast<std::size_t>(i)].wait();
+    ASSERT_TRUE(outputs) << i << ": " << outputs.error().to_string(true);
+    EXPECT_EQ(best(*outputs), static_cast<std::size_t>(i % 10));
+  }
+  for (std::size_t i = 0; i < left.size(); ++i) EXPECT_EQ(best(left[i].wait().value()), i % 64 % 10);
+}
+
 TEST(Session, HasAsManyPlacesAsTheDevicesMemoryHolds) {
   // Constants and some places fit, sixty-four do not.
   std::string profile_text;

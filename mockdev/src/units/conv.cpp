@@ -1,5 +1,5 @@
 // Convolution and matrix product: cuts a command into bands of output pixels, groups of channel blocks and register tiles, and drives the kernels.
-// Bands are independent of one another: with one scratch each, threads can take them (later).
+// Threads take parts of a command (parts.h), each with a scratch of its own.
 #include "units/conv.h"
 
 #include "units/staging.h"

@@ -75,7 +75,8 @@ class Chunk {
   /// False: the short way is not exact here; nothing was done.
   NARU_TARGET_VNNI bool execute() noexcept {
     begin_terms(scratch_.terms[0], record_, std::uint64_t{128} * 255 * window_.taps());
-    for (std::uint32_t n = 0; n * kBlock < channels_; ++n) load_terms(block(n), n, scratch_.terms[0], true);
+    const std::uint32_t last_block = (channels_ - 1) / kBlock;  // stands in where there is none: every lane has terms
+    for (std::uint32_t n = 0; n < kWidth / kBlock; ++n) load_terms(block(std::min(n, last_block)), n, scratch_.terms[0], true);
     const bool sums = record_.output_type == abi::ElementType::kI32;
     if (!sums && !scratch_.terms[0].usual) return false;
     prepare_weights();

@@ -1,4 +1,4 @@
-// The working memory of one Units object (and, later, of each compute thread): everything is of fixed size, so that no command allocates.
+// The working memory of one Units object (of each of its compute threads): everything is of fixed size, so that no command allocates.
 #pragma once
 
 #include "units/kernels.h"
@@ -18,7 +18,7 @@ struct Scratch {
 
   alignas(64) std::int32_t sums[kFinishPixelsMax * kTileChannelsMax + kBlock];  // finishing may load past the last one
   alignas(64) ChannelTerms terms[kTermsMax];
-  alignas(64) std::int32_t starts[kTermsMax * kTileChannelsMax];  // of the matrix tiles' sums
+  alignas(64) std::int32_t starts[kTermsMax * kTileChannelsMax];  // of the sums of tiles that begin with them
   alignas(64) std::uint32_t offsets[kSegmentsMax];
   alignas(64) std::int16_t tap_weights[kSegmentsMax * kDepthwiseChannels];
   alignas(64) std::byte staged[kStagedBytes + kStagedSlack];

@@ -48,6 +48,14 @@ bool OutPipe::expects_payload() {
   return request->landing != Landing::kUndecided;
 }
 
+bool OutPipe::has_more() {
+  if (queue_.empty()) return false;
+  if (queue_.front().complete) return true;
+  // A payload that takes long is not waited for.
+  const Request* request = awaiting_payload();
+  return request != nullptr && request->header.payload_bytes - request->landed <= abi::kAnnouncedBytesMax && expects_payload();
+}
+
 std::span<std::byte> OutPipe::begin(TimePoint now) {
   if (halted_ || next_free() > now) return {};
   Request* request = awaiting_payload();

@@ -31,8 +31,8 @@ class OutPipe {
 
   /// Whether a payload that was announced is still to come, and may land; may decide its landing.
   [[nodiscard]] bool expects_payload();
-  /// Whether there will be another request to carry out without the host having to take anything first.
-  [[nodiscard]] bool has_more() { return !queue_.empty() && (queue_.front().complete || expects_payload()); }
+  /// Whether there will soon be another request to carry out without the host having to take anything first.
+  [[nodiscard]] bool has_more();
 
   [[nodiscard]] bool halted() const noexcept { return halted_; }
   /// Either way the assembly starts anew; requests whose payload had not all arrived are answered with kBadLength.

@@ -63,8 +63,6 @@ using detail::Phase;
 
 /// While something is unfinished the descriptor is readable at least so often: transports have retries of their own that no descriptor tells of.
 constexpr Duration kTick = std::chrono::milliseconds(100);
-/// So often when the driver had no room: what makes some may be another session's doing.
-constexpr Duration kBusyTick = std::chrono::milliseconds(1);
 
 /// Whether drive() would move it without anything else happening first.
 bool can_move(const InferenceState& inference) {
@@ -80,11 +78,6 @@ bool can_move(const InferenceState& inference) {
       break;
   }
   return inference.cancel_requested;
-}
-
-/// It waits for room in the driver.
-bool is_held_up(const InferenceState& inference) {
-  return (inference.phase == Phase::kRunning && !inference.job) || ((inference.phase == Phase::kUploading || inference.phase == Phase::kDownloading) && inference.operations.empty());
 }
 
 /// When it must be looked at for its deadline's sake; a job's deadline is the driver's.
@@ -115,7 +108,7 @@ Outlook outlook_of(detail::DeviceHandle& device) {
       outlook.movable = outlook.movable || can_move(*inference);
       if (inference->phase == Phase::kEnded) continue;
       outlook.unfinished = true;
-      outlook.held_up = outlook.held_up || is_held_up(*inference);
+      outlook.held_up = outlook.held_up || waits_for_room(*inference);
       outlook.deadline = std::min(outlook.deadline, deadline_of(*inference));
     }
   }

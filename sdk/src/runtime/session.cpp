@@ -60,7 +60,7 @@ Result<Outputs> Inference::wait() {
       if (state_->phase == Phase::kEnded) break;
       // A deadline bounds this: the driver's for a job, the inference's for everything else.
       const TimePoint until = state_->job ? kForever : state_->deadline;
-      session.device->device->wait(until);
+      session.device->device->wait(std::min(until, sdk::runtime::make_room(session)));
     }
     if (state_->result_taken) return fail(ErrorId::kWrongThreadOrState, "The inference's result was taken already");
     state_->result_taken = true;
@@ -179,7 +179,7 @@ Result<Inference> Session::submit(const RunOptions& options) {
       slot = free_slot();
       if (slot != state_->slots.end()) break;
       if (device.now() >= deadline) return fail(ErrorId::kDeadline, fmt::format("All {} places of the session stayed taken until the deadline", state_->slots.size()));
-      device.wait(deadline);
+      device.wait(std::min(deadline, sdk::runtime::make_room(*state_)));
     }
     const sdk::package::Package& package = state_->package();
     for (const auto* list : {&package.outputs, &package.kept})

@@ -249,25 +249,26 @@ Result<bool> advance(InferenceState& inference) {
   return false;
 }
 
-void advance_all(InferenceState& inference) {
-  if (inference.phase == Phase::kEnded) return;
+/// Whether anything moved.
+bool advance_all(InferenceState& inference) {
+  if (inference.phase == Phase::kEnded) return false;
   if (inference.cancel_requested && (inference.phase != Phase::kRunning || !inference.job)) {
     end(inference, fail(ErrorId::kJobCancelled, "The inference was cancelled"));
-    return;
+    return true;
   }
   if (inference.session->device->device->now() >= inference.deadline && !(inference.job && inference.phase == Phase::kRunning)) {
     // A running job keeps its own deadline in the driver, which knows whether the device still moves.
     end(inference, fail(ErrorId::kDeadline, fmt::format("The inference did not end within {:.3f} ms; {} of {} steps were done", static_cast<double>(inference.allowed.count()) / 1e6, inference.step,
                                                         inference.session->package().steps.size())));
-    return;
+    return true;
   }
-  while (true) {
+  for (bool any = false;; any = true) {
     Result<bool> moved = guarded([&] { return advance(inference); });
     if (!moved) {
       end(inference, fail(std::move(moved).error().while_doing(fmt::format("running step {} of {}", inference.step, inference.session->compiled.name()))));
-      return;
+      return true;
     }
-    if (!*moved) return;
+    if (!*moved) return any;
   }
 }
 
@@ -275,12 +276,23 @@ void advance_all(InferenceState& inference) {
 
 namespace {
 
+void advance_session(SessionState& session) {
+  // What one gives back may be what an earlier one waits for.
+  for (bool again = true; again;) {
+    bool held_up = false;
+    again = false;
+    for (std::size_t i = 0; i < session.active.size(); ++i) {
+      const std::shared_ptr<InferenceState> inference = session.active[i];
+      const bool moved = advance_all(*inference);
+      again = again || (moved && held_up);
+      held_up = held_up || waits_for_room(*inference);
+    }
+  }
+}
+
 void drive_all(SessionState& session, bool look) {
   look ? session.device->device->poll() : session.device->device->take();
-  for (std::size_t i = 0; i < session.active.size(); ++i) {
-    const std::shared_ptr<InferenceState> inference = session.active[i];
-    advance_all(*inference);
-  }
+  advance_session(session);
   // Callbacks may submit again: they run when the walk over `active` is over.
   std::vector<std::shared_ptr<InferenceState>> ended;
   for (auto it = session.active.begin(); it != session.active.end();) {
@@ -314,6 +326,17 @@ void drive(SessionState& session, bool look) {
   });
   if (!driven) log(LogLevel::kError, "sdk", "{}", driven.error().message());
   update_events(*session.device);
+}
+
+TimePoint make_room(SessionState& session) {
+  if (std::ranges::none_of(session.active, [](const auto& inference) { return waits_for_room(*inference); })) return kForever;
+  const Result<void> made = guarded([&]() -> Result<void> {
+    for (const auto& entry : session.device->sessions)
+      if (const auto other = entry.lock(); other && other.get() != &session) advance_session(*other);  // their callbacks are for their own calls
+    return {};
+  });
+  if (!made) log(LogLevel::kError, "sdk", "{}", made.error().message());
+  return session.device->device->now() + kBusyTick;
 }
 
 void abandon(InferenceState& inference) {

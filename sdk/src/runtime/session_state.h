@@ -143,6 +143,16 @@ void drive(detail::SessionState& session, bool look = true);
 /// Ends it early, now: what it has in flight is cancelled and let go.
 void abandon(detail::InferenceState& inference);
 
+/// So often when the driver had no room: what makes some may be another session's doing.
+inline constexpr Duration kBusyTick = std::chrono::milliseconds(1);
+/// The inference would go on if the driver took more requests.
+[[nodiscard]] inline bool waits_for_room(const detail::InferenceState& inference) noexcept {
+  using detail::Phase;
+  return (inference.phase == Phase::kRunning && !inference.job) || ((inference.phase == Phase::kUploading || inference.phase == Phase::kDownloading) && inference.operations.empty());
+}
+/// While one of `session` does: lets the device's other sessions give back what they have finished with, and says when to look again. Else kForever.
+[[nodiscard]] TimePoint make_room(detail::SessionState& session);
+
 }  // namespace sdk::runtime
 
 }  // namespace naru
