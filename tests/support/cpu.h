@@ -5,6 +5,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #include <gtest/gtest.h>
@@ -15,7 +17,8 @@ inline bool cpu_executes(std::string_view kernels) {
 #if defined(__x86_64__)
   if (kernels == "amx") {
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-    return cpu_executes("vnni") && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx >> 24 & 3) == 3;  // AMX-TILE, AMX-INT8
+    return cpu_executes("vnni") && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx >> 24 & 3) == 3 &&  // AMX-TILE, AMX-INT8
+           ::syscall(SYS_arch_prctl, 0x1023, 18) == 0;  // and the system lets the process have the tiles
   }
 #endif
   if (kernels == "vnni") {

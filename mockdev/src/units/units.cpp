@@ -62,12 +62,12 @@ bool is_supported(KernelPath path) noexcept {
 
 Result<KernelPath> choose_kernel_path(const char* requested) {
   const std::string_view name = requested == nullptr ? "" : requested;
+  // Only what may be taken is asked for: a matrix unit has to be requested from the system.
+  for (const KernelPath path : kBestFirst)
+    if ((name.empty() || name == name_of(path)) && is_supported(path)) return path;
   std::string supported;
-  for (const KernelPath path : kBestFirst) {
-    if (!is_supported(path)) continue;
-    if (name.empty() || name == name_of(path)) return path;
-    supported += fmt::format("{}{}", supported.empty() ? "" : ", ", name_of(path));
-  }
+  for (const KernelPath path : kBestFirst)
+    if (is_supported(path)) supported += fmt::format("{}{}", supported.empty() ? "" : ", ", name_of(path));
   const bool known = std::any_of(std::begin(kBestFirst), std::end(kBestFirst), [&](KernelPath path) { return name == name_of(path); });
   return fail(Error(ErrorId::kInvalidArgument, known ? fmt::format("This CPU cannot execute the kernels \"{}\"", name)
                                                      : fmt::format("There are no kernels named \"{}\"", name))
