@@ -246,7 +246,7 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] bool send_staged();
   [[nodiscard]] bool send_payload_chunk();
   [[nodiscard]] bool waits_for_company() const noexcept;
-  /// Sends what waited for company, unless it still does.
+  /// Sends what waited for company, unless it still does; what is announced goes on in any case.
   void send_company();
   [[nodiscard]] static std::size_t direction_of(abi::MessageType type) noexcept { return type == abi::MessageType::kRead ? 1 : 0; }
   /// Large but not very, no fence, no job: what comes in streams of its like.

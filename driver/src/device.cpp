@@ -8,6 +8,17 @@
 #include "status.h"
 
 namespace naru::driver {
+namespace {
+
+/// For calls that block anyway.
+Result<void> make_room(Core& core) {
+  return guarded([&]() -> Result<void> {
+    core.make_room();
+    return {};
+  });
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Device>> Device::open(std::unique_ptr<Transport> transport, DeviceOptions options) {
   return guarded([&]() -> Result<std::unique_ptr<Device>> {
@@ -100,20 +111,14 @@ Result<Operation> Device::begin_read_after(Fence fence, const Buffer& buffer, st
 }
 Result<void> Device::write(const Buffer& buffer, std::uint64_t offset, std::span<const std::byte> bytes) {
   if (bytes.empty() && buffer.valid() && offset <= buffer.bytes()) return {};
-  NARU_CHECK_OK(guarded([&]() -> Result<void> {
-    core_->make_room();
-    return {};
-  }));
+  NARU_CHECK_OK(make_room(*core_));
   auto operation = begin_write(buffer, offset, bytes);
   if (!operation) return fail(std::move(operation).error());
   return operation->wait();
 }
 Result<void> Device::read(const Buffer& buffer, std::uint64_t offset, std::span<std::byte> bytes) {
   if (bytes.empty() && buffer.valid() && offset <= buffer.bytes()) return {};
-  NARU_CHECK_OK(guarded([&]() -> Result<void> {
-    core_->make_room();
-    return {};
-  }));
+  NARU_CHECK_OK(make_room(*core_));
   auto operation = begin_read(buffer, offset, bytes);
   if (!operation) return fail(std::move(operation).error());
   return operation->wait();

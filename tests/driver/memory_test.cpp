@@ -237,6 +237,21 @@ TEST(Buffers, WhatIsAnnouncedGoesOnWhileOthersWaitForCompany) {
     }
 }
 
+TEST(Buffers, AreFreedWhileALongWriteComes) {
+  Bench bench;
+  auto device = bench.open({.timeouts = {.request = 50ms}});
+  auto large = device->create_buffer(48 << 20);
+  ASSERT_OK(large);
+  const Bytes bytes(48 << 20, std::byte{3});
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_OK(device->create_buffer(64));  // freed at once
+    const TimePoint begun = device->now();
+    ASSERT_OK(device->write(*large, 0, bytes));
+    EXPECT_GT(device->now() - begun, 100ms);
+  }
+  EXPECT_EQ(device->host_counters().recoveries, 0U);
+}
+
 TEST(Buffers, RefuseWhatIsOutsideThem) {
   Bench bench;
   auto device = bench.open();

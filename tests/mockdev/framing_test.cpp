@@ -210,6 +210,25 @@ TEST(Framing, AReplyIsKeptBackForAnnouncedPayloadsOnlyWhileTheyMayCome) {
   EXPECT_EQ(bench.expect().reply().status, Status::kBadLength);
 }
 
+TEST(Framing, WhatWasKeptBackGoesAsSoonAsWhatItWaitedForIsDone) {
+  using namespace std::chrono_literals;
+  for (Duration apart{}; apart < 300us; apart += 10us) {
+    Bench bench;
+    bench.open();
+    const abi::Handle buffer = bench.create(64);
+    const abi::Reply stream = bench.load({.regions = {}, .commands = {end()}});
+    ASSERT_EQ(stream.status, Status::kOk);
+    ASSERT_TRUE(bench.send(bench.message(MessageType::kFreeBuffer, body_of(abi::HandleBody{buffer}))));
+    bench.pass(apart);
+    ASSERT_TRUE(bench.send(bench.message(MessageType::kSubmit, Bench::job_body(stream.handle, ++bench.fence, {}))));
+    // A host that looks only when the device has moved, or at its timer.
+    const Clock& clock = bench.device->clock();
+    const TimePoint timer = clock.after(5s);
+    while (!bench.device->in_peek(kIn) && clock.now() < timer) static_cast<void>(bench.device->step(timer, 1'000'000));
+    EXPECT_LT(clock.now(), timer) << apart.count() << " ns apart";
+  }
+}
+
 TEST(Framing, DataAndCompletionsAreNeverKeptBack) {
   Bench bench;
   bench.open();

@@ -1,6 +1,8 @@
 // Handing out parts, spinning, sleeping.
 #include "threads/compute_threads.h"
 
+#include "naru/base/quiet_thread.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -21,7 +23,7 @@ void relax() noexcept {
 ComputeThreads::ComputeThreads(unsigned count) {
   threads_.reserve(count - 1);
   try {
-    for (unsigned thread = 1; thread < count; ++thread) threads_.emplace_back([this, thread] { work(thread); });
+    for (unsigned thread = 1; thread < count; ++thread) threads_.push_back(start_quiet_thread([this, thread] { work(thread); }));
   } catch (...) {
     stop();
     throw;

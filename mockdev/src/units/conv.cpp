@@ -40,9 +40,7 @@ class ConvRun {
   void band(const BandPlan& plan, std::uint64_t first_row, std::uint64_t first_col, std::uint64_t rows, std::uint64_t cols, bool taps_adjoin) noexcept {
     const std::uint64_t staged_cols = plan.staged_cols(cols);
     for (std::uint64_t i = 0; i < plan.staged_rows(rows); ++i) {
-      const std::size_t source = (first_row * window_.stride_rows + i * plan.source_row_step()) * window_.row_stride +
-                                 first_col * window_.stride_cols * window_.pixel_stride;
-      stage({.source = at_.input + source,
+      stage({.source = at_.input + plan.source_offset(first_row, first_col, i),
              .target = scratch_.staged + i * staged_cols * pixel_bytes_,
              .pixels = staged_cols,
              .source_stride = plan.source_col_step() * window_.pixel_stride,
@@ -180,10 +178,7 @@ class ConvRun {
   [[nodiscard]] const std::byte* block_at(std::uint64_t block) const noexcept { return at_.weights + block * block_bytes_; }
   [[nodiscard]] const std::byte* block_weights(std::uint64_t block) const noexcept { return block_at(block) + abi::kWeightDataOffset; }
 
-  void prepare_terms(std::uint64_t first_block, std::uint64_t count) noexcept {
-    load_chunk_terms(record_, block_at(first_block), block_bytes_, count, std::uint64_t{128} * 255 * window_.taps() * record_.in_channels, record_.start == abi::Start::kRecords,
-                     kernels_, scratch_.terms);
-  }
+  void prepare_terms(std::uint64_t first_block, std::uint64_t count) noexcept { load_chunk_terms(record_, block_at(first_block), block_bytes_, count, {kernels_, scratch_}); }
 
   /// Inputs staged as x ^ 0x80 give sums with 128 * (the sum of the channel's weights) too much. A pixel of nothing but 128 in each chunk's first tile tells how much that is, from
   /// the weights as they lie now. `place`: of the first block in the chunk's terms.
@@ -203,13 +198,8 @@ class ConvRun {
     mockdev::set_channels(output, scratch_.terms, record_.out_channels - block * kBlock, place, blocks);
   }
 
-  [[nodiscard]] std::byte* output_at(std::uint64_t row, std::uint64_t col, std::uint64_t block) const noexcept {
-    return at_.output + row * record_.output_row_stride + col * record_.output_pixel_stride + block * kBlock * abi::element_bytes(record_.output_type);
-  }
-  [[nodiscard]] const std::byte* partial_at(std::uint64_t row, std::uint64_t col, std::uint64_t block) const noexcept {
-    if (record_.start != abi::Start::kPartial) return nullptr;
-    return at_.partial + row * record_.partial_row_stride + col * record_.partial_pixel_stride + block * kBlock * sizeof(std::int32_t);
-  }
+  [[nodiscard]] std::byte* output_at(std::uint64_t row, std::uint64_t col, std::uint64_t block) const noexcept { return mockdev::output_at(record_, at_, row, col, block); }
+  [[nodiscard]] const std::byte* partial_at(std::uint64_t row, std::uint64_t col, std::uint64_t block) const noexcept { return mockdev::partial_at(record_, at_, row, col, block); }
 
   /// Walks over a band's output pixels and says where each one's window and results are.
   class Cursor {

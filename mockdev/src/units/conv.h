@@ -44,15 +44,23 @@ void begin_terms(ChannelTerms& terms, const Record& record, std::uint64_t magnit
   terms.zero = terms.usual ? record.output_zero : 0;
 }
 
-/// The terms of `count` blocks from `first` on, as prepared by begin_terms().
-template <typename Record>
-void load_chunk_terms(const Record& record, const std::byte* first, std::size_t block_bytes, std::uint64_t count, std::uint64_t magnitude, bool with_start, const KernelTable& kernels,
-                      ChannelTerms* terms) noexcept {
+/// The terms of `count` blocks of a convolution, from the one at `first` on.
+inline void load_chunk_terms(const abi::Conv& record, const std::byte* first, std::size_t block_bytes, std::uint64_t count, const Context& context) noexcept {
+  const std::uint64_t magnitude = std::uint64_t{128} * 255 * record.kernel_rows * record.kernel_cols * record.in_channels;
   for (std::uint64_t n = 0; n < count; ++n) {
-    ChannelTerms& place = terms[n / kTermBlocks];
+    ChannelTerms& place = context.scratch.terms[n / kTermBlocks];
     if (n % kTermBlocks == 0) begin_terms(place, record, magnitude);
-    kernels.load_terms(first + n * block_bytes, static_cast<std::uint32_t>(n % kTermBlocks), place, with_start);
+    context.kernels.load_terms(first + n * block_bytes, static_cast<std::uint32_t>(n % kTermBlocks), place, record.start == abi::Start::kRecords);
   }
+}
+
+/// Where the results of a pixel's channels begin that block `block` has, and the partial sums that they start with; null where they do not.
+[[nodiscard]] inline std::byte* output_at(const abi::Conv& record, const ConvPointers& at, std::uint64_t row, std::uint64_t col, std::uint64_t block) noexcept {
+  return at.output + row * record.output_row_stride + col * record.output_pixel_stride + block * kBlock * abi::element_bytes(record.output_type);
+}
+[[nodiscard]] inline const std::byte* partial_at(const abi::Conv& record, const ConvPointers& at, std::uint64_t row, std::uint64_t col, std::uint64_t block) noexcept {
+  if (record.start != abi::Start::kPartial) return nullptr;
+  return at.partial + row * record.partial_row_stride + col * record.partial_pixel_stride + block * kBlock * sizeof(std::int32_t);
 }
 
 /// What the channels of a chunk start with goes to where sums begin with it: TileOutput::is_started.

@@ -73,7 +73,7 @@ class MatrixRun {
   void stage_band(const BandPlan& plan, std::uint64_t first_row, std::uint64_t first_col, std::uint64_t rows, std::uint64_t cols) noexcept {
     const std::uint64_t staged_cols = plan.staged_cols(cols);
     for (std::uint64_t i = 0; i < plan.staged_rows(rows); ++i)
-      stage({.source = at_.input + (first_row * window_.stride_rows + i * plan.source_row_step()) * window_.row_stride + first_col * window_.stride_cols * window_.pixel_stride,
+      stage({.source = at_.input + plan.source_offset(first_row, first_col, i),
              .target = scratch_.staged + i * staged_cols * pixel_bytes_,
              .pixels = staged_cols,
              .source_stride = plan.source_col_step() * window_.pixel_stride,
@@ -127,8 +127,7 @@ class MatrixRun {
     const std::uint64_t chunk_max = chunk_blocks(block_bytes_);
     for (std::uint64_t chunk = 0; chunk < blocks_; chunk += chunk_max) {
       const std::uint64_t count = std::min(chunk_max, blocks_ - chunk);
-      load_chunk_terms(record_, at_.weights + chunk * block_bytes_, block_bytes_, count, std::uint64_t{128} * 255 * window_.taps() * record_.in_channels,
-                       record_.start == abi::Start::kRecords, kernels_, scratch_.terms);
+      load_chunk_terms(record_, at_.weights + chunk * block_bytes_, block_bytes_, count, {kernels_, scratch_});
       move_starts(scratch_, count, output_.has_additions);
       for (std::uint64_t line = 0; line < lines; ++line) {
         const std::byte* const window = input + line * strides.row;
@@ -148,7 +147,7 @@ class MatrixRun {
             tile.start = scratch_.starts + block * kBlock;
             const bool in_place = sums_are_output && (chunk + block + tile.blocks) * kBlock <= record_.out_channels;
             for (std::uint32_t t = 0; t < 2; ++t)
-              tile.sums[t] = in_place ? output_at(first_row + line, first_col, chunk + block) + (t < tile.tiles ? first[t] : first[0]) * output_step
+              tile.sums[t] = in_place ? output_at(record_, at_, first_row + line, first_col, chunk + block) + (t < tile.tiles ? first[t] : first[0]) * output_step
                                       : reinterpret_cast<std::byte*>(scratch_.sums + t * kMatrixPixels * kTileChannelsMax);
             tile.sums_step = in_place ? output_step : kTileChannelsMax * sizeof(std::int32_t);
             matrix_.multiply(tile);
@@ -185,20 +184,16 @@ class MatrixRun {
         continue;
       }
       const std::uint64_t count = std::min(cols - col, to - position);
-      std::byte* target = output_at(line_row + row, first_col + col, block);
+      std::byte* target = output_at(record_, at_, line_row + row, first_col + col, block);
       for (std::uint64_t i = 0; i < count; ++i, target += record_.output_pixel_stride) output_.output[output_.pixels + i] = target;
       if (record_.start == abi::Start::kPartial)
         for (std::uint64_t i = 0; i < count; ++i)
-          output_.partial[output_.pixels + i] = at_.partial + (line_row + row) * record_.partial_row_stride + (first_col + col + i) * record_.partial_pixel_stride + block * kBlock * sizeof(std::int32_t);
+          output_.partial[output_.pixels + i] = partial_at(record_, at_, line_row + row, first_col + col + i, block);
       output_.pixels += static_cast<std::uint32_t>(count);
       position += count, col += count;
       if (col == period) ++row, col = 0;
     }
     if (output_.pixels != 0) kernels_.finish(output_);
-  }
-
-  [[nodiscard]] std::byte* output_at(std::uint64_t row, std::uint64_t col, std::uint64_t block) const noexcept {
-    return at_.output + row * record_.output_row_stride + col * record_.output_pixel_stride + block * kBlock * abi::element_bytes(record_.output_type);
   }
 
   const abi::Conv& record_;

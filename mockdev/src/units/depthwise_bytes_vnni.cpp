@@ -134,7 +134,7 @@ class Chunk {
   }
   NARU_TARGET_VNNI __m512i tap_weights(std::uint64_t tap) const noexcept {
     const std::size_t offset = abi::depthwise_weight_offset(tap, 0);
-    const auto of_block = [&](std::uint32_t n) __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"), always_inline)) {
+    const auto of_block = [&](std::uint32_t n) NARU_VNNI_LAMBDA {
       return n * kBlock < channels_ ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(block(n) + offset)) : _mm_setzero_si128();
     };
     const __m512i first = _mm512_castsi128_si512(of_block(0));
@@ -176,7 +176,7 @@ class Chunk {
       }
       for (std::uint64_t y = 0; y < window_.kernel_rows; ++y) scratch_.offsets[y] = static_cast<std::uint32_t>((top + y * window_.dilation_rows) % ring_rows * row_bytes);
       std::byte* const result = at_.output + row * record_.output_row_stride + first_col * record_.output_pixel_stride + first_ * abi::element_bytes(record_.output_type);
-      const auto run = [&]<int kOutputs>() __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"), always_inline)) {
+      const auto run = [&]<int kOutputs>() NARU_VNNI_LAMBDA {
         const std::uint64_t step = kUnits * kOutputs;
         std::uint64_t g = 0;
         for (; g + 2 <= groups; g += 2) multiply<kOutput, kOutputs, 2>(scratch_.staged + g * group_bytes, group_bytes, result + g * step * record_.output_pixel_stride, cols - g * step);

@@ -17,8 +17,8 @@ struct UniformTerms {
     sign_shift = _mm512_set1_epi32(right == 0 ? 32 : 31);
   }
   [[nodiscard]] NARU_VNNI_INLINE __m512i requantized(__m512i values) const noexcept {
-    const __m512i x = _mm512_add_epi32(values, terms.start), high = terms.high_product(x, _mm512_srli_epi64(x, 32));
-    return _mm512_srav_epi32(_mm512_add_epi32(high, _mm512_srlv_epi32(x, sign_shift)), terms.right);
+    const __m512i x = _mm512_add_epi32(values, terms.start);
+    return terms.rounded<true>(x, _mm512_srli_epi64(x, 32), sign_shift);
   }
 };
 
@@ -35,7 +35,6 @@ NARU_TARGET_VNNI void add_as(const abi::Elementwise& record, const std::byte* a,
   const UniformTerms output_terms(0, record.output_multiplier, -record.output_shift, record.output_zero);
   const bool subtracts = record.op == abi::ElementwiseOp::kSub;
   const __m512i lowest = _mm512_set1_epi8(static_cast<char>(record.activation_min)), highest = _mm512_set1_epi8(static_cast<char>(record.activation_max));
-  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   for (std::size_t i = 0; i < count; i += 64) {
     const std::uint64_t lanes = count - i >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << (count - i)) - 1;
     __m512i sums[4];
@@ -46,7 +45,7 @@ NARU_TARGET_VNNI void add_as(const abi::Elementwise& record, const std::byte* a,
       const __m512i y = b_terms.requantized(_mm512_slli_epi32(widened<kSigned>(b + i + 16 * j, part), left));
       sums[j] = output_terms.requantized(subtracts ? _mm512_sub_epi32(x, y) : _mm512_add_epi32(x, y));
     }
-    _mm512_mask_storeu_epi8(output + i, lanes, _mm512_permutexvar_epi32(order, packed_bytes<kSigned>(sums[0], sums[1], sums[2], sums[3], lowest, highest)));
+    _mm512_mask_storeu_epi8(output + i, lanes, ordered_bytes<kSigned>(sums[0], sums[1], sums[2], sums[3], lowest, highest));
   }
 }
 

@@ -1,5 +1,5 @@
 // What differs from one instruction set to another: a table of tile kernels per path. conv.cpp and depthwise.cpp cut commands into tiles, stage
-// their input, and call these; nothing here knows a record.
+// their input, and call these. Only depthwise_bytes and add_bytes, which go their own way through a command, know a record.
 #pragma once
 
 #include <cstddef>

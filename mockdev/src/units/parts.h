@@ -7,7 +7,7 @@
 
 namespace naru::mockdev {
 
-/// What is computed for as long as this is worth handing parts of it to other threads.
+/// Whether it computes for so long that handing parts to other threads pays.
 [[nodiscard]] bool is_worth_parts(const abi::Conv& record) noexcept;
 [[nodiscard]] bool is_worth_parts(const abi::Depthwise& record) noexcept;
 [[nodiscard]] bool is_worth_parts(const abi::Elementwise& record) noexcept;

@@ -31,12 +31,6 @@ NARU_VNNI_INLINE __m512i requantized(__m512i value, const Terms& terms) {
   return _mm512_mask_sub_epi32(quotient, _mm512_cmpgt_epi32_mask(remainder, threshold), quotient, _mm512_set1_epi32(-1));
 }
 
-/// Bytes of the first of four vectors, of the second, ...
-template <bool kSigned>
-NARU_VNNI_INLINE __m512i bytes_of(__m512i a, __m512i b, __m512i c, __m512i d, __m512i lowest, __m512i highest) noexcept {
-  return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), packed_bytes<kSigned>(a, b, c, d, lowest, highest));
-}
-
 NARU_VNNI_INLINE void store_bytes(std::byte* to, __m128i bytes, __mmask16 lanes) noexcept {
   if (lanes == 0xFFFF) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
@@ -56,13 +50,13 @@ NARU_TARGET_VNNI void finish_block(const TileOutput& tile, std::uint32_t channel
   const __mmask16 lanes = lanes_from(channel, tile.channels);
   const ShortTerms terms = all;  // in registers
   const std::int32_t* sums = tile.sums + channel;
-  const auto value = [&](std::uint32_t i) __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"), always_inline)) {
+  const auto value = [&](std::uint32_t i) NARU_VNNI_LAMBDA {
     const std::int32_t* const at = sums + i * kTileChannelsMax;
     return kStarted ? terms.requantized_started<kWithSign>(at) : terms.requantized<kWithSign>(_mm512_load_si512(at));
   };
   std::uint32_t m = 0;
   for (; m + 4 <= tile.pixels; m += 4, sums += 4 * kTileChannelsMax) {
-    const __m512i bytes = bytes_of<kSigned>(value(0), value(1), value(2), value(3), lowest, highest);
+    const __m512i bytes = ordered_bytes<kSigned>(value(0), value(1), value(2), value(3), lowest, highest);
     store_bytes(tile.output[m] + channel, _mm512_castsi512_si128(bytes), lanes);
     store_bytes(tile.output[m + 1] + channel, _mm512_extracti32x4_epi32(bytes, 1), lanes);
     store_bytes(tile.output[m + 2] + channel, _mm512_extracti32x4_epi32(bytes, 2), lanes);
@@ -70,7 +64,7 @@ NARU_TARGET_VNNI void finish_block(const TileOutput& tile, std::uint32_t channel
   }
   for (; m < tile.pixels; ++m, sums += kTileChannelsMax) {
     const __m512i last = value(0);
-    store_bytes(tile.output[m] + channel, _mm512_castsi512_si128(bytes_of<kSigned>(last, last, last, last, lowest, highest)), lanes);
+    store_bytes(tile.output[m] + channel, _mm512_castsi512_si128(ordered_bytes<kSigned>(last, last, last, last, lowest, highest)), lanes);
   }
 }
 
@@ -99,7 +93,7 @@ NARU_TARGET_VNNI void finish_any(const TileOutput& tile) noexcept {
   const Bounds bounds = bounds_before_zero(tile);
   const __m512i lowest = _mm512_set1_epi32(bounds.lowest), highest = _mm512_set1_epi32(bounds.highest), zero = _mm512_set1_epi32(tile.zero);
   for (std::uint32_t channel = 0; channel < tile.channels; channel += kBlock) {
-    const auto lanes = static_cast<__mmask16>((1U << std::min(kBlock, tile.channels - channel)) - 1);
+    const __mmask16 lanes = lanes_from(channel, tile.channels);
     const ChannelTerms& all = *tile.terms;
     const std::uint32_t at = tile.terms_channel + channel;
     const __m512i start = _mm512_load_si512(all.start + at);
@@ -126,19 +120,11 @@ NARU_TARGET_VNNI void finish_any(const TileOutput& tile) noexcept {
 }  // namespace
 
 void finish(const TileOutput& tile) noexcept {
-  if (tile.has_additions) {
-    finish_any(tile);
-  } else if (tile.type == abi::ElementType::kI32) {
-    finish_sums(tile);
-  } else if (!tile.terms->usual) {
-    finish_any(tile);
-  } else {
-    if (tile.type == abi::ElementType::kI8) {
-      tile.is_started ? finish_usual<true, true>(tile) : finish_usual<true, false>(tile);
-    } else {
-      tile.is_started ? finish_usual<false, true>(tile) : finish_usual<false, false>(tile);
-    }
-  }
+  if (tile.has_additions) return finish_any(tile);
+  if (tile.type == abi::ElementType::kI32) return finish_sums(tile);
+  if (!tile.terms->usual) return finish_any(tile);
+  if (tile.type == abi::ElementType::kI8) return tile.is_started ? finish_usual<true, true>(tile) : finish_usual<true, false>(tile);
+  tile.is_started ? finish_usual<false, true>(tile) : finish_usual<false, false>(tile);
 }
 
 NARU_TARGET_VNNI void load_terms(const std::byte* block, std::uint32_t n, ChannelTerms& terms, bool with_start) noexcept {

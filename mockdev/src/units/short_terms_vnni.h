@@ -31,17 +31,23 @@ struct ShortTerms {
   }
   template <bool kWithSign>
   [[nodiscard]] NARU_VNNI_INLINE __m512i requantized(__m512i sums) const noexcept {
-    const __m512i x = _mm512_add_epi32(sums, start), high = high_product(x, _mm512_srli_epi64(x, 32));
-    // `even` and `odd` have 2^31 subtracted for every x; here it is added for those that are not negative.
-    return _mm512_srav_epi32(kWithSign ? _mm512_add_epi32(high, _mm512_srli_epi32(x, 31)) : high, right);
+    const __m512i x = _mm512_add_epi32(sums, start);
+    return rounded<kWithSign>(x, _mm512_srli_epi64(x, 32));
   }
   /// Of sixteen sums in memory that have `start` already.
   template <bool kWithSign>
   [[nodiscard]] NARU_VNNI_INLINE __m512i requantized_started(const std::int32_t* sums) const noexcept {
-    const __m512i x = _mm512_load_si512(sums), high = high_product(x, _mm512_loadu_si512(sums + 1));
-    return _mm512_srav_epi32(kWithSign ? _mm512_add_epi32(high, _mm512_srli_epi32(x, 31)) : high, right);
+    return rounded<kWithSign>(_mm512_load_si512(sums), _mm512_loadu_si512(sums + 1));
   }
-  /// The even values of `x`, and the even lanes of `odd_x`.
+  /// From the even values of `x` and the even lanes of `odd_x`.
+  template <bool kWithSign>
+  [[nodiscard]] NARU_VNNI_INLINE __m512i rounded(__m512i x, __m512i odd_x, __m512i sign_shift = _mm512_set1_epi32(31)) const noexcept {
+    const __m512i high = high_product(x, odd_x);
+    // `even` and `odd` have 2^31 subtracted for every x; here it is added for those that are not negative.
+    return _mm512_srav_epi32(kWithSign ? _mm512_add_epi32(high, _mm512_srlv_epi32(x, sign_shift)) : high, right);
+  }
+
+ private:
   [[nodiscard]] NARU_VNNI_INLINE __m512i high_product(__m512i x, __m512i odd_x) const noexcept {
     const __m512i evens = _mm512_add_epi64(_mm512_mul_epu32(x, factor), even), odds = _mm512_add_epi64(_mm512_mul_epu32(odd_x, odd_factor), odd);
     return _mm512_mask_shuffle_epi32(odds, 0x5555, evens, _MM_PERM_DDBB);
@@ -54,6 +60,12 @@ NARU_VNNI_INLINE __m512i packed_bytes(__m512i a, __m512i b, __m512i c, __m512i d
   const __m512i ab = _mm512_packs_epi32(a, b), cd = _mm512_packs_epi32(c, d);
   if constexpr (kSigned) return _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(ab, cd), lowest), highest);
   return _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(ab, cd), lowest), highest);
+}
+
+/// The same with the bytes of the first vector first, then those of the second, ...
+template <bool kSigned>
+NARU_VNNI_INLINE __m512i ordered_bytes(__m512i a, __m512i b, __m512i c, __m512i d, __m512i lowest, __m512i highest) noexcept {
+  return _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), packed_bytes<kSigned>(a, b, c, d, lowest, highest));
 }
 
 }  // namespace naru::mockdev::vnni

@@ -47,8 +47,12 @@ class BandPlan {
   [[nodiscard]] std::size_t tap_offset(std::uint64_t kernel_row, std::uint64_t kernel_col, std::uint64_t cols) const noexcept {
     return (kernel_row * window_.dilation_rows * staged_cols(cols) + kernel_col * window_.dilation_cols) * pixel_bytes_;
   }
-  /// Input pixels from one staged row or column to the next.
-  [[nodiscard]] std::uint64_t source_row_step() const noexcept { return window_.kernel_rows == 1 ? window_.stride_rows : 1; }
+  /// Byte of the input at which staged row `row` of the band of output pixel (first_row, first_col) begins.
+  [[nodiscard]] std::size_t source_offset(std::uint64_t first_row, std::uint64_t first_col, std::uint64_t row) const noexcept {
+    const std::uint64_t row_step = window_.kernel_rows == 1 ? window_.stride_rows : 1;
+    return (first_row * window_.stride_rows + row * row_step) * window_.row_stride + first_col * window_.stride_cols * window_.pixel_stride;
+  }
+  /// Input pixels from one staged column to the next.
   [[nodiscard]] std::uint64_t source_col_step() const noexcept { return window_.kernel_cols == 1 ? window_.stride_cols : 1; }
 
  private:

@@ -14,10 +14,11 @@ namespace {
 constexpr KernelTable kPortableKernels = {Staging::kI16, false, portable::conv_shape, portable::conv, portable::sum, portable::depthwise, portable::load_terms, portable::finish, portable::requantize};
 constexpr KernelTable kHighwayKernels = {Staging::kI16, false, highway::conv_shape, highway::conv, highway::sum, highway::depthwise, portable::load_terms, highway::finish, highway::requantize};
 constexpr KernelTable kVnniKernels = {Staging::kU8, true, vnni::conv_shape, vnni::conv, vnni::sum, vnni::depthwise, vnni::load_terms, vnni::finish, vnni::requantize, vnni::depthwise_bytes, vnni::add_bytes};
-constexpr KernelTable kAmxKernels = {Staging::kU8, true, vnni::conv_shape, vnni::conv, vnni::sum, vnni::depthwise, vnni::load_terms, vnni::finish, vnni::requantize, vnni::depthwise_bytes, vnni::add_bytes, &amx::kKernels};
-
-/// With two, MobileNetV2 on AMX and two threads took 3.06 ms, with one 2.45 (one thread: 3.0): weights pass once for each part.
-constexpr unsigned kPartsPerThread = 1;
+constexpr KernelTable kAmxKernels = [] {
+  KernelTable kernels = kVnniKernels;
+  kernels.matrix = &amx::kKernels;
+  return kernels;
+}();
 
 constexpr KernelPath kBestFirst[] = {KernelPath::kAmx, KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable};
 
@@ -91,7 +92,7 @@ void Units::execute_parts(const Record& record, const Pointers& at, void (*execu
     Units& units;
     void (*execute)(const Record&, const Pointers&, const Context&) noexcept;
     unsigned parts;
-  } work{record, at, *this, execute, kPartsPerThread * parallel_->threads()};
+  } work{record, at, *this, execute, parallel_->threads()};
   parallel_->run(
       work.parts,
       [](void* context, unsigned part, unsigned thread) {

@@ -23,7 +23,7 @@ enum class KernelPath {
 
 /// "amx", "vnni", "avx2", "portable".
 [[nodiscard]] std::string_view name_of(KernelPath path) noexcept;
-/// Whether this CPU can execute it.
+/// Whether this CPU can execute it. For kAmx also asks the system for the right to, which then holds for the process.
 [[nodiscard]] bool is_supported(KernelPath path) noexcept;
 /// `requested` is the value of NARU_KERNELS, or nullptr (or "") for the best that this CPU supports.
 /// kInvalidArgument: not a name of a path, or the CPU does not support it.

@@ -7,4 +7,6 @@
 #include <immintrin.h>
 #define NARU_TARGET_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
 #define NARU_VNNI_INLINE __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"), always_inline)) inline
+/// After a lambda's parameters.
+#define NARU_VNNI_LAMBDA __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"), always_inline))
 #endif

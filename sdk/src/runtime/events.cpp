@@ -83,17 +83,6 @@ bool can_move(const InferenceState& inference) {
 /// When it must be looked at for its deadline's sake; a job's deadline is the driver's.
 TimePoint deadline_of(const InferenceState& inference) { return inference.job ? kForever : inference.deadline; }
 
-/// The sessions that are still there; forgets the others.
-std::vector<std::shared_ptr<detail::SessionState>> sessions_of(detail::DeviceHandle& device) {
-  std::vector<std::shared_ptr<detail::SessionState>> sessions;
-  std::erase_if(device.sessions, [&](const std::weak_ptr<detail::SessionState>& entry) {
-    auto session = entry.lock();
-    if (session) sessions.push_back(std::move(session));
-    return entry.expired();
-  });
-  return sessions;
-}
-
 struct Outlook {
   bool unfinished = false, movable = false, held_up = false;
   TimePoint deadline = kForever;
@@ -116,6 +105,16 @@ Outlook outlook_of(detail::DeviceHandle& device) {
 }
 
 }  // namespace
+
+std::vector<std::shared_ptr<detail::SessionState>> sessions_of(detail::DeviceHandle& device) {
+  std::vector<std::shared_ptr<detail::SessionState>> sessions;
+  std::erase_if(device.sessions, [&](const std::weak_ptr<detail::SessionState>& entry) {
+    auto session = entry.lock();
+    if (session) sessions.push_back(std::move(session));
+    return entry.expired();
+  });
+  return sessions;
+}
 
 void update_events(detail::DeviceHandle& device) noexcept {
   if (!device.events) return;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "naru/base/clock.h"
 #include "naru/base/result.h"
@@ -31,7 +32,14 @@ class Events {
 
 }  // namespace naru::detail
 
+namespace naru::detail {
+struct SessionState;
+}
+
 namespace naru::sdk::runtime {
+
+/// The device's sessions that are still there; forgets the others.
+[[nodiscard]] std::vector<std::shared_ptr<detail::SessionState>> sessions_of(detail::DeviceHandle& device);
 
 /// Sets the descriptor, if there is one, to what the device's sessions wait for. After everything that may have changed it.
 void update_events(detail::DeviceHandle& device) noexcept;

@@ -331,8 +331,8 @@ void drive(SessionState& session, bool look) {
 TimePoint make_room(SessionState& session) {
   if (std::ranges::none_of(session.active, [](const auto& inference) { return waits_for_room(*inference); })) return kForever;
   const Result<void> made = guarded([&]() -> Result<void> {
-    for (const auto& entry : session.device->sessions)
-      if (const auto other = entry.lock(); other && other.get() != &session) advance_session(*other);  // their callbacks are for their own calls
+    for (const auto& other : sessions_of(*session.device))
+      if (other.get() != &session) advance_session(*other);  // their callbacks are for their own calls
     return {};
   });
   if (!made) log(LogLevel::kError, "sdk", "{}", made.error().message());

@@ -1,9 +1,6 @@
 // Asynchronous transfers over libusb. What the numbers T1..T24 of the known traps ask for is marked where it is done.
 #include "transport/libusb/transport.h"
 
-#include <poll.h>
-#include <signal.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
@@ -15,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "naru/base/log.h"
+#include "naru/base/quiet_thread.h"
 
 namespace naru::driver::libusb {
 namespace {
@@ -27,9 +25,6 @@ constexpr std::size_t kPieceMax = 8 * 1024 * 1024;
 constexpr Duration kMemoryBackOff = std::chrono::milliseconds(5);
 // A transfer without a timeout gives up on memory after this.
 constexpr Duration kMemoryPatienceMax = std::chrono::seconds(5);
-constexpr unsigned kEventFailuresMax = 1000;
-// How long a destructor or a reset waits for cancelled transfers. Closing the descriptor then ends them in the kernel, and nobody reaps them.
-constexpr Duration kDrainMax = std::chrono::seconds(2);
 
 TransferStatus to_transfer_status(const Slot& slot) noexcept {
   switch (slot.raw->status) {
@@ -45,16 +40,8 @@ TransferStatus to_transfer_status(const Slot& slot) noexcept {
   return TransferStatus::kFailed;
 }
 
-// libusb's event loop wants an end to its waiting; nothing depends on it.
-constexpr Duration kEventWaitMax = std::chrono::seconds(60);
-
 bool is_bulk(TransferKind kind) noexcept { return kind == TransferKind::kBulkOut || kind == TransferKind::kBulkIn; }
 bool is_blocking(TransferKind kind) noexcept { return kind == TransferKind::kClearHaltOut || kind == TransferKind::kClearHaltIn || kind == TransferKind::kReset; }
-
-timespec to_timespec(Duration duration) noexcept {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
-  return {.tv_sec = static_cast<time_t>(seconds.count()), .tv_nsec = static_cast<long>((duration - seconds).count())};
-}
 
 }  // namespace
 
@@ -101,114 +88,6 @@ LibusbTransport::~LibusbTransport() {
   // T8: deregistered only now that no event can run.
   if (hotplug_registered_) libusb_hotplug_deregister_callback(opened_.context.get(), hotplug_);
   if (opened_.handle && opened_.interface_number >= 0) libusb_release_interface(opened_.handle.get(), opened_.interface_number);
-}
-
-// ---- events ----
-
-void LibusbTransport::handle_events(Duration limit) noexcept {
-  limit = std::clamp<Duration>(limit, Duration::zero(), kEventWaitMax);
-  if (event_failures_ >= kEventFailuresMax) {
-    // A system that fails for ever must not make its user spin; what is in flight is given up by deadline, and the device is lost anyway.
-    const timespec wait = to_timespec(limit);
-    pollfd descriptor{.fd = event_.get(), .events = POLLIN, .revents = 0};
-    ::ppoll(&descriptor, 1, &wait, nullptr);
-    return;
-  }
-  const std::int64_t microseconds = std::chrono::ceil<std::chrono::microseconds>(limit).count();
-  timeval wait{.tv_sec = static_cast<time_t>(microseconds / 1'000'000), .tv_usec = static_cast<suseconds_t>(microseconds % 1'000'000)};
-  const int code = libusb_handle_events_timeout_completed(opened_.context.get(), &wait, nullptr);
-  if (code == LIBUSB_SUCCESS || code == LIBUSB_ERROR_INTERRUPTED || code == LIBUSB_ERROR_TIMEOUT) {
-    event_failures_ = 0;
-    return;
-  }
-  // A server that dies between two ioctls fails the first of them with an I/O error; only the next round sees the hang-up and ends what
-  // is in flight.
-  ++event_failures_;
-  mark_lost();
-}
-
-void LibusbTransport::on_transfer(libusb_transfer* raw) noexcept {
-  Slot& slot = *static_cast<Slot*>(raw->user_data);
-  LibusbTransport& self = *slot.owner;
-  if (raw->status == LIBUSB_TRANSFER_NO_DEVICE) self.lost_ = true;
-  const std::lock_guard lock(self.mutex_);
-  --self.flying_;
-  self.push_done(slot);
-  if (self.flying_ == 0 && !self.blocking_.empty()) self.changed_.notify_all();  // a reset may wait for that
-}
-
-int LibusbTransport::on_hotplug(libusb_context*, libusb_device* device, libusb_hotplug_event event, void* transport) noexcept {
-  auto& self = *static_cast<LibusbTransport*>(transport);
-  libusb_device* own = libusb_get_device(self.opened_.handle.get());
-  std::array<std::uint8_t, 7> ports{}, own_ports{};
-  const bool left = event == LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT && device == own;
-  // Another device where ours was: its leaving was not reported.
-  const bool replaced = event == LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED && device != own && libusb_get_bus_number(device) == libusb_get_bus_number(own) &&
-                        libusb_get_port_numbers(device, ports.data(), 7) > 0 && libusb_get_port_numbers(own, own_ports.data(), 7) > 0 && ports == own_ports;
-  if (left || replaced) self.mark_lost();
-  return 0;
-}
-
-/// Called with mutex_ held.
-void LibusbTransport::push_done(Slot& slot) noexcept { done_[(done_first_ + done_count_++) % done_.size()] = &slot; }
-
-
-/// Called with mutex_ held.
-void LibusbTransport::signal() noexcept {
-  if (signalled_) return;
-  signalled_ = true;
-  ::eventfd_write(event_.get(), 1);
-}
-
-/// Called with mutex_ held: nothing is left that wait() should return for.
-void LibusbTransport::unsignal() noexcept {
-  if (!signalled_ || done_count_ != 0) return;
-  eventfd_t ignored = 0;
-  ::eventfd_read(event_.get(), &ignored);
-  signalled_ = false;
-}
-
-void LibusbTransport::mark_lost() noexcept {
-  lost_ = true;
-  const std::lock_guard lock(mutex_);
-  signal();
-}
-
-std::size_t LibusbTransport::flying() const noexcept {
-  const std::lock_guard lock(mutex_);
-  return flying_;
-}
-
-/// T12: what blocks inside libusb has a thread that neither runs events nor is the caller's.
-void LibusbTransport::run_blocking() noexcept {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    changed_.wait(lock, [this] { return stop_ || !blocking_.empty(); });
-    if (stop_) return;
-    Slot& slot = *blocking_.front();
-    const TransferKind kind = slot.transfer.kind;
-    // The caller cancelled what was in flight; a reset under flying transfers would end them with any status.
-    if (kind == TransferKind::kReset) changed_.wait_for(lock, kDrainMax, [this] { return stop_ || flying_ == 0; });
-    if (stop_) return;
-    lock.unlock();
-    int code = 0;
-    if (lost_) {
-      code = LIBUSB_ERROR_NO_DEVICE;
-    } else if (kind == TransferKind::kReset) {
-      code = libusb_reset_device(opened_.handle.get());
-      if (code == LIBUSB_ERROR_NOT_FOUND) code = LIBUSB_ERROR_NO_DEVICE;  // T22: it came back as another device
-    } else {
-      code = libusb_clear_halt(opened_.handle.get(), opened_.endpoints.address_of(kind));
-    }
-    lock.lock();
-    blocking_.erase(blocking_.begin());
-    slot.blocking_code = code;
-    push_done(slot);
-    signal();
-    lock.unlock();
-    libusb_interrupt_event_handler(opened_.context.get());  // T13
-    lock.lock();
-  }
 }
 
 // ---- submit ----
@@ -267,12 +146,7 @@ Result<Ticket> LibusbTransport::submit(const Transfer& transfer) {
 Result<Ticket> LibusbTransport::submit_blocking(Slot& slot) try {
   if (!blocking_thread_.joinable()) {
     blocking_.reserve(transport::Slots<Slot>::kSlotsMax);
-    blocking_thread_ = std::thread([this] {
-      sigset_t all;
-      sigfillset(&all);
-      pthread_sigmask(SIG_SETMASK, &all, nullptr);
-      run_blocking();
-    });
+    blocking_thread_ = start_quiet_thread([this] { run_blocking(); });  // T15
   }
   slot.state = Slot::State::kBlocking;
   if (slot.transfer.kind == TransferKind::kReset) {
@@ -509,53 +383,6 @@ bool LibusbTransport::is_dead() const noexcept {
   if (!opened_.descriptor.valid()) return false;
   pollfd descriptor{.fd = opened_.descriptor.get(), .events = POLLOUT, .revents = 0};
   return ::poll(&descriptor, 1, 0) > 0 && (descriptor.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
-}
-
-void LibusbTransport::wait(TimePoint until) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (woken_) {
-      woken_ = false;
-      unsignal();
-      return;
-    }
-    if (done_count_ != 0) return;
-  }
-  if (!ended_.empty() || (lost_ && (!lost_cancelled_ || queued_ != 0))) return;
-  if (queued_ != 0) until = std::min(until, retry_at_);
-  const Duration left = until == kForever ? kEventWaitMax : until - clock_.now();
-  if (left <= Duration::zero()) return;
-  handle_events(left);
-  looked_ = true;
-  const std::lock_guard lock(mutex_);
-  woken_ = false;
-  unsignal();
-}
-
-void LibusbTransport::wake() noexcept {
-  {
-    const std::lock_guard lock(mutex_);
-    woken_ = true;
-    signal();
-  }
-  libusb_interrupt_event_handler(opened_.context.get());  // T13
-}
-
-/// Made when somebody asks: a set that watches the node makes each of its wake-ups dearer.
-int LibusbTransport::pollable_descriptor() const noexcept {
-  if (pollable_.valid()) return pollable_.get();
-  UniqueFd both(::epoll_create1(EPOLL_CLOEXEC));
-  const auto add = [&](int descriptor, std::uint32_t events) {
-    epoll_event event{.events = events, .data = {.fd = descriptor}};
-    return ::epoll_ctl(both.get(), EPOLL_CTL_ADD, descriptor, &event) == 0;
-  };
-  bool complete = both.valid() && add(event_.get(), EPOLLIN);
-  const libusb_pollfd** descriptors = libusb_get_pollfds(opened_.context.get());
-  for (std::size_t i = 0; descriptors != nullptr && descriptors[i] != nullptr; ++i) complete = complete && add(descriptors[i]->fd, static_cast<std::uint32_t>(descriptors[i]->events));
-  complete = complete && descriptors != nullptr;
-  libusb_free_pollfds(descriptors);
-  if (complete) pollable_ = std::move(both);
-  return pollable_.get();
 }
 
 }  // namespace naru::driver::libusb

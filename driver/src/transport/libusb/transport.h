@@ -20,6 +20,11 @@ struct FreeTransfer {
   void operator()(libusb_transfer* transfer) const noexcept { libusb_free_transfer(transfer); }
 };
 
+/// After so many failures in a row libusb's event loop is given up.
+inline constexpr unsigned kEventFailuresMax = 1000;
+/// How long a destructor or a reset waits for cancelled transfers. Closing the descriptor then ends them in the kernel, and nobody reaps them.
+inline constexpr Duration kDrainMax = std::chrono::seconds(2);
+
 class LibusbTransport;
 
 /// One transfer. All of it belongs to the caller's thread, but for a blocking request's result, which the completion ring hands over.
