@@ -188,6 +188,25 @@ TEST_F(FuseHost, LeavesADeadNodeWhenKilledAndTheNextServerCleansIt) {
   EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
+TEST_F(FuseHost, SeesADeadNodeThatTheKernelStillKnowsTheAttributesOf) {
+  {
+    ServerProcess server({"fuse", path_, "loop"});
+    ASSERT_FALSE(server.dead());
+    EXPECT_TRUE(std::filesystem::is_regular_file(path_));
+    EXPECT_TRUE(WIFSIGNALED(server.end(SIGKILL)));
+  }
+  {
+    ServerProcess server({"fuse", path_, "loop"});
+    ASSERT_FALSE(server.dead());
+    Wire wire = open();
+    echo(wire, 5000);
+  }
+  // Nothing of the dead one is left under the other.
+  std::error_code error;
+  EXPECT_FALSE(std::filesystem::exists(path_, error));
+  EXPECT_FALSE(error) << error.message();
+}
+
 TEST_F(FuseHost, EndsCleanlyOnSignalsThatWereIgnoredWhenItStarted) {
   for (const int signal : {SIGINT, SIGTERM}) {
     struct sigaction ignore{}, before{};

@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -50,6 +52,8 @@ class ServedMock {
   ~ServedMock() {
     signal(SIGTERM);
     wait();
+    // What a test killed left its node behind.
+    if (::umount2(path_.c_str(), MNT_DETACH) != 0 && errno == EPERM) std::system(("fusermount3 -u -z -q " + path_).c_str());
     std::error_code ignored;
     std::filesystem::remove_all(folder_, ignored);
   }

@@ -37,6 +37,15 @@ bool unmount(const std::string& path) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/// By statfs() too: stat() answers from what the kernel remembers of a node for a while after its server died, and a mount on top of a dead one would
+/// leave that behind.
+bool is_stale(const std::string& path) {
+  const auto died = [] { return errno == ENOTCONN || errno == ECONNABORTED; };
+  struct stat status{};
+  struct statfs system{};
+  return (::stat(path.c_str(), &status) != 0 && died()) || (::statfs(path.c_str(), &system) != 0 && died());
+}
+
 }  // namespace
 
 Result<MountPoint> MountPoint::prepare(const std::string& path) {
@@ -48,14 +57,17 @@ Result<MountPoint> MountPoint::prepare(const std::string& path) {
   MountPoint point(path);
   struct stat status{};
   bool was_stale = false;
-  for (unsigned i = 0; i < kStackedMountsMax && ::stat(path.c_str(), &status) != 0 && (errno == ENOTCONN || errno == ECONNABORTED); ++i) {
+  for (unsigned i = 0; i < kStackedMountsMax && is_stale(path); ++i) {
     if (!unmount(path)) return fail(ErrorId::kDeviceBusy, fmt::format("The stale mount at {} cannot be removed: {}", path, std::strerror(errno)));
     was_stale = true;
   }
   if (is_served(path)) return fail(Error(ErrorId::kDeviceBusy, fmt::format("{} is served already", path)).with_remedy("Choose another path, or end the other `naru mock serve`."));
   if (::stat(path.c_str(), &status) == 0) {
     struct statfs system{};
-    if (!S_ISREG(status.st_mode)) return fail(ErrorId::kFileUnwritable, fmt::format("{} is not a regular file, so no node can be put there", path));
+    if (!S_ISREG(status.st_mode)) {
+      return fail(Error(ErrorId::kFileUnwritable, fmt::format("{} is {}, so no node can be put there", path, S_ISDIR(status.st_mode) ? "a folder" : "not a regular file"))
+                      .with_remedy("Give the path of a file that does not exist yet, in a folder that does."));
+    }
     if (::statfs(path.c_str(), &system) == 0 && system.f_type == FUSE_SUPER_MAGIC && status.st_ino == 1)
       return fail(Error(ErrorId::kDeviceBusy, fmt::format("{} is served already, by something without a control socket", path)).with_remedy(fmt::format("Choose another path, or remove it with `fusermount3 -u {}`.", path)));
     point.remove_ = was_stale && status.st_size == 0;
