@@ -53,7 +53,7 @@ class ServedMock {
     signal(SIGTERM);
     wait();
     // What a test killed left its node behind.
-    if (::umount2(path_.c_str(), MNT_DETACH) != 0 && errno == EPERM) std::system(("fusermount3 -u -z -q " + path_).c_str());
+    if (::umount2(path_.c_str(), MNT_DETACH) != 0 && errno == EPERM) std::system(("fusermount3 -u -z -q '" + path_ + "'").c_str());
     std::error_code ignored;
     std::filesystem::remove_all(folder_, ignored);
   }

@@ -100,6 +100,18 @@ TEST(Server, RefusesAPathThatAnotherServes) {
   EXPECT_EQ(run_naru({"run", kDigits, "--device", mock.selector()}).exit, 0) << "the first must not suffer";
 }
 
+TEST(Server, RefusesAPathWhoseServerIsStopped) {
+  if (!fuse_is_usable()) GTEST_SKIP() << "/dev/fuse cannot be opened here";
+  const ServedMock mock("edge");
+  ASSERT_TRUE(mock.ready());
+  mock.signal(SIGSTOP);
+  Program second(naru_command({"mock", "serve", "--fuse", mock.path()}));
+  const Outcome refused = second.wait(std::chrono::seconds(5));
+  mock.signal(SIGCONT);
+  EXPECT_EQ(refused.exit, 5) << refused.err;
+  EXPECT_NE(refused.err.find("[NARU-0304]"), std::string::npos) << refused.err;
+}
+
 TEST(Server, IsAnotherProcess) {
   if (!fuse_is_usable()) GTEST_SKIP() << "/dev/fuse cannot be opened here";
   const ServedMock mock("edge");

@@ -6,7 +6,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define NARU_TARGET_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
-#define NARU_VNNI_INLINE __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"), always_inline)) inline
 /// After a lambda's parameters.
-#define NARU_VNNI_LAMBDA __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"), always_inline))
+#define NARU_VNNI_LAMBDA NARU_TARGET_VNNI __attribute__((always_inline))
+#define NARU_VNNI_INLINE NARU_VNNI_LAMBDA inline
 #endif

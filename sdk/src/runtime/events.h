@@ -11,6 +11,7 @@
 namespace naru::detail {
 
 struct DeviceHandle;
+struct SessionState;
 
 /// Made when somebody asks for it; lives with its DeviceHandle. An epoll instance over the transport's descriptor (the transport closes that one, which takes it
 /// out), a timer, and an eventfd that the runtime sets and takes back. Thread: the device's.
@@ -31,10 +32,6 @@ class Events {
 };
 
 }  // namespace naru::detail
-
-namespace naru::detail {
-struct SessionState;
-}
 
 namespace naru::sdk::runtime {
 

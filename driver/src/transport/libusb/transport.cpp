@@ -1,6 +1,7 @@
 // Asynchronous transfers over libusb. What the numbers T1..T24 of the known traps ask for is marked where it is done.
 #include "transport/libusb/transport.h"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>

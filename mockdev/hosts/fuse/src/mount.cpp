@@ -54,6 +54,9 @@ Result<MountPoint> MountPoint::prepare(const std::string& path) {
   else if (!device.valid())
     return fail(ErrorId::kFuseUnavailable, fmt::format("/dev/fuse cannot be opened: {}", std::strerror(errno)));
 
+  // Before anything looks at the node: a server that is stopped would not answer, and who waits for it in the kernel cannot be interrupted.
+  if (is_served(path)) return fail(Error(ErrorId::kDeviceBusy, fmt::format("{} is served already", path)).with_remedy("Choose another path, or end the other `naru mock serve`."));
+
   MountPoint point(path);
   struct stat status{};
   bool was_stale = false;
@@ -61,7 +64,6 @@ Result<MountPoint> MountPoint::prepare(const std::string& path) {
     if (!unmount(path)) return fail(ErrorId::kDeviceBusy, fmt::format("The stale mount at {} cannot be removed: {}", path, std::strerror(errno)));
     was_stale = true;
   }
-  if (is_served(path)) return fail(Error(ErrorId::kDeviceBusy, fmt::format("{} is served already", path)).with_remedy("Choose another path, or end the other `naru mock serve`."));
   if (::stat(path.c_str(), &status) == 0) {
     struct statfs system{};
     if (!S_ISREG(status.st_mode)) {

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "device.h"
+#include "naru/base/quiet_thread.h"
 #include "naru/mockdev/host_umockdev.h"
 
 namespace naru::mockdev {
@@ -38,7 +39,7 @@ class UmockdevHost::Core final : public umockdev::Gate {
   }
 
   Result<void> start() try {
-    worker_ = std::thread([this] { work(); });
+    worker_ = start_quiet_thread([this] { work(); });
     return {};
   } catch (const std::system_error& error) {
     return fail(ErrorId::kHostOutOfMemory, fmt::format("No thread for the testbed: {}", error.what()));
