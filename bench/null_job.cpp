@@ -1,8 +1,6 @@
 // The null job of the bench.
 #include "null_job.h"
 
-#include <array>
-
 #include "naru/abi/stream.h"
 
 namespace naru::bench {
@@ -37,11 +35,11 @@ Result<void> NullJob::run() {
 
 Result<void> NullJob::run_batch(std::size_t count) {
   const driver::Binding binding{.buffer = &buffer_, .offset = 0, .bytes = kRegionBytes, .rights = abi::Rights::kRead};
-  std::array<driver::JobDescription, kBatchMax> descriptions;
   if (count == 0 || count > kBatchMax) return fail(ErrorId::kInvalidArgument, "A batch has 1 to 64 jobs");
-  for (std::size_t i = 0; i < count; ++i) descriptions[i] = {.stream = &stream_, .bindings = {&binding, 1}, .deadline = kDeadline};
+  descriptions_.clear();
+  for (std::size_t i = 0; i < count; ++i) descriptions_.push_back({.stream = &stream_, .bindings = {&binding, 1}, .deadline = kDeadline});
   jobs_.resize(count);
-  NARU_CHECK_OK(queue_.submit_batch(std::span(descriptions).first(count), jobs_));
+  NARU_CHECK_OK(queue_.submit_batch(descriptions_, jobs_));
   for (driver::Job& job : jobs_) NARU_CHECK_OK(job.wait());
   NARU_TRY(const bool reached, device_->fence_reached(jobs_.back().fence()));
   if (!reached) return fail(ErrorId::kInternal, "A batch ended before its fence");

@@ -22,6 +22,7 @@ class NullJob {
   driver::Queue queue_;
   driver::Buffer buffer_;
   driver::Stream stream_;
+  std::vector<driver::JobDescription> descriptions_;
   std::vector<driver::Job> jobs_;
 };
 

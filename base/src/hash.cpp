@@ -68,6 +68,7 @@ __attribute__((target("sse4.2"))) std::uint32_t crc32c_lanes(const std::byte*& d
       // Three streams that jump at each turn are more than the CPU foresees: what comes from outside its second cache took half as long again.
       if constexpr (kLane == kLongLane)
         for (std::size_t lane = 0; lane < 3; ++lane) __builtin_prefetch(data + (3 + lane) * kLane + i);
+#pragma GCC unroll 8
       for (std::size_t j = i; j < i + kCacheLine; j += 8) {
         first = _mm_crc32_u64(first, word(data + j));
         second = _mm_crc32_u64(second, word(data + kLane + j));

@@ -92,7 +92,7 @@ Error Core::gone_error() const {
 
 // ---- slots ----
 
-std::uint16_t Core::acquire(abi::MessageType type, bool internal) {
+std::uint16_t Core::acquire(abi::MessageType type, bool internal, TimePoint time) {
   if (!internal && slots_.free_count() <= kSlotsForDriver) return kNoSlot;
   const std::uint16_t index = slots_.acquire(type);
   if (index == kNoSlot) return kNoSlot;
@@ -100,9 +100,9 @@ std::uint16_t Core::acquire(abi::MessageType type, bool internal) {
   slot.internal = internal;
   slot.detached = internal;
   slot.era = era_;
-  slot.started = now();
+  slot.started = time;
   slot.allowed = options_.timeouts.request;
-  slot.deadline = clock_->after(slot.allowed);
+  slot.deadline = slot.allowed >= kForever - time ? kForever : time + slot.allowed;
   return index;
 }
 
@@ -136,9 +136,7 @@ void Core::end_operation(std::uint16_t index, std::optional<Error> error) {
   free_if_over(index);
 }
 
-void Core::free_if_over(std::uint16_t index) {
-  Slot& slot = slots_[index];
-  if (!slot.busy || !slot.terminal || !slot.answered || !slot.detached || slot.transfers != 0) return;
+void Core::free_slot(std::uint16_t index) {
   slots_.release(index);
   if (!orphans_.empty() && state_ == State::kReady) {
     const Orphan orphan = orphans_.back();
@@ -163,8 +161,7 @@ void Core::let_go(std::uint16_t index) {
   slot.source = nullptr;
 }
 
-void SlotTicket::release() noexcept {
-  if (!core_) return;
+void SlotTicket::give_back() noexcept {
   core_->release_ticket(slot_);
   core_.reset();
 }

@@ -136,7 +136,14 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] Result<Stream> load_stream(std::span<const std::byte> bytes);
   [[nodiscard]] Result<std::uint16_t> start_access(abi::MessageType type, const Buffer& buffer, std::uint64_t offset, const std::byte* source, std::byte* target,
                                                    std::uint64_t bytes, Fence after);
-  [[nodiscard]] Result<void> check_range(const Buffer* buffer, std::uint64_t offset, std::uint64_t bytes, std::string_view what) const;
+  [[nodiscard]] Result<void> check_range(const Buffer* buffer, std::uint64_t offset, std::uint64_t bytes, std::string_view what) const {
+    if (!covers(buffer, offset, bytes)) return fail(range_error(buffer, offset, bytes, what));
+    return {};
+  }
+  [[nodiscard]] bool covers(const Buffer* buffer, std::uint64_t offset, std::uint64_t bytes) const noexcept {
+    return buffer != nullptr && buffer->valid() && buffer->core_.get() == this && buffer->era_ == era_ && bytes != 0 && offset <= buffer->bytes_ && bytes <= buffer->bytes_ - offset;
+  }
+  [[nodiscard]] Error range_error(const Buffer* buffer, std::uint64_t offset, std::uint64_t bytes, std::string_view what) const;
   [[nodiscard]] Result<abi::Handle> finish_waiting(std::uint16_t slot);
   /// For requests that are waited for anyway: waits for a slot, while there are requests under way whose slots come back by themselves.
   void make_room();
@@ -155,10 +162,15 @@ class Core : public std::enable_shared_from_this<Core> {
   void unlink_child(std::uint16_t child);
 
   // slots (core.cpp)
-  [[nodiscard]] std::uint16_t acquire(abi::MessageType type, bool internal);
+  [[nodiscard]] std::uint16_t acquire(abi::MessageType type, bool internal) { return acquire(type, internal, now()); }
+  [[nodiscard]] std::uint16_t acquire(abi::MessageType type, bool internal, TimePoint time);
   void end_operation(std::uint16_t slot, std::optional<Error> error);
   void release_ticket(std::uint16_t slot) noexcept;
-  void free_if_over(std::uint16_t slot);
+  void free_if_over(std::uint16_t index) {
+    const Slot& slot = slots_[index];
+    if (slot.busy && slot.terminal && slot.answered && slot.detached && slot.transfers == 0) free_slot(index);
+  }
+  void free_slot(std::uint16_t slot);
   /// The caller's memory is no longer read or written by this request from now on.
   void let_go(std::uint16_t slot);
   [[nodiscard]] Slot& slot(std::uint16_t index) noexcept { return slots_[index]; }
@@ -234,8 +246,9 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // job_queue.cpp
   [[nodiscard]] Result<void> check_job(const JobDescription& description) const;
-  [[nodiscard]] std::uint16_t enqueue_job(std::uint16_t queue, const JobDescription& description);
-  [[nodiscard]] std::uint16_t add_child(std::uint16_t job, abi::MessageType type, const Buffer& buffer, std::uint64_t offset, std::uint64_t bytes);
+  [[nodiscard]] Error binding_error(std::size_t index, const Binding& binding, const abi::RegionDeclaration& region) const;
+  [[nodiscard]] std::uint16_t enqueue_job(std::uint16_t queue, const JobDescription& description, TimePoint time);
+  [[nodiscard]] std::uint16_t add_child(std::uint16_t job, abi::MessageType type, const Buffer& buffer, std::uint64_t offset, std::uint64_t bytes, TimePoint time);
 
   // outbox.cpp
   [[nodiscard]] std::size_t message_bytes(const Slot& slot) const noexcept;

@@ -6,6 +6,27 @@
 #include "status.h"
 
 namespace naru::driver {
+namespace {
+
+Result<JobResult> outcome_of(const Slot& job) {
+  if (!job.terminal) return fail(ErrorId::kWrongThreadOrState, "The job has not ended");
+  if (job.error) return fail(*job.error);
+  return job.result;
+}
+
+}  // namespace
+
+/// What is wrong with a binding that check_job() refuses.
+Error Core::binding_error(std::size_t index, const Binding& binding, const abi::RegionDeclaration& region) const {
+  if (!abi::includes(binding.rights, region.rights) || binding.rights > abi::Rights::kReadWrite)
+    return Error(ErrorId::kInvalidArgument, fmt::format("Region {} needs rights {}; the job binds it with {}", index, static_cast<unsigned>(region.rights), static_cast<unsigned>(binding.rights)));
+  if (binding.bytes < region.bytes) return Error(ErrorId::kInvalidArgument, fmt::format("Region {} needs {} bytes; the job binds {}", index, region.bytes, binding.bytes));
+  if ((region.memory == abi::MemoryKind::kSram) != (binding.buffer == nullptr))
+    return Error(ErrorId::kInvalidArgument, fmt::format("Region {} is in {}; the job binds the other memory", index, region.memory == abi::MemoryKind::kSram ? "SRAM" : "DRAM"));
+  if (binding.buffer == nullptr)
+    return Error(ErrorId::kInvalidArgument, fmt::format("Region {} takes {} bytes of SRAM from {}; the device has {}", index, binding.bytes, binding.offset, chip_.sram_bytes));
+  return range_error(binding.buffer, binding.offset, binding.bytes, "binding").while_doing(fmt::format("binding region {}", index));
+}
 
 Result<void> Core::check_job(const JobDescription& description) const {
   const Stream* stream = description.stream;
@@ -22,24 +43,18 @@ Result<void> Core::check_job(const JobDescription& description) const {
   for (std::size_t i = 0; i < description.bindings.size(); ++i) {
     const Binding& binding = description.bindings[i];
     const abi::RegionDeclaration& region = stream->regions_[i];
-    if (!abi::includes(binding.rights, region.rights) || binding.rights > abi::Rights::kReadWrite)
-      return fail(ErrorId::kInvalidArgument, fmt::format("Region {} needs rights {}; the job binds it with {}", i, static_cast<unsigned>(region.rights), static_cast<unsigned>(binding.rights)));
-    if (binding.bytes < region.bytes) return fail(ErrorId::kInvalidArgument, fmt::format("Region {} needs {} bytes; the job binds {}", i, region.bytes, binding.bytes));
-    if ((region.memory == abi::MemoryKind::kSram) != (binding.buffer == nullptr))
-      return fail(ErrorId::kInvalidArgument, fmt::format("Region {} is in {}; the job binds the other memory", i, region.memory == abi::MemoryKind::kSram ? "SRAM" : "DRAM"));
-    if (binding.buffer != nullptr) {
-      NARU_CHECK_OK_WHILE(check_range(binding.buffer, binding.offset, binding.bytes, "binding"), fmt::format("binding region {}", i));
-    } else if (const auto end = checked_add(binding.offset, binding.bytes); !end || *end > chip_.sram_bytes) {
-      return fail(ErrorId::kInvalidArgument, fmt::format("Region {} takes {} bytes of SRAM from {}; the device has {}", i, binding.bytes, binding.offset, chip_.sram_bytes));
-    }
+    const bool good = abi::includes(binding.rights, region.rights) && binding.rights <= abi::Rights::kReadWrite && binding.bytes >= region.bytes &&
+                      (region.memory == abi::MemoryKind::kSram ? binding.buffer == nullptr && binding.offset <= chip_.sram_bytes && binding.bytes <= chip_.sram_bytes - binding.offset
+                                                               : covers(binding.buffer, binding.offset, binding.bytes));
+    if (!good) return fail(binding_error(i, binding, region));
   }
   for (const JobWrite& write : description.writes) NARU_CHECK_OK(check_range(write.buffer, write.offset, write.bytes.size(), "job's write"));
   for (const JobRead& read : description.reads) NARU_CHECK_OK(check_range(read.buffer, read.offset, read.bytes.size(), "job's read"));
   return {};
 }
 
-std::uint16_t Core::add_child(std::uint16_t job, abi::MessageType type, const Buffer& buffer, std::uint64_t offset, std::uint64_t bytes) {
-  const std::uint16_t index = acquire(type, false);
+std::uint16_t Core::add_child(std::uint16_t job, abi::MessageType type, const Buffer& buffer, std::uint64_t offset, std::uint64_t bytes, TimePoint time) {
+  const std::uint16_t index = acquire(type, false, time);
   Slot& child = slots_[index];
   child.detached = true;
   child.parent = job;
@@ -53,11 +68,11 @@ std::uint16_t Core::add_child(std::uint16_t job, abi::MessageType type, const Bu
 }
 
 /// One description that was checked and that there are slots for.
-std::uint16_t Core::enqueue_job(std::uint16_t queue, const JobDescription& description) {
-  const std::uint16_t index = acquire(abi::MessageType::kSubmit, false);
+std::uint16_t Core::enqueue_job(std::uint16_t queue, const JobDescription& description, TimePoint time) {
+  const std::uint16_t index = acquire(abi::MessageType::kSubmit, false, time);
   Slot& job = slots_[index];
   for (const JobWrite& write : description.writes) {
-    const std::uint16_t child = add_child(index, abi::MessageType::kWrite, *write.buffer, write.offset, write.bytes.size());
+    const std::uint16_t child = add_child(index, abi::MessageType::kWrite, *write.buffer, write.offset, write.bytes.size(), time);
     slots_[child].source = write.bytes.data();
     enqueue(child);
   }
@@ -79,11 +94,12 @@ std::uint16_t Core::enqueue_job(std::uint16_t queue, const JobDescription& descr
     target.rights = binding.rights;
   }
   job.allowed = description.deadline > Duration::zero() ? description.deadline : options_.timeouts.job;
-  job.deadline = job.allowed >= kForever - job.started ? kForever : job.started + job.allowed;
-  job.watch.next = job.allowed >= kForever - job.started ? kForever : job.started + job.allowed / 2;
+  const bool ends = job.allowed < kForever - time;
+  job.deadline = ends ? time + job.allowed : kForever;
+  job.watch.next = ends ? time + job.allowed / 2 : kForever;
   enqueue(index);
   for (const JobRead& read : description.reads) {
-    const std::uint16_t child = add_child(index, abi::MessageType::kRead, *read.buffer, read.offset, read.bytes.size());
+    const std::uint16_t child = add_child(index, abi::MessageType::kRead, *read.buffer, read.offset, read.bytes.size(), time);
     slots_[child].target = read.bytes.data();
     slots_[child].fence = job.fence;
     slots_[child].queue = queue;
@@ -103,10 +119,8 @@ Result<void> Core::submit(std::uint16_t queue, std::span<const JobDescription> d
   }
   if (slots + kSlotsForDriver > slots_.free_count())
     return fail(Error(ErrorId::kDeviceBusy, fmt::format("{} more requests than the {} that may be unfinished", slots, options_.unfinished_requests_max)).with_remedy("Wait for jobs to end, and repeat."));
-  for (std::size_t i = 0; i < descriptions.size(); ++i) {
-    const std::uint16_t index = enqueue_job(queue, descriptions[i]);
-    jobs[i] = Job(self, index);
-  }
+  const TimePoint time = now();
+  for (std::size_t i = 0; i < descriptions.size(); ++i) jobs[i] = Job(self, enqueue_job(queue, descriptions[i], time));
   pump_out();
   return {};
 }
@@ -229,17 +243,16 @@ bool Job::wait_until(TimePoint until) {
 
 Result<JobResult> Job::wait() {
   return guarded([&]() -> Result<JobResult> {
-    wait_until(kForever);
-    return result();
+    if (!core_) return fail(ErrorId::kWrongThreadOrState, "This ticket is empty");
+    const Slot& slot = core_->slot(slot_);
+    if (!slot.terminal) core_->run_until([&] { return slot.terminal; }, kForever);
+    return outcome_of(slot);
   });
 }
 
 Result<JobResult> Job::result() const {
   if (!core_) return fail(ErrorId::kWrongThreadOrState, "This ticket is empty");
-  const Slot& slot = core_->slot(slot_);
-  if (!slot.terminal) return fail(ErrorId::kWrongThreadOrState, "The job has not ended");
-  if (slot.error) return fail(*slot.error);
-  return slot.result;
+  return outcome_of(core_->slot(slot_));
 }
 
 void Job::cancel() {

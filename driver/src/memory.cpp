@@ -105,14 +105,13 @@ void Core::free_object(abi::MessageType type, abi::Handle handle, std::uint32_t 
 
 // ---- reads and writes ----
 
-Result<void> Core::check_range(const Buffer* buffer, std::uint64_t offset, std::uint64_t bytes, std::string_view what) const {
-  if (buffer == nullptr || !buffer->valid()) return fail(ErrorId::kInvalidArgument, fmt::format("The {} names no buffer", what));
-  if (buffer->core_.get() != this) return fail(ErrorId::kHandleInvalid, fmt::format("The {} names a buffer of another device", what));
-  if (buffer->era_ != era_) return fail(ErrorId::kHandleInvalid, fmt::format("The {} names a buffer whose context was given up by a recovery or reset", what));
-  const auto end = checked_add(offset, bytes);
-  if (!end || *end > buffer->bytes_) return fail(ErrorId::kInvalidArgument, fmt::format("The {} covers bytes {} to {} of a buffer of {}", what, offset, offset + bytes, buffer->bytes_));
-  if (bytes == 0) return fail(ErrorId::kInvalidArgument, fmt::format("The {} has no bytes", what));
-  return {};
+/// What check_range() found.
+Error Core::range_error(const Buffer* buffer, std::uint64_t offset, std::uint64_t bytes, std::string_view what) const {
+  if (buffer == nullptr || !buffer->valid()) return Error(ErrorId::kInvalidArgument, fmt::format("The {} names no buffer", what));
+  if (buffer->core_.get() != this) return Error(ErrorId::kHandleInvalid, fmt::format("The {} names a buffer of another device", what));
+  if (buffer->era_ != era_) return Error(ErrorId::kHandleInvalid, fmt::format("The {} names a buffer whose context was given up by a recovery or reset", what));
+  if (bytes == 0) return Error(ErrorId::kInvalidArgument, fmt::format("The {} has no bytes", what));
+  return Error(ErrorId::kInvalidArgument, fmt::format("The {} covers bytes {} to {} of a buffer of {}", what, offset, offset + bytes, buffer->bytes_));
 }
 
 Result<std::uint16_t> Core::start_access(abi::MessageType type, const Buffer& buffer, std::uint64_t offset, const std::byte* source, std::byte* target, std::uint64_t bytes,

@@ -1,7 +1,6 @@
 // One submitted job: its stream, what its regions are bound to, its place on a queue's timeline, and how it ended.
 #pragma once
 
-#include <algorithm>
 #include <array>
 
 #include "core/objects.h"
@@ -24,7 +23,8 @@ struct Job {
   std::uint16_t queue = 0;
   std::uint64_t fence = 0;
   std::uint64_t cycle_budget = 0;
-  std::shared_ptr<const LoadedStream> stream;
+  const LoadedStream* stream = nullptr;
+  Pin stream_pin;
   std::array<BoundRegion, abi::kRegionsMax> regions;
   std::uint8_t region_count = 0;
   abi::LeaseUse lease_use = abi::LeaseUse::kNone;
@@ -35,9 +35,10 @@ struct Job {
 
   /// Gives back what it holds, for reuse.
   void clear() noexcept {
-    stream.reset();
-    // One more: binding may have ended in the middle of a region.
-    for (std::size_t i = 0; i < std::min<std::size_t>(region_count + std::size_t{1}, regions.size()); ++i) regions[i] = BoundRegion{};
+    stream = nullptr;
+    stream_pin.release();
+    // What else a region says is written when it is bound.
+    for (std::size_t i = 0; i < region_count; ++i) regions[i].pin.release();
     region_count = 0;
     lease_use = abi::LeaseUse::kNone;
     lease = 0;

@@ -2,25 +2,26 @@
 #include "core/job_scheduler.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace naru::mockdev {
 
-std::unique_ptr<Job> JobScheduler::take_job() {
-  if (pool_.empty()) return std::make_unique<Job>();
-  std::unique_ptr<Job> job = std::move(pool_.back());
-  pool_.pop_back();
-  return job;
+void JobScheduler::add_job() {
+  all_.push_back(std::make_unique<Job>());
+  idle_.reserve(all_.capacity());
+  idle_.push_back(all_.back().get());
 }
 
-void JobScheduler::submit(std::unique_ptr<Job> job) {
+void JobScheduler::submit(Job& job) {
   ++jobs_;
-  if (job->decided != abi::Status::kOk) {
+  if (job.decided != abi::Status::kOk) {
     unsettled_ = true;
     ++decided_;
   }
-  contexts_.find(job->context)->queues[job->queue].submitted = job->fence;
-  queues_[job->queue].push_back(std::move(job));
+  contexts_.find(job.context)->queues[job.queue].submitted = job.fence;
+  occupied_ |= 1u << job.queue;
+  queues_[job.queue].push_back(&job);
 }
 
 void JobScheduler::decide(Job& job, abi::Status status) noexcept {
@@ -30,9 +31,9 @@ void JobScheduler::decide(Job& job, abi::Status status) noexcept {
 }
 
 bool JobScheduler::cancel(TimePoint now, std::uint32_t context, std::uint16_t queue, std::uint64_t fence) {
-  for (const std::unique_ptr<Job>& job : queues_[queue]) {
+  for (Job* job : queues_[queue]) {
     if (job->context != context || job->fence != fence) continue;
-    if (job.get() == running_) {
+    if (job == running_) {
       end_running(now, abi::Status::kCancelled, 0);
     } else {
       decide(*job, abi::Status::kCancelled);
@@ -45,8 +46,8 @@ bool JobScheduler::cancel(TimePoint now, std::uint32_t context, std::uint16_t qu
 
 void JobScheduler::end_all(TimePoint now, std::uint32_t context, abi::Status status) {
   for (auto& queue : queues_)
-    for (const std::unique_ptr<Job>& job : queue)
-      if (job.get() != running_ && (context == 0 || job->context == context)) decide(*job, status);
+    for (Job* job : queue)
+      if (job != running_ && (context == 0 || job->context == context)) decide(*job, status);
   if (running_ != nullptr && (context == 0 || running_->context == context)) end_running(now, status, 0);
   for (unsigned queue = 0; queue < abi::kQueues; ++queue) settle(now, queue);
 }
@@ -56,12 +57,11 @@ void JobScheduler::reset_engines(TimePoint now) {
   drop_lease();
 }
 
-void JobScheduler::settle(TimePoint now, unsigned queue) {
-  if (decided_ == 0) return;
+void JobScheduler::settle_decided(TimePoint now, unsigned queue) {
   auto& jobs = queues_[queue];
   for (std::size_t i = 0; i < jobs.size();) {
     Job& job = *jobs[i];
-    const auto of_its_context = [&](const auto& other) { return other->context == job.context; };
+    const auto of_its_context = [&](const Job* other) { return other->context == job.context; };
     if (&job == running_ || job.decided == abi::Status::kOk || std::any_of(jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(i), of_its_context)) {
       ++i;
       continue;
@@ -74,10 +74,11 @@ void JobScheduler::settle(TimePoint now, unsigned queue) {
 
 void JobScheduler::remove(unsigned queue, std::size_t index) {
   auto& jobs = queues_[queue];
-  std::unique_ptr<Job> job = std::move(jobs[index]);
+  Job& job = index == 0 ? *jobs.front() : *jobs[index];
   index == 0 ? jobs.pop_front() : static_cast<void>(jobs.erase(jobs.begin() + static_cast<std::ptrdiff_t>(index)));
-  job->clear();
-  pool_.push_back(std::move(job));
+  if (jobs.empty()) occupied_ &= ~(1u << queue);
+  job.clear();
+  idle_.push_back(&job);
 }
 
 void JobScheduler::complete(TimePoint now, Job& job, abi::Status status, std::uint32_t fault_command, std::uint64_t cycles, std::uint64_t retired) {
@@ -96,9 +97,12 @@ void JobScheduler::complete(TimePoint now, Job& job, abi::Status status, std::ui
 }
 
 Job* JobScheduler::next_job() const noexcept {
-  for (unsigned queue = abi::kQueues; queue-- > 0;)
-    for (const std::unique_ptr<Job>& job : queues_[queue])
-      if (job->decided == abi::Status::kOk) return job.get();
+  for (std::uint32_t left = occupied_; left != 0;) {
+    const unsigned queue = static_cast<unsigned>(std::bit_width(left)) - 1;
+    left &= ~(1u << queue);
+    for (Job* job : queues_[queue])
+      if (job->decided == abi::Status::kOk) return job;
+  }
   return nullptr;
 }
 
@@ -128,8 +132,10 @@ void JobScheduler::dispatch(TimePoint now, Job& job) {
 }
 
 TimePoint JobScheduler::time_of(std::uint64_t cycle) const noexcept {
-  const auto nanoseconds = (static_cast<unsigned __int128>(cycle) * 1'000'000'000 + clock_hz_ - 1) / clock_hz_;
-  return dispatched_ + Duration(static_cast<Duration::rep>(nanoseconds));
+  constexpr std::uint64_t kPerSecond = 1'000'000'000;
+  constexpr std::uint64_t kFewCycles = std::uint64_t{1} << 33;  // in 64 bits, which is quicker; a clock has fewer Hz, too
+  if (cycle < kFewCycles && clock_hz_ < kFewCycles) return dispatched_ + Duration(static_cast<Duration::rep>((cycle * kPerSecond + clock_hz_ - 1) / clock_hz_));
+  return dispatched_ + Duration(static_cast<Duration::rep>((static_cast<unsigned __int128>(cycle) * kPerSecond + clock_hz_ - 1) / clock_hz_));
 }
 
 bool JobScheduler::run(TimePoint now, std::int64_t& budget) {
@@ -208,8 +214,7 @@ void JobScheduler::end_running(TimePoint now, abi::Status status, std::uint32_t 
   complete(now, job, status, fault_command, engines_.cycle(), engines_.retired());
   auto& jobs = queues_[job.queue];
   const unsigned queue = job.queue;
-  const auto at = std::ranges::find_if(jobs, [&](const auto& other) { return other.get() == &job; });
-  remove(queue, static_cast<std::size_t>(at - jobs.begin()));
+  remove(queue, jobs.front() == &job ? 0 : static_cast<std::size_t>(std::ranges::find(jobs, &job) - jobs.begin()));
   settle(now, queue);
 }
 

@@ -20,10 +20,15 @@ class JobScheduler {
   JobScheduler(State& state, Memory& memory, ContextTable& contexts, InPipe& in, SensorModel& sensors, Executor& executor)
       : state_(state), memory_(memory), contexts_(contexts), in_(in), sensors_(sensors), executor_(executor) {}
 
-  /// An empty job, to fill and submit().
-  [[nodiscard]] std::unique_ptr<Job> take_job();
+  /// An empty job, to fill and submit(). The scheduler's.
+  [[nodiscard]] Job& take_job() {
+    if (idle_.empty()) add_job();
+    Job& job = *idle_.back();
+    idle_.pop_back();
+    return job;
+  }
   /// The job's context is open and its fence is the next of its queue.
-  void submit(std::unique_ptr<Job> job);
+  void submit(Job& job);
 
   /// True: the fence belongs to a job that is not complete; it will be cancelled.
   bool cancel(TimePoint now, std::uint32_t context, std::uint16_t queue, std::uint64_t fence);
@@ -65,9 +70,13 @@ class JobScheduler {
   [[nodiscard]] TimePoint time_of(std::uint64_t cycle) const noexcept;
   void end_running(TimePoint now, abi::Status status, std::uint32_t fault_command);
   /// Completes decided jobs of a queue that no earlier job of their context precedes.
-  void settle(TimePoint now, unsigned queue);
+  void settle(TimePoint now, unsigned queue) {
+    if (decided_ != 0) settle_decided(now, queue);
+  }
+  void settle_decided(TimePoint now, unsigned queue);
   void complete(TimePoint now, Job& job, abi::Status status, std::uint32_t fault_command, std::uint64_t cycles, std::uint64_t retired);
   void remove(unsigned queue, std::size_t index);
+  void add_job();
 
   State& state_;
   Memory& memory_;
@@ -76,8 +85,10 @@ class JobScheduler {
   SensorModel& sensors_;
   Executor& executor_;
   Engines engines_;
-  std::array<std::deque<std::unique_ptr<Job>>, abi::kQueues> queues_;
-  std::vector<std::unique_ptr<Job>> pool_;
+  std::vector<std::unique_ptr<Job>> all_;
+  std::vector<Job*> idle_;  // has room for all of them
+  std::array<std::deque<Job*>, abi::kQueues> queues_;
+  std::uint32_t occupied_ = 0;  // bits: queues that have jobs
   Job* running_ = nullptr;
   TimePoint dispatched_{0};
   std::uint64_t clock_hz_ = 1;  // of the running job

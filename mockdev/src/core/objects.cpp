@@ -8,13 +8,7 @@ constexpr std::size_t kObjectsMax = 262144;
 /// Streams live in an instruction memory of their own; decoded they take a multiple of it, which bounds host memory.
 constexpr std::uint64_t kInstructionBytesMax = std::uint64_t{32} << 20;
 
-constexpr std::uint32_t index_of(abi::Handle handle) noexcept { return static_cast<std::uint32_t>(handle & 0xFFFFFFFF) - 1; }
-
 }  // namespace
-
-void Pin::release() noexcept {
-  if (ObjectTable* table = std::exchange(table_, nullptr)) table->unpin(index_);
-}
 
 std::uint32_t ObjectTable::take_slot() {
   if (!free_slots_.empty()) {
@@ -69,20 +63,9 @@ const ObjectTable::Buffer* ObjectTable::find_buffer(std::uint32_t context, abi::
   return slot != nullptr ? &slot->buffer : nullptr;
 }
 
-std::shared_ptr<const LoadedStream> ObjectTable::find_stream(std::uint32_t context, abi::Handle handle) const noexcept {
+const LoadedStream* ObjectTable::find_stream(std::uint32_t context, abi::Handle handle) const noexcept {
   const Slot* slot = find(context, handle, Kind::kStream);
-  return slot != nullptr ? slot->stream : nullptr;
-}
-
-Pin ObjectTable::pin(abi::Handle handle) noexcept {
-  const std::uint32_t index = index_of(handle);
-  ++slots_[index].pins;
-  return {*this, index};
-}
-
-void ObjectTable::unpin(std::uint32_t index) noexcept {
-  Slot& slot = slots_[index];
-  if (--slot.pins == 0 && slot.kind == Kind::kDying) recycle(index);
+  return slot != nullptr ? slot->stream.get() : nullptr;
 }
 
 bool ObjectTable::free_buffer(std::uint32_t context, abi::Handle handle) noexcept {
@@ -106,13 +89,7 @@ void ObjectTable::free_all_of(std::uint32_t context) noexcept {
 
 void ObjectTable::destroy(std::uint32_t index) noexcept {
   Slot& slot = slots_[index];
-  if (slot.kind == Kind::kStream) {
-    slot.stream.reset();  // jobs that run it keep a share
-    stream_bytes_ -= std::exchange(slot.stream_bytes, 0);
-    slot.buffer = {};
-    recycle(index);
-    return;
-  }
+  if (slot.kind == Kind::kStream) stream_bytes_ -= std::exchange(slot.stream_bytes, 0);
   slot.kind = Kind::kDying;
   if (slot.pins == 0) recycle(index);
 }
@@ -121,6 +98,7 @@ void ObjectTable::recycle(std::uint32_t index) noexcept {
   Slot& slot = slots_[index];
   if (slot.buffer.bytes != 0) memory_.release(slot.buffer.offset, slot.buffer.bytes);
   slot.buffer = {};
+  slot.stream.reset();
   slot.kind = Kind::kFree;
   slot.context = 0;
   // A slot whose generations are used up rests for ever, so that no handle ever names two objects.

@@ -14,7 +14,7 @@ namespace naru::mockdev {
 
 class ObjectTable;
 
-/// Keeps one buffer's memory. Move only; must die before its table.
+/// Keeps one buffer's memory, or one stream. Move only; must die before its table.
 class Pin {
  public:
   Pin() = default;
@@ -32,10 +32,14 @@ class Pin {
   Pin& operator=(const Pin&) = delete;
   ~Pin() { release(); }
 
-  void release() noexcept;
+  void release() noexcept {
+    if (table_ != nullptr) let_go();
+  }
   [[nodiscard]] bool holds() const noexcept { return table_ != nullptr; }
 
  private:
+  void let_go() noexcept;
+
   ObjectTable* table_ = nullptr;
   std::uint32_t index_ = 0;
 };
@@ -55,9 +59,13 @@ class ObjectTable {
 
   /// nullptr: never made, freed, another generation's, another kind, or another context's: a client cannot tell which.
   [[nodiscard]] const Buffer* find_buffer(std::uint32_t context, abi::Handle handle) const noexcept;
-  [[nodiscard]] std::shared_ptr<const LoadedStream> find_stream(std::uint32_t context, abi::Handle handle) const noexcept;
-  /// For a handle that find_buffer() just found.
-  [[nodiscard]] Pin pin(abi::Handle handle) noexcept;
+  [[nodiscard]] const LoadedStream* find_stream(std::uint32_t context, abi::Handle handle) const noexcept;
+  /// For a handle that find_buffer() or find_stream() just found.
+  [[nodiscard]] Pin pin(abi::Handle handle) noexcept {
+    const std::uint32_t index = index_of(handle);
+    ++slots_[index].pins;
+    return {*this, index};
+  }
 
   [[nodiscard]] bool free_buffer(std::uint32_t context, abi::Handle handle) noexcept;
   [[nodiscard]] bool free_stream(std::uint32_t context, abi::Handle handle) noexcept;
@@ -66,7 +74,7 @@ class ObjectTable {
  private:
   friend class Pin;
   enum class Kind : std::uint8_t { kFree, kBuffer, kStream, kDying };
-  struct Slot {
+  struct alignas(64) Slot {  // a cache line, so that one is found by a shift
     Kind kind = Kind::kFree;
     std::uint32_t generation = 1;
     std::uint32_t context = 0;
@@ -75,18 +83,25 @@ class ObjectTable {
     std::shared_ptr<const LoadedStream> stream;
     std::uint64_t stream_bytes = 0;
   };
+  static_assert(sizeof(Slot) == 64);
 
   [[nodiscard]] const Slot* find(std::uint32_t context, abi::Handle handle, Kind kind) const noexcept;
+  [[nodiscard]] static constexpr std::uint32_t index_of(abi::Handle handle) noexcept { return static_cast<std::uint32_t>(handle & 0xFFFFFFFF) - 1; }
   /// Index of a free slot, or slots_.size() when none can be had.
   [[nodiscard]] std::uint32_t take_slot();
   void destroy(std::uint32_t index) noexcept;
   void recycle(std::uint32_t index) noexcept;
-  void unpin(std::uint32_t index) noexcept;
+  void unpin(std::uint32_t index) noexcept {
+    Slot& slot = slots_[index];
+    if (--slot.pins == 0 && slot.kind == Kind::kDying) recycle(index);
+  }
 
   Memory& memory_;
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
   std::uint64_t stream_bytes_ = 0;
 };
+
+inline void Pin::let_go() noexcept { std::exchange(table_, nullptr)->unpin(index_); }
 
 }  // namespace naru::mockdev

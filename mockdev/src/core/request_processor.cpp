@@ -291,19 +291,20 @@ Status RequestProcessor::bind_region(Job& job, std::size_t index, const abi::Reg
   region.bytes = binding.bytes;
   region.offset = (is_sram ? 0 : buffer->offset) + binding.offset;
   region.base = (is_sram ? memory_.sram() : memory_.dram()).data() + region.offset;
-  if (!is_sram) region.pin = objects_.pin(binding.handle);
   // Nothing that a job writes may also be reached through another of its regions.
   for (std::size_t i = 0; i < index; ++i) {
     const BoundRegion& other = job.regions[i];
     const bool meets = other.memory == region.memory && other.offset < region.offset + region.bytes && region.offset < other.offset + other.bytes;
     if (meets && (abi::includes(region.rights, abi::Rights::kWrite) || abi::includes(other.rights, abi::Rights::kWrite))) return Status::kBadBinding;
   }
+  if (!is_sram) region.pin = objects_.pin(binding.handle);
   return Status::kOk;
 }
 
 Status RequestProcessor::bind(Job& job, const abi::JobRecord& record, std::span<const std::byte> bindings) {
   job.stream = objects_.find_stream(job.context, record.stream);
   if (job.stream == nullptr) return Status::kBadHandle;
+  job.stream_pin = objects_.pin(record.stream);
   if (record.region_count != job.stream->stream.regions.size()) return Status::kBadBinding;
   for (std::size_t i = 0; i < record.region_count; ++i) {
     job.fault = static_cast<std::uint32_t>(i);
@@ -348,18 +349,18 @@ void RequestProcessor::submit(TimePoint now, const Request& request) {
     abi::JobRecord record;
     static_cast<void>(abi::decode(rest, record));
     rest = rest.subspan(abi::wire_size<abi::JobRecord>());
-    std::unique_ptr<Job> job = scheduler_.take_job();
-    job->context = request.header.context;
-    job->queue = record.queue;
-    job->fence = record.fence;
+    Job& job = scheduler_.take_job();
+    job.context = request.header.context;
+    job.queue = record.queue;
+    job.fence = record.fence;
     const std::uint64_t cycles_max = state_.chip().job_cycles_max;
-    job->cycle_budget = record.cycle_budget == 0 ? cycles_max : std::min(record.cycle_budget, cycles_max);
-    job->lease_use = record.lease_use;
-    job->lease = record.lease;
-    job->answers_request = i + 1 == body.count;
-    job->decided = bind(*job, record, rest);
+    job.cycle_budget = record.cycle_budget == 0 ? cycles_max : std::min(record.cycle_budget, cycles_max);
+    job.lease_use = record.lease_use;
+    job.lease = record.lease;
+    job.answers_request = i + 1 == body.count;
+    job.decided = bind(job, record, rest);
     rest = rest.subspan(record.region_count * kBinding);
-    scheduler_.submit(std::move(job));
+    scheduler_.submit(job);
   }
 }
 

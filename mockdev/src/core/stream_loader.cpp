@@ -100,6 +100,8 @@ LoadResult load_stream(std::span<const std::byte> bytes, const abi::Chip& chip) 
     if (const std::string_view fault = command_fault(commands[index], loaded->stream, chip, loaded->costs[index]); !fault.empty()) return {nullptr, index, fault};
     if (commands[index].engine != abi::Engine::kNone) loaded->engine_commands[abi::index_of(commands[index].engine)].push_back(index);
   }
+  for (std::uint8_t engine = 0; engine < abi::kEnginesMax; ++engine)
+    if (!loaded->engine_commands[engine].empty()) loaded->engines[loaded->engine_count++] = engine;
   if (const std::uint32_t stuck = first_stuck_wait(*loaded); stuck < commands.size()) return {nullptr, stuck, "a wait can never end"};
   return {std::move(loaded), 0, {}};
 }

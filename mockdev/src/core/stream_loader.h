@@ -17,6 +17,8 @@ struct LoadedStream {
   abi::Stream stream;
   std::vector<abi::Cost> costs;                                              // by command
   std::array<std::vector<std::uint32_t>, abi::kEnginesMax> engine_commands;  // indices, in stream order, WAIT and MARK included
+  std::array<std::uint8_t, abi::kEnginesMax> engines{};                      // those that have any, ascending: the first engine_count
+  std::uint8_t engine_count = 0;
 };
 
 struct LoadResult {

@@ -18,9 +18,8 @@ void Engines::start(const LoadedStream& stream, const abi::Chip& chip) noexcept 
     counts_.busy_cycles[engine] = counts_.wait_cycles[engine] = counts_.retired[engine] = 0;
   }
   counts_.dram_stall_cycles = 0;
-  used_count_ = 0;
-  for (unsigned engine = 0; engine < abi::kEnginesMax; ++engine)
-    if (!stream.engine_commands[engine].empty()) used_[used_count_++] = static_cast<std::uint8_t>(engine);
+  used_ = stream.engines;
+  used_count_ = stream.engine_count;
 }
 
 std::uint64_t Engines::share() const noexcept { return kParts * chip_->dram_bytes_per_cycle / std::max(transferring_, 1u); }

@@ -29,10 +29,15 @@ class SlotTicket {
 
  protected:
   /// Gives the slot back; what is unfinished is cancelled, and memory of the caller's that the cable still uses is waited for (bounded).
-  NARU_API void release() noexcept;
+  void release() noexcept {
+    if (core_) give_back();
+  }
 
   std::shared_ptr<Core> core_;
   std::uint16_t slot_ = 0;
+
+ private:
+  NARU_API void give_back() noexcept;
 };
 
 /// A read or write on its way. Owner: the caller. The memory given to begin_read() or begin_write() stays valid until done() or destruction.
