@@ -7,7 +7,7 @@
 
 namespace naru::bench {
 
-/// One stream of END only that declares one region, loaded (and verified) once. Borrows the device. Batches of at most 64.
+/// One stream of END only that declares one region, loaded (and verified) once. Borrows the device.
 class NullJob {
  public:
   [[nodiscard]] static Result<NullJob> make(driver::Device& device);

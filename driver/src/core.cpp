@@ -102,7 +102,7 @@ std::uint16_t Core::acquire(abi::MessageType type, bool internal, TimePoint time
   slot.era = era_;
   slot.started = time;
   slot.allowed = options_.timeouts.request;
-  slot.deadline = slot.allowed >= kForever - time ? kForever : time + slot.allowed;
+  slot.deadline = later(time, slot.allowed);
   return index;
 }
 

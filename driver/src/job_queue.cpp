@@ -6,15 +6,6 @@
 #include "status.h"
 
 namespace naru::driver {
-namespace {
-
-Result<JobResult> outcome_of(const Slot& job) {
-  if (!job.terminal) return fail(ErrorId::kWrongThreadOrState, "The job has not ended");
-  if (job.error) return fail(*job.error);
-  return job.result;
-}
-
-}  // namespace
 
 /// What is wrong with a binding that check_job() refuses.
 Error Core::binding_error(std::size_t index, const Binding& binding, const abi::RegionDeclaration& region) const {
@@ -94,9 +85,8 @@ std::uint16_t Core::enqueue_job(std::uint16_t queue, const JobDescription& descr
     target.rights = binding.rights;
   }
   job.allowed = description.deadline > Duration::zero() ? description.deadline : options_.timeouts.job;
-  const bool ends = job.allowed < kForever - time;
-  job.deadline = ends ? time + job.allowed : kForever;
-  job.watch.next = ends ? time + job.allowed / 2 : kForever;
+  job.deadline = later(time, job.allowed);
+  job.watch.next = job.deadline == kForever ? kForever : time + job.allowed / 2;
   enqueue(index);
   for (const JobRead& read : description.reads) {
     const std::uint16_t child = add_child(index, abi::MessageType::kRead, *read.buffer, read.offset, read.bytes.size(), time);
@@ -243,16 +233,17 @@ bool Job::wait_until(TimePoint until) {
 
 Result<JobResult> Job::wait() {
   return guarded([&]() -> Result<JobResult> {
-    if (!core_) return fail(ErrorId::kWrongThreadOrState, "This ticket is empty");
-    const Slot& slot = core_->slot(slot_);
-    if (!slot.terminal) core_->run_until([&] { return slot.terminal; }, kForever);
-    return outcome_of(slot);
+    if (core_ && !core_->slot(slot_).terminal) wait_until(kForever);
+    return result();
   });
 }
 
 Result<JobResult> Job::result() const {
   if (!core_) return fail(ErrorId::kWrongThreadOrState, "This ticket is empty");
-  return outcome_of(core_->slot(slot_));
+  const Slot& slot = core_->slot(slot_);
+  if (!slot.terminal) return fail(ErrorId::kWrongThreadOrState, "The job has not ended");
+  if (slot.error) return fail(*slot.error);
+  return slot.result;
 }
 
 void Job::cancel() {

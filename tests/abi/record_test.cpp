@@ -32,6 +32,30 @@ TEST(Record, DecodesWhatItEncoded) {
   EXPECT_EQ(back.input.offset(), 0x123456789AU);
 }
 
+template <std::size_t N>
+struct Padded {
+  std::uint8_t before = 1;
+  Reserved<N> reserved{};
+  std::uint8_t after = 2;
+  static constexpr auto fields() { return std::tuple{Field{"before", &Padded::before, ""}, Field{"reserved", &Padded::reserved, ""}, Field{"after", &Padded::after, ""}}; }
+};
+
+template <std::size_t N>
+void expect_each_reserved_byte_is_looked_at() {
+  const auto clean = encode(Padded<N>{});
+  Padded<N> back;
+  EXPECT_EQ(decode(clean, back), Decoded::kOk);
+  for (std::size_t i = 0; i < N; ++i) {
+    auto bytes = clean;
+    bytes[1 + i] = std::byte{0x80};
+    EXPECT_EQ(decode(bytes, back), Decoded::kReservedNotZero) << "byte " << i << " of " << N;
+  }
+}
+
+TEST(Record, LooksAtEachReservedByteAndAtNoOther) {
+  [&]<std::size_t... I>(std::index_sequence<I...>) { (expect_each_reserved_byte_is_looked_at<I + 1>(), ...); }(std::make_index_sequence<8>());
+}
+
 TEST(Record, RefusesReservedBytesThatAreNotZero) {
   auto bytes = encode(Wait{.on = Engine::kMac, .reserved = {}, .count = 1});
   bytes[2] = std::byte{1};

@@ -2,7 +2,6 @@
 #include "core/job_scheduler.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 namespace naru::mockdev {
@@ -20,7 +19,6 @@ void JobScheduler::submit(Job& job) {
     ++decided_;
   }
   contexts_.find(job.context)->queues[job.queue].submitted = job.fence;
-  occupied_ |= 1u << job.queue;
   queues_[job.queue].push_back(&job);
 }
 
@@ -68,15 +66,17 @@ void JobScheduler::settle_decided(TimePoint now, unsigned queue) {
     }
     complete(now, job, job.decided, job.fault, 0, 0);
     --decided_;
-    remove(queue, i);
+    remove(job);
   }
 }
 
-void JobScheduler::remove(unsigned queue, std::size_t index) {
-  auto& jobs = queues_[queue];
-  Job& job = index == 0 ? *jobs.front() : *jobs[index];
-  index == 0 ? jobs.pop_front() : static_cast<void>(jobs.erase(jobs.begin() + static_cast<std::ptrdiff_t>(index)));
-  if (jobs.empty()) occupied_ &= ~(1u << queue);
+void JobScheduler::remove(Job& job) {
+  auto& jobs = queues_[job.queue];
+  if (jobs.front() == &job) {
+    jobs.pop_front();
+  } else {
+    jobs.erase(std::ranges::find(jobs, &job));
+  }
   job.clear();
   idle_.push_back(&job);
 }
@@ -97,12 +97,9 @@ void JobScheduler::complete(TimePoint now, Job& job, abi::Status status, std::ui
 }
 
 Job* JobScheduler::next_job() const noexcept {
-  for (std::uint32_t left = occupied_; left != 0;) {
-    const unsigned queue = static_cast<unsigned>(std::bit_width(left)) - 1;
-    left &= ~(1u << queue);
+  for (unsigned queue = abi::kQueues; queue-- > 0;)
     for (Job* job : queues_[queue])
       if (job->decided == abi::Status::kOk) return job;
-  }
   return nullptr;
 }
 
@@ -212,9 +209,8 @@ void JobScheduler::end_running(TimePoint now, abi::Status status, std::uint32_t 
   counters.dram_stall_cycles += counts.dram_stall_cycles;
   sensors_.update(now);
   complete(now, job, status, fault_command, engines_.cycle(), engines_.retired());
-  auto& jobs = queues_[job.queue];
   const unsigned queue = job.queue;
-  remove(queue, jobs.front() == &job ? 0 : static_cast<std::size_t>(std::ranges::find(jobs, &job) - jobs.begin()));
+  remove(job);
   settle(now, queue);
 }
 

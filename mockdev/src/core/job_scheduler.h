@@ -75,7 +75,7 @@ class JobScheduler {
   }
   void settle_decided(TimePoint now, unsigned queue);
   void complete(TimePoint now, Job& job, abi::Status status, std::uint32_t fault_command, std::uint64_t cycles, std::uint64_t retired);
-  void remove(unsigned queue, std::size_t index);
+  void remove(Job& job);
   void add_job();
 
   State& state_;
@@ -88,7 +88,6 @@ class JobScheduler {
   std::vector<std::unique_ptr<Job>> all_;
   std::vector<Job*> idle_;  // has room for all of them
   std::array<std::deque<Job*>, abi::kQueues> queues_;
-  std::uint32_t occupied_ = 0;  // bits: queues that have jobs
   Job* running_ = nullptr;
   TimePoint dispatched_{0};
   std::uint64_t clock_hz_ = 1;  // of the running job

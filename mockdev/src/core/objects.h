@@ -32,14 +32,10 @@ class Pin {
   Pin& operator=(const Pin&) = delete;
   ~Pin() { release(); }
 
-  void release() noexcept {
-    if (table_ != nullptr) let_go();
-  }
+  void release() noexcept;
   [[nodiscard]] bool holds() const noexcept { return table_ != nullptr; }
 
  private:
-  void let_go() noexcept;
-
   ObjectTable* table_ = nullptr;
   std::uint32_t index_ = 0;
 };
@@ -74,7 +70,7 @@ class ObjectTable {
  private:
   friend class Pin;
   enum class Kind : std::uint8_t { kFree, kBuffer, kStream, kDying };
-  struct alignas(64) Slot {  // a cache line, so that one is found by a shift
+  struct alignas(64) Slot {  // so that one is found by a shift
     Kind kind = Kind::kFree;
     std::uint32_t generation = 1;
     std::uint32_t context = 0;
@@ -83,7 +79,6 @@ class ObjectTable {
     std::shared_ptr<const LoadedStream> stream;
     std::uint64_t stream_bytes = 0;
   };
-  static_assert(sizeof(Slot) == 64);
 
   [[nodiscard]] const Slot* find(std::uint32_t context, abi::Handle handle, Kind kind) const noexcept;
   [[nodiscard]] static constexpr std::uint32_t index_of(abi::Handle handle) noexcept { return static_cast<std::uint32_t>(handle & 0xFFFFFFFF) - 1; }
@@ -102,6 +97,8 @@ class ObjectTable {
   std::uint64_t stream_bytes_ = 0;
 };
 
-inline void Pin::let_go() noexcept { std::exchange(table_, nullptr)->unpin(index_); }
+inline void Pin::release() noexcept {
+  if (ObjectTable* table = std::exchange(table_, nullptr)) table->unpin(index_);
+}
 
 }  // namespace naru::mockdev

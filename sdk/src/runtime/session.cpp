@@ -171,7 +171,7 @@ Result<Inference> Session::submit(const RunOptions& options) {
     driver::Device& device = *state_->device->device;
     const std::chrono::nanoseconds allowed = options.deadline.count() > 0 ? options.deadline : state_->options.default_deadline;
     const TimePoint now = device.now();
-    const TimePoint deadline = allowed >= kForever - now ? kForever : now + allowed;
+    const TimePoint deadline = later(now, allowed);
     const auto free_slot = [&] { return std::find_if(state_->slots.begin(), state_->slots.end(), [](const detail::Slot& slot) { return !slot.busy; }); };
     auto slot = free_slot();
     for (bool look = false; slot == state_->slots.end(); look = true) {
@@ -211,8 +211,7 @@ Result<Outputs> Session::run(const RunOptions& options) {
 
 void Session::wait(std::chrono::nanoseconds at_most) {
   driver::Device& device = *state_->device->device;
-  const TimePoint now = device.now();
-  device.wait(at_most >= kForever - now ? kForever : now + at_most);
+  device.wait(later(device.now(), at_most));
   sdk::runtime::drive(*state_);
 }
 

@@ -74,35 +74,23 @@ constexpr std::size_t wire_size() {
 
 namespace detail {
 
-/// N bytes in as few loads or stores as they fit: what compilers make of a loop is one for each.
+/// In two loads, which may overlap: compilers make one for each byte of a loop.
 template <std::size_t N>
 constexpr bool is_zero(const std::byte* at) {
-  if constexpr (N > 8) return load_le<std::uint64_t>(at) == 0 && is_zero<N - 8>(at + 8);
-  if constexpr (N == 8) return load_le<std::uint64_t>(at) == 0;
-  if constexpr (N >= 4 && N < 8) return (load_le<std::uint32_t>(at) | load_le<std::uint32_t>(at + N - 4)) == 0;
-  if constexpr (N >= 2 && N < 4) return (load_le<std::uint16_t>(at) | load_le<std::uint16_t>(at + N - 2)) == 0;
-  return N == 0 || *at == std::byte{0};
-}
-template <std::size_t N>
-constexpr void put_zeros(std::byte* at) {
-  if constexpr (N > 8) put_zeros<N - 8>(at + 8);
-  if constexpr (N >= 8) store_le<std::uint64_t>(at, 0);
-  if constexpr (N >= 4 && N < 8) {
-    store_le<std::uint32_t>(at, 0);
-    store_le<std::uint32_t>(at + N - 4, 0);
+  static_assert(N >= 1 && N <= 8);
+  if constexpr (N >= 4) {
+    return (load_le<std::uint32_t>(at) | load_le<std::uint32_t>(at + N - 4)) == 0;
+  } else if constexpr (N >= 2) {
+    return (load_le<std::uint16_t>(at) | load_le<std::uint16_t>(at + N - 2)) == 0;
+  } else {
+    return *at == std::byte{0};
   }
-  if constexpr (N >= 2 && N < 4) {
-    store_le<std::uint16_t>(at, 0);
-    store_le<std::uint16_t>(at + N - 2, 0);
-  }
-  if constexpr (N == 1) *at = std::byte{0};
 }
 
 template <typename T>
 constexpr void put(std::byte*& at, const T& value) {
   if constexpr (is_reserved<T>::value) {
-    put_zeros<wire_size<T>()>(at);
-    at += wire_size<T>();
+    for (std::size_t i = 0; i < wire_size<T>(); ++i) *at++ = std::byte{0};
   } else if constexpr (is_std_array<T>::value) {
     for (const auto& element : value) put(at, element);
   } else if constexpr (Described<T>) {

@@ -11,6 +11,9 @@ using TimePoint = std::chrono::nanoseconds;
 using Duration = std::chrono::nanoseconds;
 inline constexpr TimePoint kForever = TimePoint::max();
 
+/// time + duration, saturating at kForever.
+[[nodiscard]] constexpr TimePoint later(TimePoint time, Duration duration) noexcept { return duration >= kForever - time ? kForever : time + duration; }
+
 class Clock {
  public:
   virtual ~Clock() = default;
@@ -19,10 +22,7 @@ class Clock {
   [[nodiscard]] virtual bool is_virtual() const noexcept = 0;
 
   /// now() + duration, saturating at kForever.
-  [[nodiscard]] TimePoint after(Duration duration) const noexcept {
-    const TimePoint start = now();
-    return duration >= kForever - start ? kForever : start + duration;
-  }
+  [[nodiscard]] TimePoint after(Duration duration) const noexcept { return later(now(), duration); }
 };
 
 /// The machine's monotonic clock.
