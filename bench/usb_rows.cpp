@@ -20,32 +20,31 @@ namespace naru::bench {
 namespace {
 
 constexpr std::size_t kMebibyte = std::size_t{1} << 20;
-constexpr std::size_t kDepth = 8;             // transfers in flight, both sides
-constexpr std::size_t kChunk = kMebibyte;     // of one transfer, both sides (the driver's default)
+constexpr std::size_t kAtOnce = 8 * kMebibyte;  // in flight, both sides: the driver's limit
 
-/// What is measured: operations of `bytes` each, as many at once as make kDepth transfers.
+/// What is measured: operations of `bytes` each, kAtOnce of them, each in one transfer (the driver's default chunk is 4 MiB).
 struct Flow {
   bool in = false, checksums = false;
   std::size_t bytes = 0, total = 0;
 
-  [[nodiscard]] std::size_t at_once() const noexcept { return std::max<std::size_t>(1, kDepth * kChunk / bytes); }
+  [[nodiscard]] std::size_t at_once() const noexcept { return kAtOnce / bytes; }
   [[nodiscard]] std::string id() const { return in ? "usb-in" : "usb-out"; }
   [[nodiscard]] std::string variant() const { return fmt::format("{} MiB, checksums {}", bytes / kMebibyte, checksums ? "on" : "off"); }
 };
 
 Result<std::unique_ptr<driver::Device>> open_node(const std::string& selector, bool checksums) {
   NARU_TRY(std::unique_ptr<driver::Transport> transport, driver::open_transport(selector));
-  return driver::Device::open(std::move(transport), {.payload_checksums = checksums, .payload_chunk_bytes = kChunk, .payload_chunks_in_flight = kDepth});
+  return driver::Device::open(std::move(transport), {.payload_checksums = checksums});
 }
 
-/// kDepth transfers' worth of host memory, page by page: what both sides send from and receive to.
+/// Page by page: what both sides send from and receive to.
 class HostMemory {
  public:
-  HostMemory() : bytes_(static_cast<std::byte*>(std::aligned_alloc(kPage, kDepth * kChunk))) {
+  HostMemory() : bytes_(static_cast<std::byte*>(std::aligned_alloc(kPage, kAtOnce))) {
     if (!bytes_) throw std::runtime_error("no memory");
-    std::memset(bytes_.get(), 1, kDepth * kChunk);
+    std::memset(bytes_.get(), 1, kAtOnce);
   }
-  [[nodiscard]] std::span<std::byte> all() const noexcept { return {bytes_.get(), kDepth * kChunk}; }
+  [[nodiscard]] std::span<std::byte> all() const noexcept { return {bytes_.get(), kAtOnce}; }
 
  private:
   static constexpr std::size_t kPage = 4096;
@@ -107,12 +106,12 @@ Result<void> add_flow(const std::string& selector, const std::string& path, cons
     }
     BareLibusb peer(path);
     peer.set_mode(flow.in ? BareMode::kSource : BareMode::kSink, static_cast<std::uint16_t>(flow.bytes / kMebibyte), flow.checksums);
-    peer.stream(flow.in, flow.total, kChunk, memory.all(), flow.checksums);
-    for (std::size_t i = 0; i < turns.samples; ++i) bare.push_back(rate(time_of([&] { peer.stream(flow.in, flow.total, kChunk, memory.all(), flow.checksums); })));
+    peer.stream(flow.in, flow.total, flow.bytes, memory.all(), flow.checksums);
+    for (std::size_t i = 0; i < turns.samples; ++i) bare.push_back(rate(time_of([&] { peer.stream(flow.in, flow.total, flow.bytes, memory.all(), flow.checksums); })));
     peer.set_mode(BareMode::kMessages);
   }
   rows.push_back({.id = flow.id(), .variant = flow.variant(), .unit = "MB/s", .better = Better::kHigher, .value = spread_of(std::move(ours)),
-                  .peer = "bare libusb, 8 x 1 MiB", .peer_value = spread_of(std::move(bare)), .note = flow.checksums ? "the bare loop checksums both ends too" : "", .skipped = {}, .target = Target{0.95}});
+                  .peer = fmt::format("bare libusb, {} x {} MiB", flow.at_once(), flow.bytes / kMebibyte), .peer_value = spread_of(std::move(bare)), .note = flow.checksums ? "the bare loop checksums both ends too" : "", .skipped = {}, .target = Target{0.95}});
   return {};
 }
 

@@ -29,8 +29,8 @@ Result<void> check_options(const DeviceOptions& options, const TransportInfo& tr
     return fail(ErrorId::kInvalidArgument, fmt::format("payload_chunk_bytes is {}; it is a multiple of {} from {} to 64 MiB", options.payload_chunk_bytes, kPacketBytesMax, kChunkBytesMin));
   if (options.unfinished_requests_max == 0 || options.unfinished_requests_max > kUnfinishedRequestsMax)
     return fail(ErrorId::kInvalidArgument, fmt::format("unfinished_requests_max is {}; it is 1 to {}", options.unfinished_requests_max, kUnfinishedRequestsMax));
-  if (options.payload_chunks_in_flight == 0 || options.payload_chunks_in_flight > kFlights / 2)
-    return fail(ErrorId::kInvalidArgument, fmt::format("payload_chunks_in_flight is {}; it is 1 to {}", options.payload_chunks_in_flight, kFlights / 2));
+  if (options.payload_chunks_in_flight == 0 || options.payload_chunks_in_flight > Flights::kPlaces / 2)
+    return fail(ErrorId::kInvalidArgument, fmt::format("payload_chunks_in_flight is {}; it is 1 to {}", options.payload_chunks_in_flight, Flights::kPlaces / 2));
   for (Duration duration : {options.timeouts.control, options.timeouts.request, options.timeouts.job, options.timeouts.cancel, options.timeouts.recovery, options.timeouts.release, options.timeouts.close})
     if (duration <= Duration::zero()) return fail(ErrorId::kInvalidArgument, "A timeout is not positive");
   const std::uint32_t packet = transport.bulk_packet_bytes;

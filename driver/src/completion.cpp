@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "core.h"
 #include "naru/base/bytes.h"
@@ -14,7 +15,6 @@ namespace naru::driver {
 namespace {
 
 constexpr std::size_t kHeaderBytes = abi::wire_size<abi::MessageHeader>();
-constexpr std::uint16_t kKnownFlags = 7;
 
 tl::unexpected<Error> violation(std::string what) { return fail(ErrorId::kProtocolViolation, "The device broke the protocol: " + std::move(what)); }
 
@@ -38,9 +38,6 @@ void Core::pump_in() {
 /// One more transfer of the payload that comes next. Whole packets land where they belong; an odd tail lands in a packet's buffer of ours,
 /// because an IN transfer of another size than whole packets could overflow (libusb trap T17).
 bool Core::post_follow() {
-  std::uint32_t in_flight = 0;
-  for (std::size_t i = 0; i < in_.size(); ++i) in_flight += in_.at(i).kind != FlightKind::kMessage;
-  if (in_flight >= options_.payload_chunks_in_flight) return false;
   Follow& follow = follows_.front();
   std::byte* target = follow.slot == kNoSlot ? nullptr : slots_[follow.slot].target;
   const std::uint64_t rest = follow.bytes - follow.posted;
@@ -65,6 +62,7 @@ bool Core::post_follow() {
       transfer.buffer = std::span(tail_buffers_[flight.buffer]).first(packet_bytes_);
     }
   }
+  if (!has_room(in_, flight.expected)) return false;
   const std::size_t before = in_.size();
   if (!submit_flight(in_, transfer, flight)) return false;
   if (in_.size() == before) return true;  // with smaller pieces
@@ -125,7 +123,7 @@ void Core::on_in(const Flight& flight, const TransferCompletion& completion) {
   slot.moved += flight.expected;
   moved_over_cable(slot, flight.expected);
   slot.deadline = clock_->after(slot.allowed);
-  if (slot.moved == slot.bytes) finish_payload(flight.slot);
+  if (slot.moved == slot.bytes && !slot.crc_behind) finish_payload(flight.slot);
 }
 
 void Core::finish_payload(std::uint16_t index) {
@@ -140,6 +138,7 @@ void Core::finish_payload(std::uint16_t index) {
 // ---- messages ----
 
 Result<void> Core::on_message_transfer(std::span<const std::byte> rest) {
+  bool checksums_next = !checksums_due_.empty();
   while (!rest.empty()) {
     abi::MessageHeader header;
     const abi::Decoded decoded = abi::decode(rest, header);
@@ -152,11 +151,13 @@ Result<void> Core::on_message_transfer(std::span<const std::byte> rest) {
       ++counters_.checksum_errors;
       return fail(ErrorId::kChecksum, fmt::format("A message of the device has a wrong checksum ({:08x})", header.crc));
     }
-    if (decoded == abi::Decoded::kReservedNotZero || (header.flags & ~kKnownFlags) != 0) return violation("reserved bits of a message are set");
+    if (decoded == abi::Decoded::kReservedNotZero || (header.flags & ~abi::known_flags(info_.protocol)) != 0) return violation("reserved bits of a message are set");
     if (header.version != info_.protocol) return violation(fmt::format("protocol version {} after {} was agreed on", header.version, info_.protocol));
     const bool is_inline = abi::has(header.flags, abi::MessageFlag::kPayloadInline), follows = abi::has(header.flags, abi::MessageFlag::kPayloadFollows);
     if ((is_inline && follows) || (!is_inline && !follows && header.payload_bytes != 0) || (follows && header.payload_bytes == 0))
       return violation(fmt::format("flags {} with a payload of {} bytes", header.flags, header.payload_bytes));
+    if (abi::has(header.flags, abi::MessageFlag::kPayloadCrcBehind) && (!follows || abi::has(header.flags, abi::MessageFlag::kPayloadCrc)))
+      return violation(fmt::format("flags {}: a checksum behind a payload that does not follow, or two of them", header.flags));
     if (header.payload_bytes > std::max<std::uint64_t>(chip_.dram_bytes, abi::kInlinePayloadMax)) return violation(fmt::format("a payload of {} bytes", header.payload_bytes));
     rest = rest.subspan(kHeaderBytes + body.size());
     std::span<const std::byte> inline_payload;
@@ -167,6 +168,8 @@ Result<void> Core::on_message_transfer(std::span<const std::byte> rest) {
       rest = rest.subspan(padded);
     }
     ++counters_.messages_in;
+    if ((header.type == abi::MessageType::kChecksums) != std::exchange(checksums_next, false) && header.epoch == epoch_)
+      return violation(fmt::format("a {} {}", name_of(header.type), checksums_due_.empty() ? "of no payloads" : "where checksums of payloads are due"));
     NARU_CHECK_OK(on_message(header, body, inline_payload));
     if (pending_loss_) return {};
   }
@@ -177,6 +180,7 @@ Result<void> Core::discard_payload(const abi::MessageHeader& header) {
   if (!abi::has(header.flags, abi::MessageFlag::kPayloadFollows)) return {};
   if (follows_.full()) return violation("too many payloads in one transfer");
   follows_.push({.slot = kNoSlot, .posted = 0, .bytes = header.payload_bytes});
+  if (abi::has(header.flags, abi::MessageFlag::kPayloadCrcBehind)) checksums_due_.push({.sequence = header.sequence});
   return {};
 }
 
@@ -187,6 +191,7 @@ Result<void> Core::on_message(const abi::MessageHeader& header, std::span<const 
       lose(Error(ErrorId::kStaleEpoch, fmt::format("The device is in epoch {}; it was in {}", header.epoch, epoch_)));
       return {};
     }
+    if (header.type == abi::MessageType::kChecksums) checksums_due_.clear();
     return discard_payload(header);
   }
   if (header.context != 0 && header.context != context_ && context_ != 0) {
@@ -215,6 +220,9 @@ Result<void> Core::on_message(const abi::MessageHeader& header, std::span<const 
       }
       return on_completion_message(completion);
     }
+    case abi::MessageType::kChecksums:
+      if (header.payload_bytes != 0) return violation("checksums with a payload");
+      return on_checksums(body);
     case abi::MessageType::kStatusReport: {
       abi::Reply report;
       NARU_CHECK_OK(decode_body(report));
@@ -289,6 +297,7 @@ Result<void> Core::take_payload(std::uint16_t index, const abi::MessageHeader& h
   Slot& slot = slots_[index];
   if (header.payload_bytes != slot.bytes) return violation(fmt::format("{} bytes for a read of {}", header.payload_bytes, slot.bytes));
   if (slot.moved != 0 || slot.check_crc) return violation("two replies to one read");
+  const bool behind = abi::has(header.flags, abi::MessageFlag::kPayloadCrcBehind);
   const bool has_crc = abi::has(header.flags, abi::MessageFlag::kPayloadCrc) && options_.payload_checksums;
   if (abi::has(header.flags, abi::MessageFlag::kPayloadFollows)) {
     for (std::size_t i = 0; i < follows_.size(); ++i)
@@ -296,9 +305,11 @@ Result<void> Core::take_payload(std::uint16_t index, const abi::MessageHeader& h
     for (std::size_t i = 0; i < in_.size(); ++i)
       if (in_.at(i).slot == index) return violation("two replies to one read");
     if (follows_.full()) return violation("too many payloads in one transfer");
-    slot.check_crc = has_crc;
+    slot.check_crc = has_crc || behind;
+    slot.crc_behind = behind;
     slot.expected_crc = header.payload_crc;
     follows_.push({.slot = index, .posted = 0, .bytes = slot.bytes});
+    if (behind) checksums_due_.push({.sequence = header.sequence, .slot = index});
     return {};
   }
   if (slot.target != nullptr) {
@@ -312,6 +323,24 @@ Result<void> Core::take_payload(std::uint16_t index, const abi::MessageHeader& h
     counters_.copied_bytes += inline_payload.size();
   }
   end_operation(index, std::nullopt);
+  return {};
+}
+
+Result<void> Core::on_checksums(std::span<const std::byte> body) {
+  constexpr std::size_t kRecordBytes = abi::wire_size<abi::PayloadChecksum>();
+  if (body.size() != checksums_due_.size() * kRecordBytes)
+    return violation(fmt::format("{} bytes of checksums where {} payloads came", body.size(), checksums_due_.size()));
+  for (; !body.empty(); body = body.subspan(kRecordBytes)) {
+    abi::PayloadChecksum checksum;
+    static_cast<void>(abi::decode(body, checksum));
+    const ChecksumDue due = checksums_due_.pop();
+    if (checksum.sequence != due.sequence) return violation(fmt::format("a checksum of payload {} where that of {} is due", checksum.sequence, due.sequence));
+    if (due.slot == kNoSlot) continue;
+    Slot& slot = slots_[due.slot];
+    if (slot.moved != slot.bytes) return violation(fmt::format("a checksum before all of payload {} came", checksum.sequence));
+    slot.expected_crc = checksum.crc;
+    finish_payload(due.slot);
+  }
   return {};
 }
 

@@ -310,6 +310,8 @@ void Core::end_everything(const Error& error) {
   urgent_.clear();
   orphans_.clear();
   payloads_.clear();
+  checksums_.clear();
+  checksums_due_.clear();
   due_ = unanswered_bytes_ = {};
   company_ = 0;
   staged_bytes_ = 0;

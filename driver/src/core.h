@@ -19,13 +19,14 @@
 #include <vector>
 
 #include "fixed_ring.h"
+#include "flights.h"
 #include "naru/base/guard.h"
 #include "naru/driver/device.h"
 #include "slots.h"
 
 namespace naru::driver {
 
-inline constexpr std::size_t kFlights = 16;      // transfers in flight per direction
+inline constexpr std::uint64_t kChunkBytesInFlightMax = 8u << 20;  // a direction; both together are what usbfs has by default
 inline constexpr std::size_t kOutBuffers = 8;    // message transfers being sent
 inline constexpr std::size_t kControlBytes = 4088;  // libusb trap T20: 4096 with the setup packet
 inline constexpr std::size_t kPacketBytesMax = 1024;
@@ -34,24 +35,16 @@ inline constexpr unsigned kIdleWaitsMax = 1'000'000;  // waits in which neither 
 inline constexpr unsigned kPollRoundsMax = 64;
 inline constexpr unsigned kRecoveriesInARowMax = 3;  // without a request that went well in between
 
-enum class FlightKind : std::uint8_t { kMessage, kPayload, kDiscard, kRaw };
-
-/// One bulk transfer in flight.
-struct Flight {
-  Ticket ticket = Ticket::kNone;
-  FlightKind kind = FlightKind::kMessage;
-  bool tail = false;              // IN: landed in a tail buffer, `data` is where it belongs
-  std::uint16_t slot = kNoSlot;   // payload: whose
-  std::uint16_t buffer = 0;       // out message buffer, or tail buffer
-  std::uint32_t expected = 0;     // bytes of a full success
-  std::uint32_t generation = 0;   // payload out: of the slot
-  std::byte* data = nullptr;
-};
-
 /// A payload that follows a message that came in.
 struct Follow {
   std::uint16_t slot = kNoSlot;  // kNoSlot: thrown away
   std::uint64_t posted = 0, bytes = 0;
+};
+
+/// A payload that was announced with its checksum behind it.
+struct ChecksumDue {
+  std::uint32_t sequence = 0;
+  std::uint16_t slot = kNoSlot;  // kNoSlot: thrown away
 };
 
 struct Timeline {
@@ -252,7 +245,9 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // outbox.cpp
   [[nodiscard]] std::size_t message_bytes(const Slot& slot) const noexcept;
-  [[nodiscard]] std::size_t build_transfer(std::span<std::byte> buffer);
+  /// Without `with_requests`: only the checksums of payloads that were sent.
+  [[nodiscard]] std::size_t build_transfer(std::span<std::byte> buffer, bool with_requests);
+  [[nodiscard]] std::size_t encode_checksums(std::span<std::byte> target);
   [[nodiscard]] std::size_t encode_jobs(std::span<std::byte> target, std::size_t room);
   [[nodiscard]] std::size_t encode_request(std::span<std::byte> target, std::uint16_t index);
   [[nodiscard]] std::size_t seal(std::span<std::byte> target, abi::MessageHeader header, std::size_t body_bytes);
@@ -261,18 +256,23 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] bool waits_for_company() const noexcept;
   /// Sends what waited for company, unless it still does; what is announced goes on in any case.
   void send_company();
+  /// Whether the checksum of the payload that this request announces is better sent behind it; its message is the newest of the transfer.
+  [[nodiscard]] bool sends_crc_behind(const Slot& slot) noexcept;
   [[nodiscard]] static std::size_t direction_of(abi::MessageType type) noexcept { return type == abi::MessageType::kRead ? 1 : 0; }
   /// Large but not very, no fence, no job: what comes in streams of its like.
   [[nodiscard]] bool is_streaming(const Slot& slot) const noexcept;
   void moved_over_cable(Slot& slot, std::uint64_t bytes) noexcept;
   [[nodiscard]] bool is_sending_payload(std::uint16_t slot) noexcept;
-  bool submit_flight(FixedRing<Flight, kFlights>& ring, const Transfer& transfer, Flight flight);
+  /// For one more chunk of a payload.
+  [[nodiscard]] bool has_room(const Flights& flights, std::size_t bytes) const noexcept;
+  bool submit_flight(Flights& flights, const Transfer& transfer, Flight flight);
 
   // completion.cpp
   [[nodiscard]] Result<void> on_message_transfer(std::span<const std::byte> bytes);
   [[nodiscard]] Result<void> on_message(const abi::MessageHeader& header, std::span<const std::byte> body, std::span<const std::byte> inline_payload);
   [[nodiscard]] Result<void> on_reply(const abi::MessageHeader& header, const abi::Reply& reply, std::span<const std::byte> inline_payload);
   [[nodiscard]] Result<void> on_completion_message(const abi::Completion& completion);
+  [[nodiscard]] Result<void> on_checksums(std::span<const std::byte> body);
   [[nodiscard]] Result<void> discard_payload(const abi::MessageHeader& header);
   [[nodiscard]] Result<void> take_payload(std::uint16_t index, const abi::MessageHeader& header, std::span<const std::byte> inline_payload);
   void finish_payload(std::uint16_t index);
@@ -322,19 +322,21 @@ class Core : public std::enable_shared_from_this<Core> {
   std::uint32_t sequence_ = 0, resync_floor_ = 0;
   std::uint32_t unanswered_ = 0;
   std::uint32_t transfer_max_ = abi::kMessageTransferMax;
-  std::uint32_t packet_bytes_ = 512, chunk_bytes_ = 1u << 20;
+  std::uint32_t packet_bytes_ = 512, chunk_bytes_ = kChunkBytesMin;
   FixedRing<std::uint32_t, 64> cancel_sequences_;
   unsigned recoveries_in_a_row_ = 0;
   unsigned abandoned_jobs_ = 0;  // failed at their deadline, and the device has not let go of them yet
 
   // bulk OUT
   bool sending_ = false;
-  std::array<TransferCompletion, kFlights> poll_batch_;  // poll()'s own
-  FixedRing<Flight, kFlights> out_;
+  std::array<TransferCompletion, Flights::kPlaces> poll_batch_;  // poll()'s own
+  Flights out_;
   std::array<std::array<std::byte, abi::kMessageTransferMax>, kOutBuffers> out_buffers_;
   std::uint16_t free_out_buffers_ = (1u << kOutBuffers) - 1;  // bits
   FixedRing<std::uint16_t, 256> payloads_;  // slots whose payloads are announced and not all sent, in that order
+  FixedRing<abi::PayloadChecksum, 256> checksums_;  // of payloads that were sent: the next message transfer begins with them
   std::uint64_t announced_bytes_ = 0;       // of the payloads announced in the transfer that is being built, or sent last
+  bool announced_crc_behind_ = false;       // and whether one of them has its checksum behind it
   std::array<std::uint64_t, 2> due_{};      // bytes of payload that requests which are sent still move: writes', reads'
   abi::MessageType company_type_ = abi::MessageType::kWrite;
   std::size_t company_ = 0;                 // requests in waiting_, which holds no others then, that wait for company
@@ -348,10 +350,11 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // bulk IN
   bool receiving_ = false, message_posted_ = false;
-  FixedRing<Flight, kFlights> in_;
+  Flights in_;
   FixedRing<Follow, 1024> follows_;
+  FixedRing<ChecksumDue, 1024> checksums_due_;  // the next message transfer begins with them
   std::array<std::byte, abi::kMessageTransferMax> in_buffer_;
-  std::array<std::array<std::byte, kPacketBytesMax>, kFlights> tail_buffers_;
+  std::array<std::array<std::byte, kPacketBytesMax>, Flights::kPlaces> tail_buffers_;
   std::uint16_t free_tail_buffers_ = 0xFFFF;
   std::array<std::byte, kChunkBytesMin> discard_buffer_;
   std::size_t raw_bytes_ = 0;

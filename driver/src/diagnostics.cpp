@@ -43,8 +43,9 @@ Result<void> Core::raw_write(std::span<const std::byte> bytes, bool end_with_sho
   std::size_t sent = 0;
   bool first = true;
   while ((first || sent < bytes.size()) && !raw_error_) {
-    while ((first || sent < bytes.size()) && out_.size() < options_.payload_chunks_in_flight) {
+    while (first || sent < bytes.size()) {
       const std::size_t chunk = std::min<std::size_t>(bytes.size() - sent, chunk_bytes_);
+      if (!has_room(out_, chunk)) break;
       // Transports only read an OUT transfer's bytes.
       const std::span<std::byte> piece(const_cast<std::byte*>(bytes.data()) + sent, chunk);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
       const Transfer transfer{.kind = TransferKind::kBulkOut, .buffer = piece, .ends_with_short_packet = end_with_short_packet && sent + chunk == bytes.size(), .timeout = options_.timeouts.request};
@@ -79,7 +80,7 @@ Result<std::size_t> Core::raw_read(std::span<std::byte> bytes) {
   std::size_t asked = 0;
   bool ended = false;
   while (asked < bytes.size() && !ended && !raw_error_) {
-    while (asked < bytes.size() && in_.size() < options_.payload_chunks_in_flight) {
+    while (asked < bytes.size() && has_room(in_, std::min<std::size_t>(bytes.size() - asked, chunk_bytes_))) {
       const std::size_t rest = bytes.size() - asked;
       const std::size_t whole = std::min<std::size_t>(rest, chunk_bytes_) / packet_bytes_ * packet_bytes_;
       Flight flight{.kind = FlightKind::kRaw, .data = bytes.data() + asked};

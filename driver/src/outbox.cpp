@@ -13,6 +13,7 @@ namespace naru::driver {
 namespace {
 
 constexpr std::size_t kHeaderBytes = abi::wire_size<abi::MessageHeader>();
+constexpr std::uint64_t kHasteBytes = 512 * 1024;  // with so much or less still to move, what waits goes now
 
 std::size_t body_bytes(const Slot& slot) noexcept {
   switch (slot.type) {
@@ -30,6 +31,7 @@ std::size_t record_bytes(const Slot& job) noexcept { return abi::wire_size<abi::
 
 bool sends_payload(const Slot& slot) noexcept { return slot.type == abi::MessageType::kWrite || slot.type == abi::MessageType::kLoadStream; }
 bool is_inline(const Slot& slot) noexcept { return slot.bytes <= abi::kInlinePayloadMax; }
+bool payload_follows(const Slot& slot) noexcept { return sends_payload(slot) && !is_inline(slot); }
 
 /// Its caller has taken its memory back before anything was sent.
 bool is_abandoned(const Slot& slot) noexcept {
@@ -77,7 +79,7 @@ void Core::enqueue_access(std::uint16_t index) {
 bool Core::waits_for_company() const noexcept {
   if (company_ == 0 || company_ != waiting_.size() || !urgent_.empty()) return false;
   const std::size_t direction = direction_of(company_type_);
-  return due_[direction] > chunk_bytes_ / 2 || unanswered_bytes_[direction] >= abi::kAnnouncedBytesMax / 2;
+  return due_[direction] > kHasteBytes || unanswered_bytes_[direction] >= abi::kAnnouncedBytesMax / 2;
 }
 
 void Core::send_company() {
@@ -91,6 +93,8 @@ void Core::moved_over_cable(Slot& slot, std::uint64_t bytes) noexcept {
 }
 
 bool Core::is_sending_payload(std::uint16_t index) noexcept {
+  for (std::size_t i = 0; i < checksums_.size(); ++i)
+    if (checksums_.at(i).sequence == slots_[index].sequence) return true;
   for (std::size_t i = 0; i < payloads_.size(); ++i)
     if (payloads_.at(i) == index) return true;
   return false;
@@ -111,6 +115,18 @@ std::size_t Core::seal(std::span<std::byte> target, abi::MessageHeader header, s
   store_le(target.data() + abi::kMessageCrcOffset, crc32c(target.first(kHeaderBytes + body_bytes)));
   ++counters_.messages_out;
   return kHeaderBytes + body_bytes;
+}
+
+/// A payload that goes alone and in one transfer is in the CPU's caches anyway when its checksum was taken; any other would have left them again.
+bool Core::sends_crc_behind(const Slot& slot) noexcept {
+  if (!info_.payload_checksums || info_.protocol < abi::kProtocolChecksumsBehind || is_inline(slot)) return false;
+  return announced_bytes_ != 0 || slot.bytes > chunk_bytes_ || (!waiting_.empty() && payload_follows(slots_[waiting_.front()]));
+}
+
+std::size_t Core::encode_checksums(std::span<std::byte> target) {
+  std::size_t used = kHeaderBytes;
+  while (!checksums_.empty()) used += abi::encode_to(target.subspan(used), checksums_.pop());
+  return seal(target, {.type = abi::MessageType::kChecksums}, used - kHeaderBytes);
 }
 
 /// As many of the jobs at the front as fit, in one message.
@@ -162,7 +178,11 @@ std::size_t Core::encode_request(std::span<std::byte> target, std::uint16_t inde
     const std::span<const std::byte> payload(slot.source, slot.bytes);
     header.payload_bytes = slot.bytes;
     header.flags = static_cast<std::uint16_t>(is_inline(slot) ? abi::MessageFlag::kPayloadInline : abi::MessageFlag::kPayloadFollows);
-    if (info_.payload_checksums) {
+    slot.crc_behind = sends_crc_behind(slot);
+    if (slot.crc_behind) {
+      announced_crc_behind_ = true;
+      header.flags |= static_cast<std::uint16_t>(abi::MessageFlag::kPayloadCrcBehind);
+    } else if (info_.payload_checksums) {
       header.flags |= static_cast<std::uint16_t>(abi::MessageFlag::kPayloadCrc);
       header.payload_crc = crc32c(payload);
     }
@@ -202,11 +222,13 @@ std::size_t Core::encode_request(std::span<std::byte> target, std::uint16_t inde
   return used;
 }
 
-/// Fills one message transfer from the requests that wait; 0: none may go now.
-std::size_t Core::build_transfer(std::span<std::byte> buffer) {
+/// Fills one message transfer: checksums that are due, and the requests that wait; 0: nothing may go now.
+std::size_t Core::build_transfer(std::span<std::byte> buffer, bool with_requests) {
   const std::size_t room = transfer_max_;
-  std::size_t used = 0;
+  std::size_t used = checksums_.empty() ? 0 : encode_checksums(buffer);
+  if (!with_requests) return used;
   announced_bytes_ = 0;
+  announced_crc_behind_ = false;
   company_ = 0;
   while (!urgent_.empty() && used + message_bytes(slots_[urgent_.front()]) <= room) used += encode_request(buffer.subspan(used), urgent_.pop());
   while (!waiting_.empty() && announced_bytes_ < abi::kAnnouncedBytesMax && !payloads_.full()) {
@@ -218,6 +240,7 @@ std::size_t Core::build_transfer(std::span<std::byte> buffer) {
       continue;
     }
     if (unanswered_ >= identity_.credits && slot.type != abi::MessageType::kCancel) break;
+    if (announced_crc_behind_ && !payload_follows(slot)) break;
     if (slot.is_job()) {
       if (used + kHeaderBytes + abi::wire_size<abi::Submit>() + record_bytes(slot) > room) break;
       used += encode_jobs(buffer.subspan(used), room - used);
@@ -230,11 +253,15 @@ std::size_t Core::build_transfer(std::span<std::byte> buffer) {
   return used;
 }
 
-bool Core::submit_flight(FixedRing<Flight, kFlights>& ring, const Transfer& transfer, Flight flight) {
+bool Core::has_room(const Flights& flights, std::size_t bytes) const noexcept {
+  return flights.chunks() < options_.payload_chunks_in_flight && (flights.chunks() == 0 || flights.chunk_bytes() + bytes <= kChunkBytesInFlightMax);
+}
+
+bool Core::submit_flight(Flights& flights, const Transfer& transfer, Flight flight) {
   auto ticket = transport_->submit(transfer);
   if (ticket) {
     flight.ticket = *ticket;
-    ring.push(flight);
+    flights.push(flight);
     return true;
   }
   if (ticket.error().kind() == ErrorKind::kDeviceLost) {
@@ -246,7 +273,7 @@ bool Core::submit_flight(FixedRing<Flight, kFlights>& ring, const Transfer& tran
     ++counters_.memory_backoffs;
     const bool smaller = flight.kind != FlightKind::kMessage && chunk_bytes_ > kChunkBytesMin;
     if (smaller) chunk_bytes_ = std::max(kChunkBytesMin, chunk_bytes_ / 2);
-    if (!ring.empty()) return false;
+    if (!flights.empty()) return false;
     if (smaller) return true;
   }
   begin_recovery(std::move(ticket).error());
@@ -265,24 +292,27 @@ bool Core::send_staged() {
 }
 
 bool Core::send_payload_chunk() {
-  std::uint32_t in_flight = 0;
-  for (std::size_t i = 0; i < out_.size(); ++i) in_flight += out_.at(i).kind != FlightKind::kMessage;
-  if (in_flight >= options_.payload_chunks_in_flight) return false;
   const std::uint16_t index = payloads_.front();
   Slot& slot = slots_[index];
   const std::uint64_t rest = slot.bytes - slot.moved;
   const bool mine = slot.source != nullptr;
   const std::size_t bytes = std::min<std::uint64_t>(rest, mine ? chunk_bytes_ : zero_bytes.size());
+  if (!has_room(out_, bytes)) return false;
   const Transfer transfer{.kind = TransferKind::kBulkOut,
                           .buffer = mine ? sendable(slot.source + slot.moved, bytes) : std::span(zero_bytes).first(bytes),
                           .timeout = options_.timeouts.request};
+  const std::uint32_t crc = slot.crc_behind ? crc32c(transfer.buffer, slot.crc) : 0;
   const std::size_t before = out_.size();
   const Flight flight{.kind = mine ? FlightKind::kPayload : FlightKind::kDiscard, .slot = index, .expected = static_cast<std::uint32_t>(bytes), .generation = slot.generation};
   if (!submit_flight(out_, transfer, flight)) return false;
   if (out_.size() == before) return true;  // with smaller pieces
   if (mine) ++slot.transfers;
   slot.moved += bytes;
-  if (slot.moved == slot.bytes) payloads_.pop();
+  slot.crc = crc;
+  if (slot.moved < slot.bytes) return true;
+  payloads_.pop();
+  // What was given up in the middle must not count as written.
+  if (slot.crc_behind) checksums_.push({.sequence = slot.sequence, .crc = mine ? crc : ~crc});
   return true;
 }
 
@@ -296,9 +326,10 @@ void Core::pump_out(bool may_build) {
       if (!send_payload_chunk()) return;
       continue;
     }
-    if (!may_build || (waiting_.empty() && urgent_.empty()) || free_out_buffers_ == 0 || waits_for_company()) return;
+    const bool with_requests = may_build && !(waiting_.empty() && urgent_.empty()) && !waits_for_company();
+    if (free_out_buffers_ == 0 || (!with_requests && checksums_.empty())) return;
     const auto buffer = static_cast<std::uint16_t>(std::countr_zero(free_out_buffers_));
-    const std::size_t bytes = build_transfer(out_buffers_[buffer]);
+    const std::size_t bytes = build_transfer(out_buffers_[buffer], with_requests);
     if (bytes == 0) return;
     free_out_buffers_ = static_cast<std::uint16_t>(free_out_buffers_ & ~(1u << buffer));
     staged_buffer_ = buffer;

@@ -66,6 +66,8 @@ void Core::fail_all_for_recovery() {
   follows_.clear();
   cancel_sequences_.clear();
   payloads_.clear();
+  checksums_.clear();
+  checksums_due_.clear();
   company_ = 0;
   staged_bytes_ = 0;
   free_out_buffers_ = (1u << kOutBuffers) - 1;

@@ -65,6 +65,7 @@ std::string_view name_of(abi::MessageType type) noexcept {
     case abi::MessageType::kFreeStream: return "release of a stream";
     case abi::MessageType::kSubmit: return "job";
     case abi::MessageType::kCancel: return "cancel";
+    case abi::MessageType::kChecksums: return "list of checksums";
     case abi::MessageType::kReply: return "reply";
     case abi::MessageType::kCompletion: return "completion";
     case abi::MessageType::kStatusReport: return "status report";

@@ -86,7 +86,10 @@ class DeviceImpl final : public Device, private ControlTarget {
   void in_done(std::uint8_t endpoint, std::size_t bytes, bool completed) override {
     if (endpoint == kInterruptIn) return events_.done(bytes, completed);
     if (endpoint != kBulkIn) return;
-    messages() ? in_.done(bytes, completed) : stream_pipe_.in_done(now(), bytes, completed);
+    guarded<int>([&] {
+      messages() ? in_.done(bytes, completed) : stream_pipe_.in_done(now(), bytes, completed);
+      return 0;
+    });
   }
 
   [[nodiscard]] bool halted(std::uint8_t endpoint) const noexcept override {
@@ -212,7 +215,7 @@ class DeviceImpl final : public Device, private ControlTarget {
     ++state_.counters.resets;
     in_.clear(now());
     scheduler_.end_all(now(), 0, abi::Status::kReset);
-    for (const Request& request : out_.queue()) processor_.refuse(now(), request, abi::Status::kReset);
+    for (std::size_t i = 0; i < out_.queue().size(); ++i) processor_.refuse(now(), out_.queue()[i], abi::Status::kReset);
     out_.clear(now());
     processor_.reset(now());
     static_cast<void>(stream_pipe_.set_mode(abi::PipeMode::kMessages, 0, now()));

@@ -79,10 +79,18 @@ void expect_refused(const char* what, std::function<void(std::vector<Part>&)> ed
 
 TEST(Hostile, EveryLieAboutAReplyIsRefused) {
   expect_refused("magic", [](auto& parts) { parts[0].header.magic = 1; });
-  expect_refused("version", [](auto& parts) { parts[0].header.version = 2; });
+  expect_refused("a newer version", [](auto& parts) { parts[0].header.version = abi::kProtocolMax + 1; });
+  expect_refused("an older version", [](auto& parts) { parts[0].header.version = abi::kProtocolMax - 1; });
   expect_refused("unknown type", [](auto& parts) { parts[0].header.type = static_cast<abi::MessageType>(0x99); });
   expect_refused("a request's type", [](auto& parts) { parts[0].header.type = abi::MessageType::kSubmit; });
-  expect_refused("unknown flags", [](auto& parts) { parts[0].header.flags |= 8; });
+  expect_refused("unknown flags", [](auto& parts) { parts[0].header.flags |= 16; });
+  expect_refused("a checksum behind what is inline", [](auto& parts) { parts[0].header.flags |= 8; });
+  expect_refused("checksums of nothing", [](auto& parts) {
+    parts[0].header.type = abi::MessageType::kChecksums;
+    parts[0].header.flags = 0;
+    parts[0].header.payload_bytes = 0;
+    parts[0].payload.clear();
+  });
   expect_refused("inline and following", [](auto& parts) { parts[0].header.flags |= 3; });
   expect_refused("another sequence number", [](auto& parts) { parts[0].header.sequence += 7; });
   expect_refused("a shorter payload", [](auto& parts) { parts[0].header.payload_bytes = 99; });
@@ -163,8 +171,8 @@ TEST(Hostile, ASecondReplyDoesNotUndoTheFirst) {
   EXPECT_EQ(device->host_counters().protocol_errors, 1u);
 }
 
-/// Begins five writes or reads of 256 KiB, in small pieces, under a lie about the first transfer of replies that has `replies` of them.
-void expect_stream_refused(const char* what, bool reading, std::size_t replies, std::function<void(std::vector<Part>&)> edit, ErrorId id) {
+/// Begins five writes or reads of 256 KiB, in small pieces. `lie` sees every message transfer that comes in until it has lied.
+void expect_stream_refused(const char* what, bool reading, std::function<bool(std::vector<Part>&)> lie, ErrorId id) {
   SCOPED_TRACE(what);
   constexpr std::size_t kBytes = 256 * 1024, kCount = 5;
   Bench bench;
@@ -176,9 +184,8 @@ void expect_stream_refused(const char* what, bool reading, std::size_t replies, 
   bool lied = false;
   bench.tampering.on_message = [&](Bytes& bytes) {
     std::vector<Part> parts = take_apart(bytes);
-    if (lied || parts.size() < replies) return;
-    lied = true;
-    edit(parts);
+    if (lied || parts.empty()) return;
+    lied = lie(parts);
     bytes = put_together(std::move(parts));
   };
   std::vector<Bytes> memory(kCount, Bytes(kBytes, std::byte{1}));
@@ -205,16 +212,50 @@ void expect_stream_refused(const char* what, bool reading, std::size_t replies, 
   ASSERT_OK(device->read(*buffer, 0, back));
 }
 
+/// A lie about the first transfer that has so many replies.
+auto about_replies(std::size_t replies, std::function<void(std::vector<Part>&)> edit) {
+  return [=](std::vector<Part>& parts) {
+    if (parts.size() < replies || parts[0].header.type == abi::MessageType::kChecksums) return false;
+    edit(parts);
+    return true;
+  };
+}
+
+/// A lie about the first checksums of more than one payload.
+auto about_checksums(std::function<void(std::vector<Part>&)> edit) {
+  return [=](std::vector<Part>& parts) {
+    if (parts[0].header.type != abi::MessageType::kChecksums || parts[0].body.size() < 16) return false;
+    edit(parts);
+    parts[0].header.body_bytes = static_cast<std::uint32_t>(parts[0].body.size());
+    return true;
+  };
+}
+
 TEST(Hostile, AStreamIsAnsweredInItsOwnOrderOrNotAtAll) {
+  expect_stream_refused("data in another order", true, about_replies(2, [](auto& parts) { std::swap(parts[0].header.sequence, parts[1].header.sequence); }), ErrorId::kProtocolViolation);
   // Each lands in the other's memory, and the checksums tell.
-  expect_stream_refused("data in another order", true, 2, [](auto& parts) {
-    std::swap(parts[0].header.sequence, parts[1].header.sequence);
-    std::swap(parts[0].header.payload_crc, parts[1].header.payload_crc);
+  expect_stream_refused("data and checksums in another order", true, [swapped = false](auto& parts) mutable {
+    if (!swapped) {
+      swapped = about_replies(2, [](auto& replies) { std::swap(replies[0].header.sequence, replies[1].header.sequence); })(parts);
+      return false;
+    }
+    return about_checksums([](auto& all) { std::swap_ranges(all[0].body.begin(), all[0].body.begin() + 8, all[0].body.begin() + 8); })(parts);
   }, ErrorId::kChecksum);
-  expect_stream_refused("data under another's checksum", true, 2, [](auto& parts) { std::swap(parts[0].header.payload_crc, parts[1].header.payload_crc); }, ErrorId::kChecksum);
-  expect_stream_refused("one payload for two", true, 2, [](auto& parts) { parts[1].header.sequence = parts[0].header.sequence; }, ErrorId::kProtocolViolation);
-  expect_stream_refused("a write that has not been sent", false, 1, [](auto& parts) { parts[0].header.sequence += 3; }, ErrorId::kProtocolViolation);
-  expect_stream_refused("two answers to one write", false, 2, [](auto& parts) { parts[1].header.sequence = parts[0].header.sequence; }, ErrorId::kProtocolViolation);
+  expect_stream_refused("data under another's checksum", true, about_checksums([](auto& parts) { std::swap_ranges(parts[0].body.begin() + 4, parts[0].body.begin() + 8, parts[0].body.begin() + 12); }),
+                        ErrorId::kChecksum);
+  expect_stream_refused("checksums in another order", true, about_checksums([](auto& parts) { std::swap_ranges(parts[0].body.begin(), parts[0].body.begin() + 8, parts[0].body.begin() + 8); }),
+                        ErrorId::kProtocolViolation);
+  expect_stream_refused("a checksum too few", true, about_checksums([](auto& parts) { parts[0].body.resize(parts[0].body.size() - 8); }), ErrorId::kProtocolViolation);
+  expect_stream_refused("a checksum too many", true, about_checksums([](auto& parts) { parts[0].body.resize(parts[0].body.size() + 8); }), ErrorId::kProtocolViolation);
+  expect_stream_refused("something else instead of checksums", true, about_checksums([](auto& parts) {
+    parts[0].header.type = abi::MessageType::kReply;
+    parts[0].body.resize(16);
+  }), ErrorId::kProtocolViolation);
+  expect_stream_refused("a checksum ahead and behind", true, about_replies(2, [](auto& parts) { parts[0].header.flags |= static_cast<std::uint16_t>(abi::MessageFlag::kPayloadCrc); }),
+                        ErrorId::kProtocolViolation);
+  expect_stream_refused("one payload for two", true, about_replies(2, [](auto& parts) { parts[1].header.sequence = parts[0].header.sequence; }), ErrorId::kProtocolViolation);
+  expect_stream_refused("a write that has not been sent", false, about_replies(1, [](auto& parts) { parts[0].header.sequence += 3; }), ErrorId::kProtocolViolation);
+  expect_stream_refused("two answers to one write", false, about_replies(2, [](auto& parts) { parts[1].header.sequence = parts[0].header.sequence; }), ErrorId::kProtocolViolation);
 }
 
 TEST(Hostile, RepliesOfAnOlderEpochAreDropped) {

@@ -31,9 +31,9 @@ TEST(Framing, BadMagicVersionChecksumAndLengthStallAndAreMendedByClearingTheHalt
   abi::MessageHeader bad = header();
   bad.magic ^= 1;
   expect_framing_error(bench, Bench::seal(bad, body), Status::kBadMagic);
-  for (const std::uint16_t version : {0, 2, 65535}) {
+  for (const int version : {0, abi::kProtocolMax + 1, 65535}) {
     bad = header();
-    bad.version = version;
+    bad.version = static_cast<std::uint16_t>(version);
     expect_framing_error(bench, Bench::seal(bad, body), Status::kBadVersion);
   }
   Bytes flipped = Bench::seal(header(), body);

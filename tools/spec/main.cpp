@@ -69,7 +69,7 @@ std::string wire_page() {
   text += fmt::format("USB ids: {:04x}:{:04x} waits for firmware (ROM), {:04x}:{:04x} runs.\n\n", kVendorId, kProductRom, kVendorId, kProductRun);
   text += section<Identity>("EP0 0x01: Identity") + section<Chip>("EP0 0x02: Chip") + section<DeviceState>("EP0 0x03: DeviceState") + section<Counters>("EP0 0x04: Counters") +
           section<Sensors>("EP0 0x05: Sensors") + section<MessageHeader>("Message header") + section<CreateBuffer>("CreateBuffer") + section<HandleBody>("FreeBuffer, FreeStream") +
-          section<Access>("Write, Read") + section<Submit>("Submit") + section<JobRecord>("Job record") + section<RegionBinding>("Region binding") + section<Cancel>("Cancel") +
+          section<Access>("Write, Read") + section<PayloadChecksum>("Checksums: each") + section<Submit>("Submit") + section<JobRecord>("Job record") + section<RegionBinding>("Region binding") + section<Cancel>("Cancel") +
           section<Reply>("Reply, StatusReport") + section<Completion>("Completion") + section<Event>("Event");
   text += "## Status codes\n\n| code | meaning |\n|---|---|\n";
   for (std::uint16_t code = 0; name_of(static_cast<Status>(code)) != "unknown"; ++code) text += fmt::format("| {} | {} |\n", code, name_of(static_cast<Status>(code)));

@@ -97,6 +97,7 @@ void JobScheduler::complete(TimePoint now, Job& job, abi::Status status, std::ui
 }
 
 Job* JobScheduler::next_job() const noexcept {
+  if (jobs_ == 0) return nullptr;
   for (unsigned queue = abi::kQueues; queue-- > 0;)
     for (Job* job : queues_[queue])
       if (job->decided == abi::Status::kOk) return job;

@@ -107,7 +107,7 @@ void RequestProcessor::process(TimePoint now, Request& request) {
   if (request.refused != Status::kOk) return refuse(now, request, request.refused, request.refused_detail);
   if (header.epoch != state_.epoch) return refuse(now, request, Status::kStaleEpoch, state_.epoch);
   if (waiting_.size() + submits_unanswered_ >= kCredits) return refuse(now, request, Status::kNoCredit);
-  if (abi::has(header.flags, abi::MessageFlag::kPayloadCrc) && payload_crc_of(request) != header.payload_crc) {
+  if ((request.crc_behind || abi::has(header.flags, abi::MessageFlag::kPayloadCrc)) && payload_crc_of(request) != header.payload_crc) {
     ++state_.counters.checksum_errors;
     return refuse(now, request, Status::kPayloadChecksum);
   }
@@ -129,6 +129,7 @@ void RequestProcessor::process(TimePoint now, Request& request) {
     case MessageType::kFreeStream: return free_object(now, request, true);
     case MessageType::kSubmit: return submit(now, request);
     case MessageType::kCancel: return cancel(now, request);
+    case MessageType::kChecksums:
     case MessageType::kReply:
     case MessageType::kCompletion:
     case MessageType::kStatusReport: break;
@@ -228,17 +229,16 @@ void RequestProcessor::send_data(TimePoint now, WaitingRead& read) {
     return reply(now, read.header, {.status = Status::kFenceFailed});
   abi::MessageHeader header{.type = MessageType::kReply, .sequence = read.header.sequence, .context = read.header.context};
   const auto body = abi::encode(abi::Reply{.handle = read.access.handle});
-  const std::span<const std::byte> data = memory_.dram().subspan(read.dram_offset, read.access.bytes);
   // On a read, which brings no payload, the flag asks for a checksum of what goes back.
-  if (abi::has(read.header.flags, abi::MessageFlag::kPayloadCrc)) {
+  const bool checked = abi::has(read.header.flags, abi::MessageFlag::kPayloadCrc);
+  if (read.access.bytes > abi::kInlinePayloadMax)
+    return in_.push(now, header, body, {}, {.offset = read.dram_offset, .bytes = read.access.bytes, .checked = checked, .pin = std::move(read.pin)});
+  const std::span<const std::byte> data = memory_.dram().subspan(read.dram_offset, read.access.bytes);
+  if (checked) {
     header.flags = static_cast<std::uint16_t>(abi::MessageFlag::kPayloadCrc);
     header.payload_crc = crc32c(data);
   }
-  if (read.access.bytes <= abi::kInlinePayloadMax) {
-    in_.push(now, header, body, data);
-  } else {
-    in_.push(now, header, body, {}, {.offset = read.dram_offset, .bytes = read.access.bytes, .pin = std::move(read.pin)});
-  }
+  in_.push(now, header, body, data);
 }
 
 void RequestProcessor::answer_waiting_reads(TimePoint now) {

@@ -4,12 +4,23 @@
 #include <cstring>
 
 #include "faults/link_fault.h"
+#include "naru/base/hash.h"
 
 namespace naru::mockdev {
+namespace {
+
+/// What is sent at once after its checksum was taken is then still in the CPU's caches.
+constexpr std::uint64_t kCrcAheadMax = 1024 * 1024;
+
+bool crc_comes_behind(const abi::MessageHeader& header) noexcept { return abi::has(header.flags, abi::MessageFlag::kPayloadCrcBehind); }
+
+}  // namespace
+
 InPipe::Item& InPipe::add_item(TimePoint now, abi::MessageHeader header, std::span<const std::byte> body, std::span<const std::byte> inline_payload,
                                std::uint64_t payload_bytes) {
   constexpr std::size_t kHeader = abi::wire_size<abi::MessageHeader>();
   header.epoch = state_.epoch;
+  header.version = state_.protocol;
   header.body_bytes = static_cast<std::uint32_t>(body.size());
   if (!inline_payload.empty()) {
     header.flags |= static_cast<std::uint16_t>(abi::MessageFlag::kPayloadInline);
@@ -19,20 +30,18 @@ InPipe::Item& InPipe::add_item(TimePoint now, abi::MessageHeader header, std::sp
     header.payload_bytes = payload_bytes;
   }
 
-  Item& item = items_.emplace_back();
-  if (!spare_.empty()) {
-    item.bytes = std::move(spare_.back());
-    spare_.pop_back();
-  }
+  Item& item = items_.next();
   item.bytes.assign(kHeader + body.size() + align_up<std::size_t>(inline_payload.size(), 8), std::byte{0});
+  items_.push_back();
   item.header = header;
+  plain_replies_ += item.is_plain_reply();
   if (!body.empty()) std::memcpy(item.bytes.data() + kHeader, body.data(), body.size());
   if (!inline_payload.empty()) std::memcpy(item.bytes.data() + kHeader + body.size(), inline_payload.data(), inline_payload.size());
   item.made = now;
   item.sent_from = std::max(now, lane_.free());
   item.available = lane_.send(now, item.bytes.size());
   item.payload_available = payload_bytes != 0 ? lane_.send(now, payload_bytes) : item.available;
-  if (header.type == abi::MessageType::kReply && header.payload_bytes == 0)
+  if (item.is_plain_reply())
     for (std::size_t i = 0; i < held_; ++i) items_[i].available = item.available;
   // What was made in the same instant travels together, so that the host sees it as one transfer.
   for (std::size_t i = items_.size() - 1; i > in_transfer_ && items_[i - 1].made == now && items_[i - 1].payload.bytes == 0; --i)
@@ -96,29 +105,52 @@ void InPipe::seal(Item& item) {
 
 bool InPipe::can_wait_for_company() const noexcept {
   constexpr std::size_t kFew = 32;
-  if (phase_ != Phase::kIdle || items_.size() >= kFew) return false;
-  for (std::size_t i = 0; i < items_.size(); ++i)
-    if (items_[i].header.type != abi::MessageType::kReply || items_[i].header.payload_bytes != 0) return false;
-  return true;
+  return phase_ == Phase::kIdle && items_.size() == plain_replies_ && items_.size() < kFew;
 }
 
 void InPipe::start_transfer(TimePoint now) {
   transfer_.clear();
   held_ = 0;
   std::uint64_t announced = 0;
-  while (in_transfer_ < items_.size() && announced < abi::kAnnouncedBytesMax &&
-         transfer_.size() + items_[in_transfer_].bytes.size() <= abi::kMessageTransferMax) {
+  std::size_t transfer_bytes = 0;
+  while (in_transfer_ < items_.size() && announced < abi::kAnnouncedBytesMax && transfer_bytes + items_[in_transfer_].bytes.size() <= abi::kMessageTransferMax) {
     // Data that was ready in the same instant is announced together, though its turn on the cable comes later.
     const Item& next = items_[in_transfer_];
     if (next.available > now && (in_transfer_ == 0 || next.payload.bytes == 0 || next.made != items_.front().made)) break;
-    Item& item = items_[in_transfer_++];
-    announced += item.payload.bytes;
-    seal(item);
-    const std::vector<std::byte>& bytes = item.bytes;
-    transfer_.insert(transfer_.end(), bytes.begin(), bytes.end());
+    announced += next.payload.bytes;
+    transfer_bytes += next.bytes.size();
+    ++in_transfer_;
+  }
+  if (announced != 0) place_checksums(announced);
+  for (std::size_t i = 0; i < in_transfer_; ++i) {
+    seal(items_[i]);
+    transfer_.insert(transfer_.end(), items_[i].bytes.begin(), items_[i].bytes.end());
   }
   phase_ = Phase::kMessages;
   sent_ = 0;
+}
+
+void InPipe::place_checksums(std::uint64_t announced) {
+  for (std::size_t i = 0; i < in_transfer_; ++i) {
+    const DramPayload& payload = items_[i].payload;
+    if (!payload.checked) continue;
+    abi::MessageHeader& header = items_[i].header;
+    const bool behind = header.version >= abi::kProtocolChecksumsBehind && (payload.bytes != announced || announced > kCrcAheadMax);
+    header.flags = static_cast<std::uint16_t>(abi::MessageFlag::kPayloadFollows) | static_cast<std::uint16_t>(behind ? abi::MessageFlag::kPayloadCrcBehind : abi::MessageFlag::kPayloadCrc);
+    header.payload_crc = behind ? 0 : crc32c(memory_.dram().subspan(payload.offset, payload.bytes));
+  }
+}
+
+void InPipe::queue_checksums(TimePoint now) {
+  constexpr std::size_t kHeader = abi::wire_size<abi::MessageHeader>(), kRecord = abi::wire_size<abi::PayloadChecksum>();
+  Item& item = items_.next();
+  item.header = {.version = state_.protocol, .type = abi::MessageType::kChecksums, .epoch = state_.epoch, .body_bytes = static_cast<std::uint32_t>(checksums_.size() * kRecord)};
+  item.bytes.resize(kHeader + item.header.body_bytes);
+  for (std::size_t i = 0; i < checksums_.size(); ++i) abi::encode_to(std::span(item.bytes).subspan(kHeader + i * kRecord), checksums_[i]);
+  item.made = item.sent_from = item.available = item.payload_available = now;
+  items_.push_front();
+  checksums_.clear();
+  ++state_.counters.messages_out;
 }
 
 std::span<const std::byte> InPipe::unit() noexcept {
@@ -145,48 +177,63 @@ std::optional<usb::InOffer> InPipe::peek(TimePoint now) {
 
 void InPipe::done(std::size_t bytes, bool completed) {
   if (phase_ == Phase::kIdle) return;
-  const std::size_t size = unit().size();
-  sent_ += std::min(bytes, size - sent_);
+  const std::span<const std::byte> unit_bytes = unit();
+  const std::size_t size = unit_bytes.size();
+  bytes = std::min(bytes, size - sent_);
+  if (phase_ == Phase::kPayload && crc_comes_behind(items_[payload_item_].header)) sent_crc_ = crc32c(unit_bytes.subspan(sent_, bytes), sent_crc_);
+  sent_ += bytes;
   // A message transfer whose last packet is full is over only when its zero-length packet was taken.
   const bool over = phase_ == Phase::kMessages ? completed : sent_ == size;
   if (sent_ == size && over) next_unit();
 }
 
 void InPipe::next_unit() {
+  if (phase_ == Phase::kPayload && crc_comes_behind(items_[payload_item_].header)) checksums_.push_back({.sequence = items_[payload_item_].header.sequence, .crc = std::exchange(sent_crc_, 0)});
   payload_item_ = phase_ == Phase::kMessages ? 0 : payload_item_ + 1;
   sent_ = 0;
   corrupted_.clear();
   phase_ = Phase::kPayload;
   while (payload_item_ < in_transfer_ && items_[payload_item_].payload.bytes == 0) ++payload_item_;
   if (payload_item_ < in_transfer_) return;
+  const TimePoint over = items_[in_transfer_ - 1].payload_available;
   drop_front(in_transfer_);
   phase_ = Phase::kIdle;
+  if (!checksums_.empty()) queue_checksums(over);
 }
 
-void InPipe::drop_front(std::size_t count) {
+void InPipe::drop(std::size_t index) noexcept {
+  plain_replies_ -= items_[index].is_plain_reply();
+  items_.erase(index);
+}
+
+void InPipe::drop_front(std::size_t count) noexcept {
   in_transfer_ -= count;
-  for (; count != 0; --count) {
-    spare_.push_back(std::move(items_.front().bytes));
-    items_.pop_front();
-  }
+  for (; count != 0; --count) drop(0);
 }
 
 void InPipe::restart() {
-  if (phase_ == Phase::kIdle) return;
+  const bool arrived = phase_ == Phase::kPayload || (phase_ == Phase::kMessages && sent_ == transfer_.size());
   if (phase_ == Phase::kPayload) drop_front(payload_item_);
-  if (phase_ == Phase::kPayload || sent_ == transfer_.size()) {
+  if (arrived) {
     // These messages have arrived; only those whose payload has not must be sent again.
     for (std::size_t i = in_transfer_; i-- > 0;)
-      if (items_[i].payload.bytes == 0) items_.erase(items_.begin() + static_cast<std::ptrdiff_t>(i));
+      if (items_[i].payload.bytes == 0) drop(i);
+  } else if (!items_.empty() && items_.front().header.type == abi::MessageType::kChecksums) {
+    drop(0);
   }
   in_transfer_ = 0;
   phase_ = Phase::kIdle;
   sent_ = 0;
+  sent_crc_ = 0;
+  checksums_.clear();
   corrupted_.clear();
 }
 
 void InPipe::clear(TimePoint now) {
   items_.clear();
+  plain_replies_ = 0;
+  checksums_.clear();
+  sent_crc_ = 0;
   in_transfer_ = held_ = 0;
   phase_ = Phase::kIdle;
   sent_ = 0;

@@ -1,7 +1,6 @@
 // Bulk IN in message mode: messages that are ready go out together in one message transfer, payloads that follow go out straight from DRAM.
 #pragma once
 
-#include <deque>
 #include <optional>
 #include <vector>
 
@@ -9,12 +8,14 @@
 #include "core/state.h"
 #include "naru/usb/function.h"
 #include "timing/link.h"
+#include "usb/recycling_queue.h"
 
 namespace naru::mockdev {
 
 /// A reply's payload that is sent from where it lies.
 struct DramPayload {
   std::uint64_t offset = 0, bytes = 0;
+  bool checked = false;  // with its checksum, in the message or behind
   Pin pin;
 };
 
@@ -58,6 +59,14 @@ class InPipe {
     TimePoint payload_available{0};
     bool is_completion = false;
     abi::Completion completion;
+
+    /// Needs no company, and may wait for some.
+    [[nodiscard]] bool is_plain_reply() const noexcept { return header.type == abi::MessageType::kReply && header.payload_bytes == 0; }
+    /// All else is set by whoever queues it; the storage of `bytes` is kept.
+    void clear() noexcept {
+      payload = {};
+      is_completion = false;
+    }
   };
 
   enum class Phase : std::uint8_t { kIdle, kMessages, kPayload };
@@ -66,22 +75,29 @@ class InPipe {
   /// Header, checksum, and the completion as it stands now.
   static void seal(Item& item);
   void start_transfer(TimePoint now);
+  /// Decides where the checksums of the payloads in the transfer go.
+  void place_checksums(std::uint64_t announced);
+  /// The checksums of payloads that were sent begin the next transfer.
+  void queue_checksums(TimePoint now);
   [[nodiscard]] std::span<const std::byte> unit() noexcept;  // all bytes of the message transfer, or of the payload, that is being sent
   /// Goes on to the next payload of the transfer, or ends it.
   void next_unit();
-  void drop_front(std::size_t count);
+  void drop(std::size_t index) noexcept;
+  void drop_front(std::size_t count) noexcept;
 
   State& state_;
   Memory& memory_;
   LinkLane lane_;
-  std::deque<Item> items_;  // the first `in_transfer_` of them are on their way
+  RecyclingQueue<Item> items_;  // the first `in_transfer_` of them are on their way
+  std::size_t plain_replies_ = 0;
   std::size_t in_transfer_ = 0;
   std::size_t held_ = 0;  // of them, replies that were kept back
-  std::vector<std::vector<std::byte>> spare_;  // storage of items that are gone
   Phase phase_ = Phase::kIdle;
   std::vector<std::byte> transfer_;  // messages of the current transfer, back to back
   std::size_t payload_item_ = 0;     // kPayload: whose
   std::size_t sent_ = 0;             // bytes taken of the unit
+  std::uint32_t sent_crc_ = 0;       // of them, as they are in DRAM; taken as they go by: they are in the CPU's caches then
+  std::vector<abi::PayloadChecksum> checksums_;  // of payloads of the transfer that are sent, where they come behind
   std::vector<std::byte> corrupted_;  // the current unit as the planted link fault has it
 };
 

@@ -51,6 +51,7 @@ bool OutPipe::expects_payload() {
 bool OutPipe::has_more() {
   if (queue_.empty()) return false;
   if (queue_.front().complete) return true;
+  if (incomplete_ == 0) return !unsealed_.empty();
   // A payload that takes long is not waited for.
   const Request* request = awaiting_payload();
   return request != nullptr && request->header.payload_bytes - request->landed <= abi::kAnnouncedBytesMax && expects_payload();
@@ -90,7 +91,7 @@ void OutPipe::end(TimePoint now, std::size_t bytes, bool ends_transfer) {
   if (request->landing == Landing::kDevice || request->landing == Landing::kStaged) {
     const std::span<std::byte> landed = request->target.subspan(request->landed, bytes);
     corrupt(state_, landed);
-    if (abi::has(request->header.flags, abi::MessageFlag::kPayloadCrc)) request->landed_crc = crc32c(landed, request->landed_crc);
+    if (request->crc_behind || abi::has(request->header.flags, abi::MessageFlag::kPayloadCrc)) request->landed_crc = crc32c(landed, request->landed_crc);
   }
   request->landed += bytes;
   request->arrival = arrival;
@@ -101,7 +102,8 @@ void OutPipe::end(TimePoint now, std::size_t bytes, bool ends_transfer) {
     if (ends_transfer) framing_error(arrival, abi::Status::kBadLength, 0);
     return;
   }
-  request->complete = true;
+  if (request->crc_behind) unsealed_.push_back(request);
+  request->complete = !request->crc_behind;
   --incomplete_;
   // Messages behind it in its transfer that brought no payload are complete too.
   for (; incomplete_ != 0; --incomplete_) {
@@ -113,6 +115,7 @@ void OutPipe::end(TimePoint now, std::size_t bytes, bool ends_transfer) {
 
 void OutPipe::end_message_transfer(TimePoint arrival) {
   TransferBuffer& buffer = *assembly_;
+  announced_crc_behind_ = false;
   for (std::size_t offset = 0; offset < buffer.used;) {
     const std::size_t bytes = take_message(offset, arrival);
     if (bytes == 0) return;
@@ -137,10 +140,15 @@ std::size_t OutPipe::take_message(std::size_t offset, TimePoint arrival) {
   if (header.body_bytes % 8 != 0 || header.body_bytes > rest.size() - kHeaderBytes) return refuse(Status::kBadLength);
   const std::span<const std::byte> body = rest.subspan(kHeaderBytes, header.body_bytes);
   if (abi::message_crc(rest.first(kHeaderBytes + body.size())) != header.crc) return refuse(Status::kBadChecksum);
+  state_.protocol = header.version;
+  if (header.type == abi::MessageType::kChecksums && header.version >= abi::kProtocolChecksumsBehind)
+    return take_checksums(header, body, offset, arrival) ? kHeaderBytes + body.size() : 0;
+  if (offset == 0 && !unsealed_.empty()) return refuse(Status::kBadField);
 
   const bool is_inline = abi::has(header.flags, MessageFlag::kPayloadInline), follows = abi::has(header.flags, MessageFlag::kPayloadFollows);
   const std::uint64_t payload_max = is_inline ? abi::kInlinePayloadMax : follows ? std::max<std::uint64_t>(state_.chip().dram_bytes, abi::kStreamBytesMax) : 0;
   if ((is_inline && follows) || header.payload_bytes > payload_max || ((is_inline || follows) && header.payload_bytes == 0)) return refuse(Status::kBadLength);
+  if (announced_crc_behind_ && !follows) return refuse(Status::kBadField);
   std::size_t bytes = kHeaderBytes + header.body_bytes;
   std::span<const std::byte> inline_payload;
   if (is_inline) {
@@ -150,14 +158,19 @@ std::size_t OutPipe::take_message(std::size_t offset, TimePoint arrival) {
     bytes += padded;
   }
 
-  Request& request = queue_.emplace_back();
+  Request& request = queue_.next();
+  queue_.push_back();
   request.header = header;
   request.buffer = assembly_;
   ++assembly_->requests;
   request.body = body;
   request.inline_payload = inline_payload;
   request.arrival = arrival;
-  if (decoded == abi::Decoded::kReservedNotZero || (header.flags & ~7u) != 0) request.refused = Status::kBadField;
+  const bool behind = abi::has(header.flags, MessageFlag::kPayloadCrcBehind);
+  if (decoded == abi::Decoded::kReservedNotZero || (header.flags & ~abi::known_flags(header.version)) != 0 || (behind && (!follows || abi::has(header.flags, MessageFlag::kPayloadCrc))))
+    request.refused = Status::kBadField;
+  request.crc_behind = behind && request.refused == Status::kOk;
+  announced_crc_behind_ |= request.crc_behind;
   if (follows || incomplete_ != 0) {
     ++incomplete_;
   } else {
@@ -166,6 +179,29 @@ std::size_t OutPipe::take_message(std::size_t offset, TimePoint arrival) {
   ++state_.counters.messages_in;
   state_.counters.payload_in_bytes += inline_payload.size();
   return bytes;
+}
+
+bool OutPipe::take_checksums(const abi::MessageHeader& header, std::span<const std::byte> body, std::size_t offset, TimePoint arrival) {
+  constexpr std::size_t kRecordBytes = abi::wire_size<abi::PayloadChecksum>();
+  bool matches = offset == 0 && !unsealed_.empty() && body.size() == unsealed_.size() * kRecordBytes && header.flags == 0 && header.payload_bytes == 0;
+  for (std::size_t i = 0; matches && i < unsealed_.size(); ++i) {
+    abi::PayloadChecksum checksum;
+    static_cast<void>(abi::decode(body.subspan(i * kRecordBytes), checksum));
+    Request& request = *unsealed_[i];
+    matches = checksum.sequence == request.header.sequence;
+    request.header.payload_crc = checksum.crc;
+  }
+  if (!matches) {
+    framing_error(arrival, abi::Status::kBadField, offset);
+    return false;
+  }
+  for (Request* request : unsealed_) {
+    request->arrival = arrival;
+    request->complete = true;
+  }
+  unsealed_.clear();
+  ++state_.counters.messages_in;
+  return true;
 }
 
 void OutPipe::framing_error(TimePoint arrival, abi::Status status, std::size_t offset) {
@@ -178,6 +214,12 @@ void OutPipe::framing_error(TimePoint arrival, abi::Status status, std::size_t o
 }
 
 void OutPipe::abandon_payloads(abi::Status status, TimePoint arrival) {
+  for (Request* request : unsealed_) {
+    if (request->refused == abi::Status::kOk) request->refused = status;
+    request->arrival = arrival;
+    request->complete = true;
+  }
+  unsealed_.clear();
   for (; incomplete_ != 0; --incomplete_) {
     Request& request = queue_[queue_.size() - incomplete_];
     if (abi::has(request.header.flags, abi::MessageFlag::kPayloadFollows) && request.refused == abi::Status::kOk) request.refused = status;
@@ -195,6 +237,7 @@ void OutPipe::set_halted(bool halted) {
 void OutPipe::clear(TimePoint now) {
   while (!queue_.empty()) pop_front();
   incomplete_ = 0;
+  unsealed_.clear();
   assembly_ = nullptr;
   halted_ = false;
   lane_.reset(now);

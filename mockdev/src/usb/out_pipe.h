@@ -51,7 +51,10 @@ class OutPipe {
   void end_message_transfer(TimePoint arrival);
   /// One message at `offset` of the assembly; 0: framing error (reported).
   [[nodiscard]] std::size_t take_message(std::size_t offset, TimePoint arrival);
+  /// The checksums of payloads that arrived without; false: framing error (reported).
+  [[nodiscard]] bool take_checksums(const abi::MessageHeader& header, std::span<const std::byte> body, std::size_t offset, TimePoint arrival);
   void framing_error(TimePoint arrival, abi::Status status, std::size_t offset);
+  /// What still lacks its payload, or the checksum of it, is refused.
   void abandon_payloads(abi::Status status, TimePoint arrival);
   [[nodiscard]] Request* awaiting_payload() noexcept;
   TransferBuffer& assembly();
@@ -63,8 +66,10 @@ class OutPipe {
   bool halted_ = false;
   RequestQueue queue_;
   std::size_t incomplete_ = 0;  // requests at the back of the queue, from the first that awaits its payload on
+  std::vector<Request*> unsealed_;  // requests whose payloads arrived, all in one transfer, and whose checksums come next
   std::vector<std::unique_ptr<TransferBuffer>> buffers_;
   TransferBuffer* assembly_ = nullptr;
+  bool announced_crc_behind_ = false;  // in the transfer that is being taken apart
   std::vector<std::byte> discarded_;
 };
 

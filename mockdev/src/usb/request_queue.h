@@ -1,13 +1,13 @@
 // Requests between the cable and the command processor: framed, in order, each with the modelled time at which the device may see it.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <vector>
 
 #include "core/objects.h"
 #include "naru/abi/wire.h"
 #include "naru/base/clock.h"
+#include "usb/recycling_queue.h"
 
 namespace naru::mockdev {
 
@@ -28,6 +28,7 @@ struct Request {
   std::span<const std::byte> inline_payload;
   TimePoint arrival{0};
   bool complete = false;                      // all of it has been on the cable
+  bool crc_behind = false;                    // until which its checksum is not in `header` either
   abi::Status refused = abi::Status::kOk;     // decided before it was looked at
   std::uint32_t refused_detail = 0;
 
@@ -37,9 +38,10 @@ struct Request {
   std::vector<std::byte> staged;
   std::uint64_t landed = 0;                   // bytes so far
   std::uint32_t landed_crc = 0;               // of them, taken as they came by: they are still in the CPU's caches then
+
+  void clear() noexcept { *this = Request{}; }
 };
 
-/// Front: the oldest. A deque, because requests must not move while the cable writes into them.
-using RequestQueue = std::deque<Request>;
+using RequestQueue = RecyclingQueue<Request>;
 
 }  // namespace naru::mockdev

@@ -7,6 +7,13 @@
 // - With kPayloadFollows the payload comes as payload transfers of its own, right after the message transfer, in the order of the messages
 //   in it: exactly payload_bytes, split by the sender as it likes (any number of transfers, whose lengths but the last are multiples of the
 //   packet size). A payload transfer that ends on a packet boundary is NOT followed by a zero-length packet.
+// - The checksum of a payload that follows stands in its message (kPayloadCrc), or, from protocol 2 on and as the sender likes, comes behind it
+//   (kPayloadCrcBehind), so that it can be taken of bytes that are on their way anyway: when one or more payloads of a message transfer have theirs
+//   behind them, the next message transfer of that direction begins with one kChecksums message that has the checksums of all of them, in the order
+//   of their messages. Until then those requests are not carried out, and what was read is not believed. So that no payload waits for a request that
+//   waits for its checksum, the host puts nothing but requests with payloads that follow behind the first of them in a transfer. Clearing the halt of
+//   an endpoint forgets checksums that were due on it.
+// - The host speaks one protocol that both know, and the device answers in the one that the host's newest message had.
 // - A sender announces no more payloads in a message transfer once those in it come to kAnnouncedBytesMax: what is urgent waits for them.
 // - Both directions follow the same rules. The host keeps at most Identity::credits requests unanswered.
 // - Device order: requests of one context are carried out in the order received; each is answered exactly once (jobs by a completion).
@@ -26,7 +33,8 @@ inline constexpr std::uint16_t kProductRom = 0x0001;
 inline constexpr std::uint16_t kProductRun = 0x0002;
 
 inline constexpr std::uint16_t kProtocolMin = 1;
-inline constexpr std::uint16_t kProtocolMax = 1;
+inline constexpr std::uint16_t kProtocolMax = 2;
+inline constexpr std::uint16_t kProtocolChecksumsBehind = 2;  // from this one on there are kPayloadCrcBehind and kChecksums
 inline constexpr std::uint32_t kMessageMagic = 0x5552414E;  // "NARU"
 inline constexpr std::uint32_t kInlinePayloadMax = 16 * 1024;
 inline constexpr std::uint32_t kMessageTransferMax = 32 * 1024;
@@ -159,12 +167,15 @@ enum class MessageType : std::uint16_t {
   kFreeStream = 0x21,    // body HandleBody
   kSubmit = 0x30,        // body: JobRecord with its bindings, Submit::count times; answered by completions
   kCancel = 0x31,        // body Cancel; the job's completion says whether it was cancelled or already done
+  kChecksums = 0x40,     // either side, sequence and context 0: body PayloadChecksum, as many as payloads had their checksums behind them; no reply
   kReply = 0x80,         // device: body Reply
   kCompletion = 0x81,    // device: body Completion; sequence 0
   kStatusReport = 0x82,  // device: body Reply; sequence 0; precedes a stall
 };
 
-enum class MessageFlag : std::uint16_t { kPayloadInline = 1, kPayloadFollows = 2, kPayloadCrc = 4 };
+enum class MessageFlag : std::uint16_t { kPayloadInline = 1, kPayloadFollows = 2, kPayloadCrc = 4, kPayloadCrcBehind = 8 };
+/// All that a protocol has.
+[[nodiscard]] constexpr std::uint16_t known_flags(std::uint16_t protocol) noexcept { return protocol >= kProtocolChecksumsBehind ? 15 : 7; }
 [[nodiscard]] constexpr bool has(std::uint16_t flags, MessageFlag flag) noexcept { return (flags & static_cast<std::uint16_t>(flag)) != 0; }
 
 struct MessageHeader {
@@ -186,9 +197,9 @@ struct MessageHeader {
     return std::tuple{Field{"magic", &MessageHeader::magic, "\"NARU\"."}, Field{"version", &MessageHeader::version, "Protocol version."}, Field{"type", &MessageHeader::type, ""},
                       Field{"epoch", &MessageHeader::epoch, "The device's, as last read; an older one is refused."},
                       Field{"sequence", &MessageHeader::sequence, "The host's request number; a reply repeats it."}, Field{"context", &MessageHeader::context, "0 before one is open."},
-                      Field{"flags", &MessageHeader::flags, "1 payload inline, 2 payload follows, 4 payload CRC present."}, Field{"reserved", &MessageHeader::reserved, ""},
+                      Field{"flags", &MessageHeader::flags, "1 payload inline, 2 payload follows, 4 payload CRC present, 8 (protocol 2) payload CRC comes behind the payload."}, Field{"reserved", &MessageHeader::reserved, ""},
                       Field{"body_bytes", &MessageHeader::body_bytes, "Bytes of body after the header, a multiple of 8."},
-                      Field{"payload_crc", &MessageHeader::payload_crc, "CRC-32C of the payload, if flagged."}, Field{"payload_bytes", &MessageHeader::payload_bytes, ""},
+                      Field{"payload_crc", &MessageHeader::payload_crc, "CRC-32C of the payload, if flagged 4."}, Field{"payload_bytes", &MessageHeader::payload_bytes, ""},
                       Field{"crc", &MessageHeader::crc, "CRC-32C of header (this field zero) and body."}, Field{"reserved2", &MessageHeader::reserved2, ""}};
   }
 };
@@ -218,6 +229,11 @@ struct Access {
                       Field{"after_fence", &Access::after_fence, "Reads: answer when this fence is signalled; 0: at once."},
                       Field{"after_queue", &Access::after_queue, "Whose fence."}, Field{"reserved", &Access::reserved, ""}};
   }
+};
+struct PayloadChecksum {
+  std::uint32_t sequence = 0;
+  std::uint32_t crc = 0;
+  static constexpr auto fields() { return std::tuple{Field{"sequence", &PayloadChecksum::sequence, "Of the message whose payload it is."}, Field{"crc", &PayloadChecksum::crc, "CRC-32C of all of the payload."}}; }
 };
 struct Submit {
   std::uint32_t count = 0;

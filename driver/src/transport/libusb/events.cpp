@@ -90,11 +90,6 @@ void LibusbTransport::mark_lost() noexcept {
   signal();
 }
 
-std::size_t LibusbTransport::flying() const noexcept {
-  const std::lock_guard lock(mutex_);
-  return flying_;
-}
-
 /// T12: what blocks inside libusb has a thread that neither runs events nor is the caller's.
 void LibusbTransport::run_blocking() noexcept {
   std::unique_lock lock(mutex_);

@@ -95,8 +95,9 @@ class LibusbTransport final : public Transport {
   void push_done(Slot& slot) noexcept;
 
   /// LIBUSB_SUCCESS: flying. LIBUSB_ERROR_NO_MEM: even the smallest piece finds no memory now. Others: as libusb says.
-  int launch(Slot& slot) noexcept;
-  void fill(Slot& slot, std::size_t piece) noexcept;
+  /// `left` until its deadline, if it has one.
+  int launch(Slot& slot, Duration left) noexcept;
+  void fill(Slot& slot, std::size_t piece, Duration left) noexcept;
   Result<Ticket> submit_blocking(Slot& slot);
   void run_queues();
   bool finish_piece(Slot& slot, TransferCompletion& completion);
@@ -104,7 +105,6 @@ class LibusbTransport final : public Transport {
   void end_queued(Slot& slot, TransferStatus status);
   bool out_of_time(const Slot& slot) const noexcept { return clock_.now() >= slot.deadline; }
   bool is_dead() const noexcept;
-  std::size_t flying() const noexcept;
   void mark_lost() noexcept;
   void drain_lost();
 
@@ -132,7 +132,7 @@ class LibusbTransport final : public Transport {
   std::condition_variable changed_;
   std::vector<Slot*> done_;  // ring: capacity for every slot
   std::size_t done_first_ = 0, done_count_ = 0;
-  std::size_t flying_ = 0;
+  std::atomic<std::size_t> flying_{0};  // counted down with mutex_ held
   bool woken_ = false;
   bool signalled_ = false;
   std::vector<Slot*> blocking_;

@@ -108,8 +108,9 @@ Node::~Node() {
     if (client->poller != nullptr) fuse_pollhandle_destroy(client->poller);
 }
 
-void Node::plug(usb::HostController& controller) {
+void Node::plug(usb::HostController& controller, Pacer& pacer) {
   controller_ = &controller;
+  pacer_ = &pacer;
   bytes_ = usbfs::node_bytes(controller.description());
 }
 
@@ -119,6 +120,7 @@ void Node::unplug() {
   for (const auto& client : clients_) client->gone = client->to_notify = true;
   deliver();
   controller_ = nullptr;
+  pacer_ = nullptr;
   owner_ = nullptr;
 }
 
@@ -197,6 +199,7 @@ int Node::submit(Client& client, std::uint64_t address) noexcept {
   urb->record = address;
   urb->buffer = buffer + static_cast<unsigned>(header);
   controller_->submit(*urb);
+  pacer_->move();
   return 0;
 }
 

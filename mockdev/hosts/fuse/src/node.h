@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "naru/mockdev/pacer.h"
 #include "naru/usb/host_controller.h"
 
 namespace naru::mockdev::fuse {
@@ -26,8 +27,8 @@ class Node {
   [[nodiscard]] static fuse_lowlevel_ops operations() noexcept;
 
   /// A device is there from now on. Those who had the node open keep a device that is gone.
-  void plug(usb::HostController& controller);
-  /// It is not, any more; the controller is unplugged and forgotten.
+  void plug(usb::HostController& controller, Pacer& pacer);
+  /// It is not, any more; the controller is unplugged, and both are forgotten.
   void unplug();
   /// Hands out what the controller has completed, and wakes who polls for it. After each pump.
   void deliver() noexcept;
@@ -58,6 +59,7 @@ class Node {
   int ioctl(Client& client, unsigned command, std::uint64_t argument) noexcept;
 
   usb::HostController* controller_ = nullptr;  // null: unplugged
+  Pacer* pacer_ = nullptr;                     // the controller's
   std::vector<std::uint8_t> bytes_;
   std::vector<std::unique_ptr<Client>> clients_;
   Client* owner_ = nullptr;      // has the interface

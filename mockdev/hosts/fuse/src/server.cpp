@@ -153,7 +153,7 @@ class MockServer::Core {
     NARU_TRY(function_, options_.make_function());
     controller_ = std::make_unique<usb::HostController>(*function_);
     pacer_ = std::make_unique<Pacer>(*controller_, options_.pacing, wall_);
-    node_.plug(*controller_);
+    node_.plug(*controller_, *pacer_);
     return {};
   }
 

@@ -13,14 +13,21 @@ Duration Pacer::run() {
   return pacing_ == Pacing::kReal ? run_real() : run_free();
 }
 
+void Pacer::move() {
+  end_idleness();
+  controller_.pump();
+}
+
+/// Idle time passes too (a device cools down), and it passes before what was just submitted is looked at.
+void Pacer::end_idleness() {
+  if (idle_since_ == kForever) return;
+  const TimePoint now = wall_.now();
+  controller_.function().step(controller_.function().clock().after(now - idle_since_), kSliceBudget);
+  idle_since_ = kForever;
+}
+
 Duration Pacer::run_free() {
-  const Clock& device = controller_.function().clock();
-  if (idle_since_ != kForever) {
-    // Idle time passes too (a device cools down), and it passes before what was just submitted is looked at.
-    const TimePoint now = wall_.now();
-    controller_.function().step(device.after(now - idle_since_), kSliceBudget);
-    idle_since_ = kForever;
-  }
+  end_idleness();
   const usb::StepResult result = controller_.step(kForever, kSliceBudget);
   if (result.progressed || result.next != kForever) return Duration::zero();
   idle_since_ = wall_.now();
