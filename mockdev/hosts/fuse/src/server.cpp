@@ -94,10 +94,11 @@ class MockServer::Core {
     fuse_buf buffer{};
     Duration sleep = Duration::zero();
     for (unsigned round = 0;; ++round) {
-      if (sleep == Duration::zero() && round % kBusyRounds != 0) {
-        if (!serve_request(buffer)) break;
-        work(sleep);
-        continue;
+      if (round % kBusyRounds != 0) {
+        const Served served = serve_request(buffer);
+        if (served == Served::kOver) break;
+        if (sleep == Duration::zero() || (served == Served::kOne && node_.take_work())) work(sleep);
+        if (sleep == Duration::zero() || served == Served::kOne) continue;
       }
       descriptors.clear();
       descriptors.push_back({.fd = fuse_session_fd(session_.raw), .events = POLLIN, .revents = 0});
@@ -107,7 +108,7 @@ class MockServer::Core {
       const timespec limit{.tv_sec = static_cast<time_t>(seconds.count()), .tv_nsec = static_cast<long>((sleep - seconds).count())};
       const int ready = ::ppoll(descriptors.data(), descriptors.size(), sleep == kForever ? nullptr : &limit, nullptr);
       if (ready > 0 && descriptors[1].revents != 0) break;
-      if (ready > 0 && descriptors[0].revents != 0 && !serve_request(buffer)) break;
+      if (ready > 0 && descriptors[0].revents != 0 && serve_request(buffer) == Served::kOver) break;
       const bool commanded = ready > 0 && serve_control(descriptors);
       // Clients reap and poll more often than they submit: an idle device stays so.
       if (node_.take_work() || commanded || sleep != kForever) work(sleep);
@@ -120,13 +121,15 @@ class MockServer::Core {
   [[nodiscard]] int stop_descriptor() const noexcept { return stop_.get(); }
 
  private:
-  /// One, if there is one. False: the session is over, because somebody unmounted the node.
-  bool serve_request(fuse_buf& buffer) {
+  enum class Served : std::uint8_t { kOne, kNone, kOver };  // kOver: somebody unmounted the node
+
+  /// One, if there is one.
+  Served serve_request(fuse_buf& buffer) {
     const int count = fuse_session_receive_buf(session_.raw, &buffer);
-    if (count == -EAGAIN || count == -EINTR) return true;
-    if (count <= 0) return false;
+    if (count == -EAGAIN || count == -EINTR) return Served::kNone;
+    if (count <= 0) return Served::kOver;
     fuse_session_process_buf(session_.raw, &buffer);
-    return fuse_session_exited(session_.raw) == 0;
+    return fuse_session_exited(session_.raw) == 0 ? Served::kOne : Served::kOver;
   }
 
   /// Until a client has something to reap, or the device has nothing to do; a few slices at most.
