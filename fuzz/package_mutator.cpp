@@ -49,10 +49,7 @@ std::vector<Place> sections_of(const std::byte* data, std::size_t size) {
   return next == size ? places : std::vector<Place>();
 }
 
-void put_hash(std::byte* to, std::span<const std::byte> bytes) {
-  const Sha256 hash = sha256(bytes);
-  std::copy(hash.begin(), hash.end(), to);
-}
+void put_hash(std::byte* to, const Sha256& hash) { std::copy(hash.begin(), hash.end(), to); }
 
 /// An integer of any width, a float, or a few bits.
 void change_word(std::byte* section, std::size_t bytes, Random& random) {
@@ -93,8 +90,8 @@ std::size_t change_section(std::byte* data, std::size_t size, std::size_t size_m
     store_le<std::uint64_t>(offset, places[i].offset - place.bytes + bytes);
   }
   store_le<std::uint64_t>(data + kTotalAt, size);
-  put_hash(data + kHeaderBytes + index * kEntryBytes + kHashAt, {data + place.offset, bytes});
-  put_hash(data + kTableBytes, {data, kTableBytes});
+  put_hash(data + kHeaderBytes + index * kEntryBytes + kHashAt, sha256_of_parts({data + place.offset, bytes}));
+  put_hash(data + kTableBytes, sha256({data, kTableBytes}));
   return size;
 }
 

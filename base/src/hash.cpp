@@ -1,6 +1,7 @@
 // CRC-32C and SHA-256 (FIPS 180-4), with the CPU's instructions where there are any.
 #include "naru/base/hash.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -91,6 +92,9 @@ __attribute__((target("sse4.2"))) std::uint32_t crc32c_sse42(const std::byte* da
 }
 #endif
 
+using Sha256State = std::array<std::uint32_t, 8>;
+constexpr Sha256State kShaStart = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+constexpr std::size_t kShaBlock = 64;
 constexpr std::uint32_t kShaK[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be,
     0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa,
@@ -99,7 +103,7 @@ constexpr std::uint32_t kShaK[64] = {
     0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f,
     0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-void sha256_block(std::array<std::uint32_t, 8>& state, const std::byte* block) noexcept {
+void sha256_block(Sha256State& state, const std::byte* block) noexcept {
   std::uint32_t w[64];
   for (int i = 0; i < 16; ++i) {
     std::uint32_t word;
@@ -130,43 +134,82 @@ bool cpu_has_sha() noexcept {
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & kSha) != 0;
 }
 
-/// The instructions hold the state as {a b e f} and {c d g h}, and do two rounds at a time.
-__attribute__((target("sha,ssse3,sse4.1"))) void sha256_blocks_ni(std::array<std::uint32_t, 8>& state, const std::byte* data, std::size_t blocks) noexcept {
+/// The instructions hold the state as {a b e f} and {c d g h}, and do two rounds at a time. Each waits for the one before it: two messages side by side take little
+/// longer than one.
+template <std::size_t kMessages>
+__attribute__((target("sha,ssse3,sse4.1"))) void sha256_blocks_ni(std::array<Sha256State*, kMessages> states, std::array<const std::byte*, kMessages> data, std::size_t blocks) noexcept {
   const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
-  const __m128i low = _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(state.data())), 0xB1);       // c d a b
-  const __m128i high = _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(state.data() + 4)), 0x1B);  // e f g h
-  __m128i abef = _mm_alignr_epi8(low, high, 8);
-  __m128i cdgh = _mm_blend_epi16(high, low, 0xF0);
-  for (; blocks > 0; --blocks, data += 64) {
-    const __m128i abef_before = abef, cdgh_before = cdgh;
-    __m128i w[4];
-    for (int i = 0; i < 4; ++i) w[i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(data + 16 * i)), swap);
+  __m128i abef[kMessages], cdgh[kMessages];
+  for (std::size_t m = 0; m < kMessages; ++m) {
+    const __m128i low = _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(states[m]->data())), 0xB1);       // c d a b
+    const __m128i high = _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(states[m]->data() + 4)), 0x1B);  // e f g h
+    abef[m] = _mm_alignr_epi8(low, high, 8);
+    cdgh[m] = _mm_blend_epi16(high, low, 0xF0);
+  }
+  for (; blocks > 0; --blocks) {
+    __m128i abef_before[kMessages], cdgh_before[kMessages], w[kMessages][4];
+    for (std::size_t m = 0; m < kMessages; ++m) {
+      abef_before[m] = abef[m];
+      cdgh_before[m] = cdgh[m];
+      for (int i = 0; i < 4; ++i) w[m][i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(data[m] + 16 * i)), swap);
+      data[m] += 64;
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < 16; ++i) {
-      const __m128i words = w[i % 4];
-      const __m128i sum = _mm_add_epi32(words, _mm_loadu_si128(reinterpret_cast<const __m128i*>(kShaK + 4 * i)));
-      cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
-      abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0E));
-      if (i >= 12) continue;
-      const __m128i partly = _mm_add_epi32(_mm_sha256msg1_epu32(words, w[(i + 1) % 4]), _mm_alignr_epi8(w[(i + 3) % 4], w[(i + 2) % 4], 4));
-      w[i % 4] = _mm_sha256msg2_epu32(partly, w[(i + 3) % 4]);
+#pragma GCC unroll 2
+      for (std::size_t m = 0; m < kMessages; ++m) {
+        const __m128i words = w[m][i % 4];
+        const __m128i sum = _mm_add_epi32(words, _mm_loadu_si128(reinterpret_cast<const __m128i*>(kShaK + 4 * i)));
+        cdgh[m] = _mm_sha256rnds2_epu32(cdgh[m], abef[m], sum);
+        abef[m] = _mm_sha256rnds2_epu32(abef[m], cdgh[m], _mm_shuffle_epi32(sum, 0x0E));
+        if (i >= 12) continue;
+        const __m128i partly = _mm_add_epi32(_mm_sha256msg1_epu32(words, w[m][(i + 1) % 4]), _mm_alignr_epi8(w[m][(i + 3) % 4], w[m][(i + 2) % 4], 4));
+        w[m][i % 4] = _mm_sha256msg2_epu32(partly, w[m][(i + 3) % 4]);
+      }
     }
-    abef = _mm_add_epi32(abef, abef_before);
-    cdgh = _mm_add_epi32(cdgh, cdgh_before);
+    for (std::size_t m = 0; m < kMessages; ++m) {
+      abef[m] = _mm_add_epi32(abef[m], abef_before[m]);
+      cdgh[m] = _mm_add_epi32(cdgh[m], cdgh_before[m]);
+    }
   }
-  const __m128i feba = _mm_shuffle_epi32(abef, 0x1B);
-  const __m128i dchg = _mm_shuffle_epi32(cdgh, 0xB1);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(state.data()), _mm_blend_epi16(feba, dchg, 0xF0));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(state.data() + 4), _mm_alignr_epi8(dchg, feba, 8));
+  for (std::size_t m = 0; m < kMessages; ++m) {
+    const __m128i feba = _mm_shuffle_epi32(abef[m], 0x1B);
+    const __m128i dchg = _mm_shuffle_epi32(cdgh[m], 0xB1);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(states[m]->data()), _mm_blend_epi16(feba, dchg, 0xF0));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(states[m]->data() + 4), _mm_alignr_epi8(dchg, feba, 8));
+  }
 }
 #endif
 
-void sha256_blocks(std::array<std::uint32_t, 8>& state, const std::byte* data, std::size_t blocks) noexcept {
+void sha256_blocks(Sha256State& state, const std::byte* data, std::size_t blocks) noexcept {
 #if defined(__x86_64__)
   static const bool has_sha = cpu_has_sha();
-  if (has_sha) return sha256_blocks_ni(state, data, blocks);
+  if (has_sha) return sha256_blocks_ni<1>({&state}, {data}, blocks);
 #endif
   for (; blocks > 0; --blocks, data += 64) sha256_block(state, data);
+}
+
+void sha256_blocks_of_two(Sha256State& first, const std::byte* first_data, Sha256State& second, const std::byte* second_data, std::size_t blocks) noexcept {
+#if defined(__x86_64__)
+  static const bool has_sha = cpu_has_sha();
+  if (has_sha) return sha256_blocks_ni<2>({&first, &second}, {first_data, second_data}, blocks);
+#endif
+  sha256_blocks(first, first_data, blocks);
+  sha256_blocks(second, second_data, blocks);
+}
+
+/// `rest` is what is left of `total` bytes, less than a block; the others are in the state.
+Sha256 finish(Sha256State state, std::span<const std::byte> rest, std::uint64_t total) noexcept {
+  std::byte tail[2 * kShaBlock] = {};
+  if (!rest.empty()) std::memcpy(tail, rest.data(), rest.size());
+  tail[rest.size()] = std::byte{0x80};
+  const std::size_t padded = rest.size() < kShaBlock - 8 ? kShaBlock : 2 * kShaBlock;
+  const std::uint64_t bits = total * 8;
+  for (int i = 0; i < 8; ++i) tail[padded - 1 - static_cast<std::size_t>(i)] = static_cast<std::byte>(bits >> (8 * i));
+  sha256_blocks(state, tail, padded / kShaBlock);
+  Sha256 digest;
+  for (std::size_t i = 0; i < 32; ++i) digest[i] = static_cast<std::byte>(state[i / 4] >> (24 - 8 * (i % 4)));
+  return digest;
 }
 
 }  // namespace
@@ -181,20 +224,31 @@ std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t seed) noexc
 }
 
 Sha256 sha256(std::span<const std::byte> bytes) noexcept {
-  std::array<std::uint32_t, 8> state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  const std::size_t offset = bytes.size() / 64 * 64;
-  sha256_blocks(state, bytes.data(), offset / 64);
-  std::byte tail[128] = {};
-  const std::size_t rest = bytes.size() - offset;
-  if (rest > 0) std::memcpy(tail, bytes.data() + offset, rest);
-  tail[rest] = std::byte{0x80};
-  const std::size_t padded = rest < 56 ? 64 : 128;
-  const std::uint64_t bits = static_cast<std::uint64_t>(bytes.size()) * 8;
-  for (int i = 0; i < 8; ++i) tail[padded - 1 - static_cast<std::size_t>(i)] = static_cast<std::byte>(bits >> (8 * i));
-  sha256_blocks(state, tail, padded / 64);
-  Sha256 digest;
-  for (std::size_t i = 0; i < 32; ++i) digest[i] = static_cast<std::byte>(state[i / 4] >> (24 - 8 * (i % 4)));
-  return digest;
+  Sha256State state = kShaStart;
+  const std::size_t blocks = bytes.size() / kShaBlock;
+  sha256_blocks(state, bytes.data(), blocks);
+  return finish(state, bytes.subspan(blocks * kShaBlock), bytes.size());
+}
+
+Sha256 sha256_of_parts(std::span<const std::byte> bytes) noexcept {
+  constexpr std::size_t kBlocks = kSha256PartBytes / kShaBlock;
+  static_assert(kSha256PartBytes % kShaBlock == 0 && 2 * sizeof(Sha256) == kShaBlock);
+  Sha256State list = kShaStart;
+  std::uint64_t listed = 0;
+  for (; bytes.size() >= 2 * kSha256PartBytes; bytes = bytes.subspan(2 * kSha256PartBytes)) {
+    Sha256State first = kShaStart, second = kShaStart;
+    sha256_blocks_of_two(first, bytes.data(), second, bytes.data() + kSha256PartBytes, kBlocks);
+    const std::array<Sha256, 2> pair = {finish(first, {}, kSha256PartBytes), finish(second, {}, kSha256PartBytes)};
+    sha256_blocks(list, pair[0].data(), 1);
+    listed += sizeof pair;
+  }
+  // At most two are left, of which the second is no whole one.
+  std::array<Sha256, 2> last{};
+  std::size_t count = 0;
+  for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kSha256PartBytes))) last[count++] = sha256(bytes.first(std::min(bytes.size(), kSha256PartBytes)));
+  listed += count * sizeof(Sha256);
+  if (count == 2) sha256_blocks(list, last[0].data(), 1);
+  return finish(list, std::span<const std::byte>(last[0].data(), count == 1 ? sizeof(Sha256) : 0), listed);
 }
 
 std::string hex(std::span<const std::byte> bytes) {

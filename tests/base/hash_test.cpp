@@ -1,6 +1,7 @@
 // Goal: checksums and hashes are the standards' own, whichever instructions compute them. Method: published values, and a second computation bit by bit.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,19 @@ TEST(Hash, Sha256IsThatOfFips180) {
   EXPECT_EQ(hex(sha256(bytes_of("abc"))), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(hex(sha256(bytes_of("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"))), "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
   EXPECT_EQ(hex(sha256(std::vector<std::byte>(1'000'000, std::byte{'a'}))), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+TEST(Hash, Sha256OfPartsIsThatOfTheirHashes) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, kSha256PartBytes - 1, kSha256PartBytes, kSha256PartBytes + 1, 2 * kSha256PartBytes - 1, 2 * kSha256PartBytes, 2 * kSha256PartBytes + 1,
+                                 3 * kSha256PartBytes, 4 * kSha256PartBytes, 5 * kSha256PartBytes + 77}) {
+    std::vector<std::byte> bytes(size), list;
+    for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i * i / 251);
+    for (std::size_t at = 0; at < size; at += kSha256PartBytes) {
+      const Sha256 part = sha256(std::span<const std::byte>(bytes).subspan(at, std::min(kSha256PartBytes, size - at)));
+      list.insert(list.end(), part.begin(), part.end());
+    }
+    EXPECT_EQ(hex(sha256_of_parts(bytes)), hex(sha256(list))) << size;
+  }
 }
 
 TEST(Hash, Crc32cOfAnyLengthIsThatOfItsPolynomial) {

@@ -39,7 +39,7 @@ struct Section {
   static constexpr auto fields() {
     return std::tuple{abi::Field{"id", &Section::id, "1 info, 2 tensors, 3 constants, 4 steps, 5 reports; in this order."},
                       abi::Field{"reserved", &Section::reserved, ""}, abi::Field{"offset", &Section::offset, "From the start of the file."},
-                      abi::Field{"bytes", &Section::bytes, "Of the section."}, abi::Field{"hash", &Section::hash, "SHA-256 of the section."}};
+                      abi::Field{"bytes", &Section::bytes, "Of the section."}, abi::Field{"hash", &Section::hash, "sha256_of_parts() of the section (naru/base/hash.h)."}};
   }
 };
 
@@ -110,7 +110,7 @@ Result<std::array<Section, kSections>> read_table(std::span<const std::byte> byt
 Result<Package> read(std::span<const std::byte> bytes, const SharedBytes::Owner& owner) {
   NARU_TRY(const auto sections, read_table(bytes));
   for (std::size_t i = 0; i < kSections; ++i)
-    if (sha256(bytes.subspan(sections[i].offset, sections[i].bytes)) != sections[i].hash)
+    if (sha256_of_parts(bytes.subspan(sections[i].offset, sections[i].bytes)) != sections[i].hash)
       return fail(ErrorId::kPackageHash, fmt::format("Section {} of the package ({}) does not have the hash that its table states", i, name_of(i)));
   Package package;
   for (std::size_t i = 0; i < kSections; ++i) {
@@ -139,7 +139,7 @@ std::vector<std::byte> encode(const Package& package) {
     section.id = static_cast<SectionId>(i + 1);
     section.offset = header.total_bytes;
     section.bytes = bodies[i].size();
-    section.hash = sha256(bodies[i]);
+    section.hash = sha256_of_parts(bodies[i]);
     const auto encoded = abi::encode(section);
     bytes.insert(bytes.end(), encoded.begin(), encoded.end());
     header.total_bytes += section.bytes;

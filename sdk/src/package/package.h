@@ -17,7 +17,7 @@
 
 namespace naru::sdk::package {
 
-inline constexpr std::uint16_t kFormatVersion = 3;
+inline constexpr std::uint16_t kFormatVersion = 4;
 
 /// What the device must have; checked before anything is sent.
 struct Requirements {
