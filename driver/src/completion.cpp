@@ -41,7 +41,7 @@ bool Core::post_follow() {
   Follow& follow = follows_.front();
   std::byte* target = follow.slot == kNoSlot ? nullptr : slots_[follow.slot].target;
   const std::uint64_t rest = follow.bytes - follow.posted;
-  Flight flight{.slot = follow.slot};
+  Flight flight{.slot = follow.slot, .generation = follow.slot == kNoSlot ? 0 : slots_[follow.slot].generation};
   Transfer transfer{.kind = TransferKind::kBulkIn, .timeout = options_.timeouts.request};
   if (target == nullptr) {
     flight.kind = FlightKind::kDiscard;
@@ -110,7 +110,7 @@ void Core::on_in(const Flight& flight, const TransferCompletion& completion) {
     ++counters_.protocol_errors;
     return begin_recovery(Error(ErrorId::kProtocolViolation, fmt::format("The device broke the protocol: {} bytes of payload where {} follow", completion.bytes, flight.expected)));
   }
-  if (flight.slot == kNoSlot) return;
+  if (flight.slot == kNoSlot || slots_[flight.slot].generation != flight.generation) return;
   Slot& slot = slots_[flight.slot];
   if (flight.kind == FlightKind::kPayload && slot.target != nullptr) {
     if (flight.tail) {
@@ -152,7 +152,9 @@ Result<void> Core::on_message_transfer(std::span<const std::byte> rest) {
       return fail(ErrorId::kChecksum, fmt::format("A message of the device has a wrong checksum ({:08x})", header.crc));
     }
     if (decoded == abi::Decoded::kReservedNotZero || (header.flags & ~abi::known_flags(info_.protocol)) != 0) return violation("reserved bits of a message are set");
-    if (header.version != info_.protocol) return violation(fmt::format("protocol version {} after {} was agreed on", header.version, info_.protocol));
+    // Before it has understood a message of ours, a device can only report in the lowest.
+    const bool may_be_lower = header.type == abi::MessageType::kStatusReport && header.version >= abi::kProtocolMin && header.version < info_.protocol;
+    if (header.version != info_.protocol && !may_be_lower) return violation(fmt::format("protocol version {} after {} was agreed on", header.version, info_.protocol));
     const bool is_inline = abi::has(header.flags, abi::MessageFlag::kPayloadInline), follows = abi::has(header.flags, abi::MessageFlag::kPayloadFollows);
     if ((is_inline && follows) || (!is_inline && !follows && header.payload_bytes != 0) || (follows && header.payload_bytes == 0))
       return violation(fmt::format("flags {} with a payload of {} bytes", header.flags, header.payload_bytes));
@@ -168,9 +170,20 @@ Result<void> Core::on_message_transfer(std::span<const std::byte> rest) {
       rest = rest.subspan(padded);
     }
     ++counters_.messages_in;
-    if ((header.type == abi::MessageType::kChecksums) != std::exchange(checksums_next, false) && header.epoch == epoch_)
-      return violation(fmt::format("a {} {}", name_of(header.type), checksums_due_.empty() ? "of no payloads" : "where checksums of payloads are due"));
-    NARU_CHECK_OK(on_message(header, body, inline_payload));
+    const bool is_list = header.type == abi::MessageType::kChecksums;
+    const bool of_newer_epoch = static_cast<std::int32_t>(header.epoch - epoch_) > 0;  // on_message() knows what that means
+    if (!of_newer_epoch && is_list != std::exchange(checksums_next, false)) {
+      // What was due is forgotten when a recovery begins; what the device had sent before still comes.
+      if (state_ != State::kRecovering) return violation(fmt::format("a {} where {} of payloads {} due", name_of(header.type), is_list ? "no checksums" : "checksums", is_list ? "are" : "were"));
+      checksums_due_.clear();
+      if (is_list) continue;
+    }
+    if (is_list && !of_newer_epoch) {
+      if (header.epoch != epoch_ || header.sequence != 0 || header.context != 0 || header.flags != 0) return violation("checksums that say whose they are");
+      NARU_CHECK_OK(on_checksums(body));
+    } else {
+      NARU_CHECK_OK(on_message(header, body, inline_payload));
+    }
     if (pending_loss_) return {};
   }
   return {};
@@ -178,9 +191,15 @@ Result<void> Core::on_message_transfer(std::span<const std::byte> rest) {
 
 Result<void> Core::discard_payload(const abi::MessageHeader& header) {
   if (!abi::has(header.flags, abi::MessageFlag::kPayloadFollows)) return {};
-  if (follows_.full()) return violation("too many payloads in one transfer");
-  follows_.push({.slot = kNoSlot, .posted = 0, .bytes = header.payload_bytes});
-  if (abi::has(header.flags, abi::MessageFlag::kPayloadCrcBehind)) checksums_due_.push({.sequence = header.sequence});
+  return expect_payload(header, kNoSlot);
+}
+
+/// Payloads that were announced before have all come, or been asked for, when the next transfer of messages is looked at; their checksums are its first message.
+Result<void> Core::expect_payload(const abi::MessageHeader& header, std::uint16_t index) {
+  const bool behind = abi::has(header.flags, abi::MessageFlag::kPayloadCrcBehind);
+  if (follows_.full() || (behind && checksums_due_.full())) return violation("too many payloads in one transfer");
+  follows_.push({.slot = index, .posted = 0, .bytes = header.payload_bytes});
+  if (behind) checksums_due_.push({.sequence = header.sequence, .slot = index});
   return {};
 }
 
@@ -191,7 +210,6 @@ Result<void> Core::on_message(const abi::MessageHeader& header, std::span<const 
       lose(Error(ErrorId::kStaleEpoch, fmt::format("The device is in epoch {}; it was in {}", header.epoch, epoch_)));
       return {};
     }
-    if (header.type == abi::MessageType::kChecksums) checksums_due_.clear();
     return discard_payload(header);
   }
   if (header.context != 0 && header.context != context_ && context_ != 0) {
@@ -220,9 +238,6 @@ Result<void> Core::on_message(const abi::MessageHeader& header, std::span<const 
       }
       return on_completion_message(completion);
     }
-    case abi::MessageType::kChecksums:
-      if (header.payload_bytes != 0) return violation("checksums with a payload");
-      return on_checksums(body);
     case abi::MessageType::kStatusReport: {
       abi::Reply report;
       NARU_CHECK_OK(decode_body(report));
@@ -267,6 +282,7 @@ Result<void> Core::on_reply(const abi::MessageHeader& header, const abi::Reply& 
     // The message was refused as a whole, so the queue's timeline did not move: nothing of it can be trusted any more.
     return fail(error_of(reply.status, reply.detail, name_of(slot.type)));
   }
+  if (slot.announced) return violation("two replies to one read");
   if (is_sending_payload(index)) return violation(fmt::format("a reply to a {} before all of it was sent", name_of(slot.type)));
   if (reply.status != abi::Status::kOk) {
     if (header.payload_bytes != 0) return violation("a failed reply with a payload");
@@ -296,21 +312,14 @@ Result<void> Core::on_reply(const abi::MessageHeader& header, const abi::Reply& 
 Result<void> Core::take_payload(std::uint16_t index, const abi::MessageHeader& header, std::span<const std::byte> inline_payload) {
   Slot& slot = slots_[index];
   if (header.payload_bytes != slot.bytes) return violation(fmt::format("{} bytes for a read of {}", header.payload_bytes, slot.bytes));
-  if (slot.moved != 0 || slot.check_crc) return violation("two replies to one read");
   const bool behind = abi::has(header.flags, abi::MessageFlag::kPayloadCrcBehind);
   const bool has_crc = abi::has(header.flags, abi::MessageFlag::kPayloadCrc) && options_.payload_checksums;
   if (abi::has(header.flags, abi::MessageFlag::kPayloadFollows)) {
-    for (std::size_t i = 0; i < follows_.size(); ++i)
-      if (follows_.at(i).slot == index) return violation("two replies to one read");
-    for (std::size_t i = 0; i < in_.size(); ++i)
-      if (in_.at(i).slot == index) return violation("two replies to one read");
-    if (follows_.full()) return violation("too many payloads in one transfer");
+    slot.announced = true;
     slot.check_crc = has_crc || behind;
     slot.crc_behind = behind;
     slot.expected_crc = header.payload_crc;
-    follows_.push({.slot = index, .posted = 0, .bytes = slot.bytes});
-    if (behind) checksums_due_.push({.sequence = header.sequence, .slot = index});
-    return {};
+    return expect_payload(header, index);
   }
   if (slot.target != nullptr) {
     if (has_crc && crc32c(inline_payload) != header.payload_crc) {
@@ -337,7 +346,7 @@ Result<void> Core::on_checksums(std::span<const std::byte> body) {
     if (checksum.sequence != due.sequence) return violation(fmt::format("a checksum of payload {} where that of {} is due", checksum.sequence, due.sequence));
     if (due.slot == kNoSlot) continue;
     Slot& slot = slots_[due.slot];
-    if (slot.moved != slot.bytes) return violation(fmt::format("a checksum before all of payload {} came", checksum.sequence));
+    if (!slot.announced || !slot.crc_behind || slot.sequence != due.sequence || slot.moved != slot.bytes) return violation(fmt::format("a checksum before all of payload {} came", checksum.sequence));
     slot.expected_crc = checksum.crc;
     finish_payload(due.slot);
   }

@@ -274,6 +274,7 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] Result<void> on_completion_message(const abi::Completion& completion);
   [[nodiscard]] Result<void> on_checksums(std::span<const std::byte> body);
   [[nodiscard]] Result<void> discard_payload(const abi::MessageHeader& header);
+  [[nodiscard]] Result<void> expect_payload(const abi::MessageHeader& header, std::uint16_t index);
   [[nodiscard]] Result<void> take_payload(std::uint16_t index, const abi::MessageHeader& header, std::span<const std::byte> inline_payload);
   void finish_payload(std::uint16_t index);
   [[nodiscard]] bool post_follow();

@@ -20,7 +20,7 @@ struct Flight {
   std::uint16_t slot = kNoSlot;   // payload: whose
   std::uint16_t buffer = 0;       // out message buffer, or tail buffer
   std::uint32_t expected = 0;     // bytes of a full success
-  std::uint32_t generation = 0;   // payload out: of the slot
+  std::uint32_t generation = 0;   // of the slot, which may serve another request by now
   std::byte* data = nullptr;
 };
 

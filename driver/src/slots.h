@@ -36,7 +36,8 @@ struct Slot {
   bool detached = false;  // nobody holds its ticket
   bool failing = false;   // the outcome is `error` as soon as no transfer touches the caller's memory
   bool cancel_asked = false;
-  bool check_crc = false;   // a read: of the bytes that come
+  bool announced = false;   // a read: its payload follows, so that no other reply may come
+  bool check_crc = false;   // of the bytes that come
   bool crc_behind = false;  // the checksum comes behind the payload
   bool ending = false;    // answered, but transfers of it are still in flight
   bool streams = false;   // sent, and counted in Core::unanswered_bytes_
@@ -87,7 +88,7 @@ class SlotTable {
     Slot& slot = slots_[index];
     slot.type = type;
     slot.busy = true;
-    slot.internal = slot.sent = slot.answered = slot.terminal = slot.detached = slot.failing = slot.cancel_asked = slot.check_crc = slot.crc_behind = slot.ending = slot.streams =
+    slot.internal = slot.sent = slot.answered = slot.terminal = slot.detached = slot.failing = slot.cancel_asked = slot.announced = slot.check_crc = slot.crc_behind = slot.ending = slot.streams =
         slot.fence_seen = false;
     ++slot.generation;
     slot.region_count = 0;

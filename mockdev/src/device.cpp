@@ -110,6 +110,7 @@ class DeviceImpl final : public Device, private ControlTarget {
   void bus_reset() override {
     state_.log.add(now(), "bus reset");
     reset();
+    state_.protocol = abi::kProtocolMin;
     in_.clear(now());
     events_.clear();
     in_halted_ = events_halted_ = false;

@@ -258,6 +258,87 @@ TEST(Hostile, AStreamIsAnsweredInItsOwnOrderOrNotAtAll) {
   expect_stream_refused("two answers to one write", false, about_replies(2, [](auto& parts) { parts[1].header.sequence = parts[0].header.sequence; }), ErrorId::kProtocolViolation);
 }
 
+/// A reply to `sequence` that says no.
+Part failed_reply(const abi::MessageHeader& like, std::uint32_t sequence) {
+  const auto body = abi::encode(abi::Reply{.status = abi::Status::kBadRange});
+  return {.header = {.version = like.version, .type = abi::MessageType::kReply, .epoch = like.epoch, .sequence = sequence, .body_bytes = static_cast<std::uint32_t>(body.size())},
+          .body = Bytes(body.begin(), body.end()), .payload = {}};
+}
+
+TEST(Hostile, AFailedReplyBehindAGoodOneIsASecondReply) {
+  Bench bench;
+  auto device = bench.open();
+  auto buffer = device->create_buffer(4u << 20);
+  ASSERT_OK(buffer);
+  lie_once(bench, [](auto& parts) { parts.push_back(failed_reply(parts[0].header, parts[0].header.sequence)); });
+  {
+    Bytes large(4u << 20);
+    EXPECT_FAILS(device->read(*buffer, 0, large), ErrorId::kProtocolViolation);
+  }
+  // What the first one announced must not land in the memory of whoever has its place now.
+  auto again = device->create_buffer(20'000);
+  ASSERT_OK(again);
+  Bytes small(20'000, std::byte{7});
+  EXPECT_OK(device->read(*again, 0, small));
+  EXPECT_EQ(small, Bytes(20'000));
+}
+
+TEST(Hostile, ChecksumsThatAreDueAreNotPutOff) {
+  const std::vector<std::pair<const char*, std::function<void(abi::MessageHeader&)>>> lies = {
+      {"another context's", [](auto& header) { header.context = 0x7777; }}, {"an older epoch's", [](auto& header) { --header.epoch; }},
+      {"with a sequence number", [](auto& header) { header.sequence = 1; }}, {"with flags", [](auto& header) { header.flags = 4; }}};
+  for (const auto& [what, edit] : lies)
+    expect_stream_refused(what, true, about_checksums([edit](auto& parts) {
+      edit(parts[0].header);
+      abi::PayloadChecksum last;
+      static_cast<void>(abi::decode(std::span<const std::byte>(parts[0].body).last(8), last));
+      parts.push_back(failed_reply(parts[0].header, last.sequence));
+    }), ErrorId::kProtocolViolation);
+}
+
+TEST(Hostile, ChecksumsThatNeverComeEndTheirReadsInTime) {
+  Bench bench;
+  auto device = bench.open();
+  auto buffer = device->create_buffer(5u << 20);
+  ASSERT_OK(buffer);
+  bool dropped = false;
+  bench.tampering.on_message = [&](Bytes& bytes) {
+    const std::vector<Part> parts = take_apart(bytes);
+    if (dropped || parts.empty() || parts[0].header.type != abi::MessageType::kChecksums) return;
+    dropped = true;
+    bytes.clear();
+  };
+  Bytes large(5u << 20), small(100);
+  const TimePoint begun = device->now();
+  const Result<void> outcome = device->read(*buffer, 0, large);
+  EXPECT_TRUE(dropped);
+  EXPECT_FALSE(outcome);
+  EXPECT_LT(device->now() - begun, 60s);
+  auto again = device->create_buffer(100);
+  ASSERT_OK(again);
+  EXPECT_OK(device->read(*again, 0, small));
+}
+
+TEST(Hostile, ReadsThatAreGivenUpBeforeTheirChecksumsComeHarmNobody) {
+  Bench bench;
+  auto device = bench.open();
+  auto buffer = device->create_buffer(5u << 20);
+  ASSERT_OK(buffer);
+  for (int waits = 0; waits < 12; ++waits) {
+    auto large = std::make_unique<Bytes>(5u << 20);
+    {
+      auto operation = device->begin_read(*buffer, 0, *large);
+      ASSERT_OK(operation);
+      for (int i = 0; i < waits; ++i) device->wait(device->now() + 2ms);
+    }
+    large.reset();  // the address sanitizer sees who still uses it
+    Bytes small(20'000, std::byte{1});
+    EXPECT_OK(device->read(*buffer, 0, small));
+    EXPECT_EQ(small, Bytes(20'000));
+  }
+  EXPECT_EQ(device->host_counters().recoveries, 0u);
+}
+
 TEST(Hostile, RepliesOfAnOlderEpochAreDropped) {
   Bench bench;
   auto device = bench.open();

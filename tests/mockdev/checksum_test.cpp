@@ -1,4 +1,6 @@
 // Checksums that come behind payloads: what waits for them, what they are compared with, and what a host may not send instead.
+#include <functional>
+
 #include "support.h"
 
 namespace naru::mockdev::test {
@@ -87,9 +89,17 @@ TEST_F(Checksums, OfSomethingElseAreFramingErrors) {
   expect_refused(list(body_of(checksum(0, 1), checksum(1, 0))));
   send_two();
   expect_refused(list({}));
+  for (const auto& edit : std::vector<std::function<void(abi::MessageHeader&)>>{[](auto& header) { header.sequence = 1; }, [](auto& header) { header.context = 1; },
+                                                                               [](auto& header) { --header.epoch; }, [](auto& header) { header.flags = kAhead; }}) {
+    send_two();
+    const Bytes records = body_of(checksum(1, 0), checksum(0, 1));
+    abi::MessageHeader header{.type = MessageType::kChecksums, .epoch = bench.epoch, .body_bytes = static_cast<std::uint32_t>(records.size())};
+    edit(header);
+    expect_refused(Bench::seal(header, records));
+  }
   send_two();
   expect_refused(bench.message(MessageType::kCreateBuffer, body_of(abi::CreateBuffer{64})));
-  EXPECT_EQ(bench.counters().protocol_errors, 5u);
+  EXPECT_EQ(bench.counters().protocol_errors, 9u);
 }
 
 TEST_F(Checksums, ThatNobodyWaitsForAreAFramingError) {

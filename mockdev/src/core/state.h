@@ -21,7 +21,7 @@ struct State {
   VirtualClock clock;
   abi::Counters counters;
   std::uint32_t epoch = 1;
-  std::uint16_t protocol = abi::kProtocolMax;  // that the host speaks, as its newest message says
+  std::uint16_t protocol = abi::kProtocolMin;  // that the host speaks, as its newest message says
   std::uint64_t heartbeat = 0;  // commands retired since power-on
   Log log;
   PlantedFaults faults;

@@ -1,4 +1,5 @@
-// Queue, coalescing and offers of bulk IN. Sizes on the cable and their times are decided when a message is queued.
+// Queue, coalescing and offers of bulk IN. Sizes on the cable and their times are decided when a message is queued; a list of checksums, which is made when
+// payloads have gone, takes its time of the cable without waiting for those that were queued before.
 #include "usb/in_pipe.h"
 
 #include <cstring>
@@ -94,6 +95,7 @@ TimePoint InPipe::next_ready() const noexcept {
     case Phase::kPayload: return items_[payload_item_].payload_available;
     case Phase::kIdle: break;
   }
+  if (!checksums_.empty()) return TimePoint(0);
   return items_.empty() ? kForever : items_.front().available;
 }
 
@@ -105,7 +107,7 @@ void InPipe::seal(Item& item) {
 
 bool InPipe::can_wait_for_company() const noexcept {
   constexpr std::size_t kFew = 32;
-  return phase_ == Phase::kIdle && items_.size() == plain_replies_ && items_.size() < kFew;
+  return phase_ == Phase::kIdle && checksums_.empty() && items_.size() == plain_replies_ && items_.size() < kFew;
 }
 
 void InPipe::start_transfer(TimePoint now) {
@@ -148,6 +150,7 @@ void InPipe::queue_checksums(TimePoint now) {
   item.bytes.resize(kHeader + item.header.body_bytes);
   for (std::size_t i = 0; i < checksums_.size(); ++i) abi::encode_to(std::span(item.bytes).subspan(kHeader + i * kRecord), checksums_[i]);
   item.made = item.sent_from = item.available = item.payload_available = now;
+  static_cast<void>(lane_.send(now, item.bytes.size()));
   items_.push_front();
   checksums_.clear();
   ++state_.counters.messages_out;
@@ -161,7 +164,10 @@ std::span<const std::byte> InPipe::unit() noexcept {
 
 std::optional<usb::InOffer> InPipe::peek(TimePoint now) {
   if (next_ready() > now) return std::nullopt;
-  if (phase_ == Phase::kIdle) start_transfer(now);
+  if (phase_ == Phase::kIdle) {
+    if (!checksums_.empty()) queue_checksums(now);
+    start_transfer(now);
+  }
   std::span<const std::byte> bytes = unit();
   // A payload that fills its last packet ends without a zero-length one; a message transfer always ends with a short packet.
   const bool ends = phase_ == Phase::kMessages || bytes.size() % state_.packet_bytes() != 0;
@@ -195,10 +201,8 @@ void InPipe::next_unit() {
   phase_ = Phase::kPayload;
   while (payload_item_ < in_transfer_ && items_[payload_item_].payload.bytes == 0) ++payload_item_;
   if (payload_item_ < in_transfer_) return;
-  const TimePoint over = items_[in_transfer_ - 1].payload_available;
   drop_front(in_transfer_);
   phase_ = Phase::kIdle;
-  if (!checksums_.empty()) queue_checksums(over);
 }
 
 void InPipe::drop(std::size_t index) noexcept {

@@ -24,7 +24,10 @@ class InPipe {
   /// More answers than this wait for the host: then requests wait too.
   static constexpr std::size_t kItemsMax = 1024;
 
-  InPipe(State& state, Memory& memory) : state_(state), memory_(memory), lane_(state.profile.link) { transfer_.reserve(abi::kMessageTransferMax); }
+  InPipe(State& state, Memory& memory) : state_(state), memory_(memory), lane_(state.profile.link) {
+    transfer_.reserve(abi::kMessageTransferMax);
+    checksums_.reserve(abi::kMessageTransferMax / abi::wire_size<abi::MessageHeader>());
+  }
 
   /// Queues one message, made at `now`. `header` brings type, sequence and context; the rest is filled in. `inline_payload` is copied.
   void push(TimePoint now, abi::MessageHeader header, std::span<const std::byte> body, std::span<const std::byte> inline_payload = {}, DramPayload payload = {});
@@ -97,7 +100,7 @@ class InPipe {
   std::size_t payload_item_ = 0;     // kPayload: whose
   std::size_t sent_ = 0;             // bytes taken of the unit
   std::uint32_t sent_crc_ = 0;       // of them, as they are in DRAM; taken as they go by: they are in the CPU's caches then
-  std::vector<abi::PayloadChecksum> checksums_;  // of payloads of the transfer that are sent, where they come behind
+  std::vector<abi::PayloadChecksum> checksums_;  // of payloads that are sent, where they come behind: the next transfer begins with them
   std::vector<std::byte> corrupted_;  // the current unit as the planted link fault has it
 };
 

@@ -13,12 +13,15 @@ constexpr std::size_t kHeaderBytes = abi::wire_size<abi::MessageHeader>();
 /// Room for one packet more than a message transfer may have, so that a longer one is noticed.
 constexpr std::size_t kAssemblyBytes = abi::kMessageTransferMax + 1024;
 constexpr std::size_t kDiscardBytes = 64 * 1024;
-constexpr std::size_t kRequestsMax = 2 * abi::kMessageTransferMax / kHeaderBytes;
+constexpr std::size_t kMessagesMax = abi::kMessageTransferMax / kHeaderBytes;  // in one transfer
+constexpr std::size_t kRequestsMax = 2 * kMessagesMax;
 
 }  // namespace
 
 OutPipe::OutPipe(State& state, InPipe& in, LandingResolver& resolver)
-    : state_(state), in_(in), resolver_(resolver), lane_(state.profile.link), discarded_(kDiscardBytes) {}
+    : state_(state), in_(in), resolver_(resolver), lane_(state.profile.link), discarded_(kDiscardBytes) {
+  unsealed_.reserve(kMessagesMax);
+}
 
 TransferBuffer& OutPipe::assembly() {
   if (assembly_ == nullptr) {
@@ -183,7 +186,8 @@ std::size_t OutPipe::take_message(std::size_t offset, TimePoint arrival) {
 
 bool OutPipe::take_checksums(const abi::MessageHeader& header, std::span<const std::byte> body, std::size_t offset, TimePoint arrival) {
   constexpr std::size_t kRecordBytes = abi::wire_size<abi::PayloadChecksum>();
-  bool matches = offset == 0 && !unsealed_.empty() && body.size() == unsealed_.size() * kRecordBytes && header.flags == 0 && header.payload_bytes == 0;
+  bool matches = offset == 0 && !unsealed_.empty() && body.size() == unsealed_.size() * kRecordBytes && header.epoch == state_.epoch && header.sequence == 0 && header.context == 0 &&
+                 header.flags == 0 && header.payload_bytes == 0;
   for (std::size_t i = 0; matches && i < unsealed_.size(); ++i) {
     abi::PayloadChecksum checksum;
     static_cast<void>(abi::decode(body.subspan(i * kRecordBytes), checksum));

@@ -12,8 +12,8 @@
 //   behind them, the next message transfer of that direction begins with one kChecksums message that has the checksums of all of them, in the order
 //   of their messages. Until then those requests are not carried out, and what was read is not believed. So that no payload waits for a request that
 //   waits for its checksum, the host puts nothing but requests with payloads that follow behind the first of them in a transfer. Clearing the halt of
-//   an endpoint forgets checksums that were due on it.
-// - The host speaks one protocol that both know, and the device answers in the one that the host's newest message had.
+//   an endpoint forgets checksums that were due on it. A device may keep replies back while checksums are due to it.
+// - The host speaks one protocol that both know, and the device answers in the one that the host's newest message had; before there was any, in the lowest.
 // - A sender announces no more payloads in a message transfer once those in it come to kAnnouncedBytesMax: what is urgent waits for them.
 // - Both directions follow the same rules. The host keeps at most Identity::credits requests unanswered.
 // - Device order: requests of one context are carried out in the order received; each is answered exactly once (jobs by a completion).

@@ -118,7 +118,8 @@ Result<Ticket> LibusbTransport::submit(const Transfer& transfer) {
   const Ticket ticket = slot->ticket;
   slot->transfer = transfer;
   slot->moved = slot->piece = 0;
-  slot->cancel_requested = slot->short_of_memory = false;
+  slot->cancel_requested = false;
+  slot->piece_limit = kPieceMax;
   slot->deadline = transfer.timeout == Duration::zero() ? kForever : clock_.after(transfer.timeout);
   if (is_blocking(transfer.kind)) return submit_blocking(*slot);
 
@@ -191,7 +192,7 @@ int LibusbTransport::launch(Slot& slot, Duration left) noexcept try {
   if (transfer.kind == TransferKind::kControl && slot.control_bytes.size() < LIBUSB_CONTROL_SETUP_SIZE + transfer.buffer.size())
     slot.control_bytes.resize(std::max<std::size_t>(LIBUSB_CONTROL_SETUP_SIZE + transfer.buffer.size(), 256));
   const std::size_t rest = transfer.buffer.size() - slot.moved;
-  slot.piece = is_bulk(transfer.kind) ? std::min(rest, slot.short_of_memory ? kPieceMin : kPieceMax) : rest;
+  slot.piece = is_bulk(transfer.kind) ? std::min(rest, slot.piece_limit) : rest;
   slot.state = Slot::State::kFlying;
   for (;;) {
     fill(slot, slot.piece, left);
@@ -209,8 +210,7 @@ int LibusbTransport::launch(Slot& slot, Duration left) noexcept try {
       slot.state = Slot::State::kQueued;
       return code;
     }
-    slot.short_of_memory = true;
-    slot.piece = kPieceMin;
+    slot.piece = slot.piece_limit = std::max(kPieceMin, slot.piece / 2 / kPieceMin * kPieceMin);
   }
 } catch (const std::bad_alloc&) {
   slot.state = Slot::State::kQueued;

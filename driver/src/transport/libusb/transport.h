@@ -41,7 +41,7 @@ struct Slot {
   std::size_t piece = 0;        // bytes asked of the piece in flight
   TimePoint deadline = kForever;
   bool cancel_requested = false;
-  bool short_of_memory = false;
+  std::size_t piece_limit = 0;  // of it, as far as there was memory
   int blocking_code = 0;        // result of a clear-halt or reset
 };
 

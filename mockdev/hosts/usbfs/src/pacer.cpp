@@ -22,7 +22,8 @@ void Pacer::move() {
 void Pacer::end_idleness() {
   if (idle_since_ == kForever) return;
   const TimePoint now = wall_.now();
-  controller_.function().step(controller_.function().clock().after(now - idle_since_), kSliceBudget);
+  usb::Function& device = controller_.function();
+  device.step(pacing_ == Pacing::kReal ? device_origin_ + (now - wall_origin_) : device.clock().after(now - idle_since_), kSliceBudget);
   idle_since_ = kForever;
 }
 
@@ -35,10 +36,12 @@ Duration Pacer::run_free() {
 }
 
 Duration Pacer::run_real() {
+  end_idleness();
   const Clock& device = controller_.function().clock();
-  const TimePoint target = device_origin_ + (wall_.now() - wall_origin_);
+  const TimePoint now = wall_.now(), target = device_origin_ + (now - wall_origin_);
   const usb::StepResult result = controller_.step(target, kSliceBudget);
   if (result.progressed || (device.now() < target && result.next <= target)) return Duration::zero();
+  idle_since_ = now;
   if (result.next == kForever) return kForever;
   return std::max<Duration>(result.next - target, Duration::zero());
 }
