@@ -287,9 +287,9 @@ TEST(Hostile, ChecksumsThatAreDueAreNotPutOff) {
   const std::vector<std::pair<const char*, std::function<void(abi::MessageHeader&)>>> lies = {
       {"another context's", [](auto& header) { header.context = 0x7777; }}, {"an older epoch's", [](auto& header) { --header.epoch; }},
       {"with a sequence number", [](auto& header) { header.sequence = 1; }}, {"with flags", [](auto& header) { header.flags = 4; }}};
-  for (const auto& [what, edit] : lies)
-    expect_stream_refused(what, true, about_checksums([edit](auto& parts) {
-      edit(parts[0].header);
+  for (const auto& lie : lies)
+    expect_stream_refused(lie.first, true, about_checksums([&lie](auto& parts) {
+      lie.second(parts[0].header);
       abi::PayloadChecksum last;
       static_cast<void>(abi::decode(std::span<const std::byte>(parts[0].body).last(8), last));
       parts.push_back(failed_reply(parts[0].header, last.sequence));
