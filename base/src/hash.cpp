@@ -134,8 +134,8 @@ bool cpu_has_sha() noexcept {
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & kSha) != 0;
 }
 
-/// The instructions hold the state as {a b e f} and {c d g h}, and do two rounds at a time. Each waits for the one before it: two messages side by side take little
-/// longer than one.
+/// The instructions hold the state as {a b e f} and {c d g h}, and do two rounds at a time. Each waits for the one before it: two messages side by side take a quarter
+/// less time than one after the other.
 template <std::size_t kMessages>
 __attribute__((target("sha,ssse3,sse4.1"))) void sha256_blocks_ni(std::array<Sha256State*, kMessages> states, std::array<const std::byte*, kMessages> data, std::size_t blocks) noexcept {
   const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
@@ -152,7 +152,7 @@ __attribute__((target("sha,ssse3,sse4.1"))) void sha256_blocks_ni(std::array<Sha
       abef_before[m] = abef[m];
       cdgh_before[m] = cdgh[m];
       for (int i = 0; i < 4; ++i) w[m][i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(data[m] + 16 * i)), swap);
-      data[m] += 64;
+      data[m] += kShaBlock;
     }
 #pragma GCC unroll 16
     for (int i = 0; i < 16; ++i) {
@@ -181,21 +181,14 @@ __attribute__((target("sha,ssse3,sse4.1"))) void sha256_blocks_ni(std::array<Sha
 }
 #endif
 
-void sha256_blocks(Sha256State& state, const std::byte* data, std::size_t blocks) noexcept {
+template <std::size_t kMessages>
+void sha256_blocks(std::array<Sha256State*, kMessages> states, std::array<const std::byte*, kMessages> data, std::size_t blocks) noexcept {
 #if defined(__x86_64__)
   static const bool has_sha = cpu_has_sha();
-  if (has_sha) return sha256_blocks_ni<1>({&state}, {data}, blocks);
+  if (has_sha) return sha256_blocks_ni<kMessages>(states, data, blocks);
 #endif
-  for (; blocks > 0; --blocks, data += 64) sha256_block(state, data);
-}
-
-void sha256_blocks_of_two(Sha256State& first, const std::byte* first_data, Sha256State& second, const std::byte* second_data, std::size_t blocks) noexcept {
-#if defined(__x86_64__)
-  static const bool has_sha = cpu_has_sha();
-  if (has_sha) return sha256_blocks_ni<2>({&first, &second}, {first_data, second_data}, blocks);
-#endif
-  sha256_blocks(first, first_data, blocks);
-  sha256_blocks(second, second_data, blocks);
+  for (std::size_t m = 0; m < kMessages; ++m)
+    for (std::size_t i = 0; i < blocks; ++i) sha256_block(*states[m], data[m] + i * kShaBlock);
 }
 
 /// `rest` is what is left of `total` bytes, less than a block; the others are in the state.
@@ -206,7 +199,7 @@ Sha256 finish(Sha256State state, std::span<const std::byte> rest, std::uint64_t 
   const std::size_t padded = rest.size() < kShaBlock - 8 ? kShaBlock : 2 * kShaBlock;
   const std::uint64_t bits = total * 8;
   for (int i = 0; i < 8; ++i) tail[padded - 1 - static_cast<std::size_t>(i)] = static_cast<std::byte>(bits >> (8 * i));
-  sha256_blocks(state, tail, padded / kShaBlock);
+  sha256_blocks<1>({&state}, {tail}, padded / kShaBlock);
   Sha256 digest;
   for (std::size_t i = 0; i < 32; ++i) digest[i] = static_cast<std::byte>(state[i / 4] >> (24 - 8 * (i % 4)));
   return digest;
@@ -226,7 +219,7 @@ std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t seed) noexc
 Sha256 sha256(std::span<const std::byte> bytes) noexcept {
   Sha256State state = kShaStart;
   const std::size_t blocks = bytes.size() / kShaBlock;
-  sha256_blocks(state, bytes.data(), blocks);
+  sha256_blocks<1>({&state}, {bytes.data()}, blocks);
   return finish(state, bytes.subspan(blocks * kShaBlock), bytes.size());
 }
 
@@ -237,17 +230,21 @@ Sha256 sha256_of_parts(std::span<const std::byte> bytes) noexcept {
   std::uint64_t listed = 0;
   for (; bytes.size() >= 2 * kSha256PartBytes; bytes = bytes.subspan(2 * kSha256PartBytes)) {
     Sha256State first = kShaStart, second = kShaStart;
-    sha256_blocks_of_two(first, bytes.data(), second, bytes.data() + kSha256PartBytes, kBlocks);
+    sha256_blocks<2>({&first, &second}, {bytes.data(), bytes.data() + kSha256PartBytes}, kBlocks);
     const std::array<Sha256, 2> pair = {finish(first, {}, kSha256PartBytes), finish(second, {}, kSha256PartBytes)};
-    sha256_blocks(list, pair[0].data(), 1);
+    sha256_blocks<1>({&list}, {pair[0].data()}, 1);
     listed += sizeof pair;
   }
   // At most two are left, of which the second is no whole one.
   std::array<Sha256, 2> last{};
   std::size_t count = 0;
-  for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kSha256PartBytes))) last[count++] = sha256(bytes.first(std::min(bytes.size(), kSha256PartBytes)));
+  while (!bytes.empty()) {
+    const std::size_t part = std::min(bytes.size(), kSha256PartBytes);
+    last[count++] = sha256(bytes.first(part));
+    bytes = bytes.subspan(part);
+  }
   listed += count * sizeof(Sha256);
-  if (count == 2) sha256_blocks(list, last[0].data(), 1);
+  if (count == 2) sha256_blocks<1>({&list}, {last[0].data()}, 1);
   return finish(list, std::span<const std::byte>(last[0].data(), count == 1 ? sizeof(Sha256) : 0), listed);
 }
 

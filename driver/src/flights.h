@@ -24,7 +24,7 @@ struct Flight {
   std::byte* data = nullptr;
 };
 
-/// In the order in which they were submitted. Counts what is not a message as it comes and goes: looking at all of them would be most of what sending a chunk costs.
+/// In the order in which they were submitted. What is not a message is counted as it comes and goes.
 class Flights {
  public:
   static constexpr std::size_t kPlaces = 16;

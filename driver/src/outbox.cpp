@@ -117,7 +117,7 @@ std::size_t Core::seal(std::span<std::byte> target, abi::MessageHeader header, s
   return kHeaderBytes + body_bytes;
 }
 
-/// A payload that goes alone and in one transfer is in the CPU's caches anyway when its checksum was taken; any other would have left them again.
+/// Behind what goes in several transfers, or with others: it would have left the CPU's caches between its checksum and its turn. What goes alone and whole gains nothing.
 bool Core::sends_crc_behind(const Slot& slot) noexcept {
   if (!info_.payload_checksums || info_.protocol < abi::kProtocolChecksumsBehind || is_inline(slot)) return false;
   return announced_bytes_ != 0 || slot.bytes > chunk_bytes_ || (!waiting_.empty() && payload_follows(slots_[waiting_.front()]));

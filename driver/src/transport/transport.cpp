@@ -49,7 +49,7 @@ std::uint8_t Endpoints::address_of(TransferKind kind) const noexcept {
   return 0;
 }
 
-Result<void> check_closely(const Transfer& transfer, const Endpoints& endpoints) {
+Result<void> check(const Transfer& transfer, const Endpoints& endpoints) {
   const std::size_t bytes = transfer.buffer.size();
   if (transfer.timeout < Duration::zero()) return fail(ErrorId::kInvalidArgument, "Transfer's timeout is negative");
   switch (transfer.kind) {

@@ -2,7 +2,6 @@
 #include "core/job_scheduler.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 namespace naru::mockdev {
@@ -21,7 +20,6 @@ void JobScheduler::submit(Job& job) {
   }
   contexts_.find(job.context)->queues[job.queue].submitted = job.fence;
   queues_[job.queue].push_back(&job);
-  queued_ |= 1u << job.queue;
 }
 
 void JobScheduler::decide(Job& job, abi::Status status) noexcept {
@@ -79,7 +77,6 @@ void JobScheduler::remove(Job& job) {
   } else {
     jobs.erase(std::ranges::find(jobs, &job));
   }
-  if (jobs.empty()) queued_ &= ~(1u << job.queue);
   job.clear();
   idle_.push_back(&job);
 }
@@ -100,12 +97,10 @@ void JobScheduler::complete(TimePoint now, Job& job, abi::Status status, std::ui
 }
 
 Job* JobScheduler::next_job() const noexcept {
-  for (unsigned waiting = queued_; waiting != 0;) {
-    const auto queue = static_cast<unsigned>(std::bit_width(waiting)) - 1;
+  if (jobs_ == 0) return nullptr;
+  for (unsigned queue = abi::kQueues; queue-- > 0;)
     for (Job* job : queues_[queue])
       if (job->decided == abi::Status::kOk) return job;
-    waiting &= ~(1u << queue);
-  }
   return nullptr;
 }
 

@@ -88,7 +88,6 @@ class JobScheduler {
   std::vector<std::unique_ptr<Job>> all_;
   std::vector<Job*> idle_;  // has room for all of them
   std::array<std::deque<Job*>, abi::kQueues> queues_;
-  unsigned queued_ = 0;  // bits: which of them are not empty
   Job* running_ = nullptr;
   TimePoint dispatched_{0};
   std::uint64_t clock_hz_ = 1;  // of the running job

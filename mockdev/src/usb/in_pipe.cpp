@@ -3,6 +3,7 @@
 #include "usb/in_pipe.h"
 
 #include <cstring>
+#include <utility>
 
 #include "faults/link_fault.h"
 #include "naru/base/hash.h"

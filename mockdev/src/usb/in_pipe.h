@@ -92,7 +92,7 @@ class InPipe {
   Memory& memory_;
   LinkLane lane_;
   RecyclingQueue<Item> items_;  // the first `in_transfer_` of them are on their way
-  std::size_t plain_replies_ = 0;
+  std::size_t plain_replies_ = 0;  // of them all
   std::size_t in_transfer_ = 0;
   std::size_t held_ = 0;  // of them, replies that were kept back
   Phase phase_ = Phase::kIdle;

@@ -126,7 +126,7 @@ Result<Ticket> LibusbTransport::submit(const Transfer& transfer) {
   Lane& lane = lane_of(transfer.kind);
   int code = LIBUSB_SUCCESS;
   if (lane.queue.empty() && lane.in_pieces == nullptr && !reset_in_progress_) {
-    code = launch(*slot, transfer.timeout);
+    code = launch(*slot);
     if (code == LIBUSB_SUCCESS) return ticket;
   }
   if (code == LIBUSB_SUCCESS || code == LIBUSB_ERROR_NO_MEM) {
@@ -165,13 +165,15 @@ Result<Ticket> LibusbTransport::submit_blocking(Slot& slot) try {
   return fail(ErrorId::kHostOutOfMemory, fmt::format("No thread for a blocking request to {}: {}", info().selector, error.what()));
 }
 
-void LibusbTransport::fill(Slot& slot, std::size_t piece, Duration left) noexcept {
+void LibusbTransport::fill(Slot& slot, std::size_t piece) noexcept {
   const Transfer& transfer = slot.transfer;
   libusb_transfer* raw = slot.raw.get();
   // Rounded up; a piece gets what is left of the whole transfer's time.
   unsigned timeout_ms = 0;
-  if (transfer.timeout != Duration::zero())
-    timeout_ms = static_cast<unsigned>(std::clamp<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), 1, 0x7FFFFFFF));
+  if (transfer.timeout != Duration::zero()) {
+    const Duration left = std::max<Duration>(slot.deadline - clock_.now(), Duration(1));
+    timeout_ms = static_cast<unsigned>(std::min<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), 0x7FFFFFFF));
+  }
   raw->flags = 0;
   if (transfer.kind == TransferKind::kControl) {
     unsigned char* bytes = slot.control_bytes.data();
@@ -187,19 +189,19 @@ void LibusbTransport::fill(Slot& slot, std::size_t piece, Duration left) noexcep
   if (transfer.ends_with_short_packet && slot.moved + piece == transfer.buffer.size()) raw->flags = LIBUSB_TRANSFER_ADD_ZERO_PACKET;
 }
 
-int LibusbTransport::launch(Slot& slot, Duration left) noexcept try {
+int LibusbTransport::launch(Slot& slot) noexcept try {
   const Transfer& transfer = slot.transfer;
   if (transfer.kind == TransferKind::kControl && slot.control_bytes.size() < LIBUSB_CONTROL_SETUP_SIZE + transfer.buffer.size())
     slot.control_bytes.resize(std::max<std::size_t>(LIBUSB_CONTROL_SETUP_SIZE + transfer.buffer.size(), 256));
-  const std::size_t rest = transfer.buffer.size() - slot.moved;
-  slot.piece = is_bulk(transfer.kind) ? std::min(rest, slot.piece_limit) : rest;
+  const std::size_t left = transfer.buffer.size() - slot.moved;
+  slot.piece = is_bulk(transfer.kind) ? std::min(left, slot.piece_limit) : left;
   slot.state = Slot::State::kFlying;
   for (;;) {
-    fill(slot, slot.piece, left);
+    fill(slot, slot.piece);
     ++flying_;  // before the callback can count down
     const int code = libusb_submit_transfer(slot.raw.get());
     if (code == LIBUSB_SUCCESS) {
-      lane_of(transfer.kind).in_pieces = slot.piece < rest ? &slot : nullptr;
+      lane_of(transfer.kind).in_pieces = slot.piece < left ? &slot : nullptr;
       return code;
     }
     {
@@ -301,7 +303,7 @@ bool LibusbTransport::finish_piece(Slot& slot, TransferCompletion& completion) {
     } else if (out_of_time(slot)) {
       status = TransferStatus::kTimeout;
     } else {
-      code = launch(slot, slot.deadline - clock_.now());
+      code = launch(slot);
       if (code == LIBUSB_SUCCESS) return false;
       if (code == LIBUSB_ERROR_NO_MEM) {
         if (slot.deadline == kForever) slot.deadline = clock_.after(kMemoryPatienceMax);
@@ -347,7 +349,7 @@ void LibusbTransport::run_queues() {
         if (!out_of_time(slot)) break;
         status = TransferStatus::kTimeout;
       } else {
-        const int code = launch(slot, slot.deadline - clock_.now());
+        const int code = launch(slot);
         if (code == LIBUSB_SUCCESS) {
           lane.queue.pop_front();
           --queued_;

@@ -95,9 +95,8 @@ class LibusbTransport final : public Transport {
   void push_done(Slot& slot) noexcept;
 
   /// LIBUSB_SUCCESS: flying. LIBUSB_ERROR_NO_MEM: even the smallest piece finds no memory now. Others: as libusb says.
-  /// `left` until its deadline, if it has one.
-  int launch(Slot& slot, Duration left) noexcept;
-  void fill(Slot& slot, std::size_t piece, Duration left) noexcept;
+  int launch(Slot& slot) noexcept;
+  void fill(Slot& slot, std::size_t piece) noexcept;
   Result<Ticket> submit_blocking(Slot& slot);
   void run_queues();
   bool finish_piece(Slot& slot, TransferCompletion& completion);

@@ -18,7 +18,8 @@ class Pacer {
   /// Moves data and lets the device work for about a slice. Returns how long the host may sleep before the next call, if nothing is
   /// submitted meanwhile: zero means at once, kForever until something is submitted.
   Duration run();
-  /// Moves the data that the device takes or has at this moment, and lets it do nothing else: usbfs, too, takes an urb's data when it is submitted.
+  /// Moves the data that the device takes or has at this moment, once idle time has passed, and lets it do nothing else: usbfs, too, takes an urb's data when it
+  /// is submitted.
   void move();
 
  private:
