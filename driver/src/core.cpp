@@ -195,7 +195,34 @@ int Core::pollable_descriptor() noexcept {
 
 void Core::transport_wait(TimePoint until) {
   send_company();
-  if (transport_) transport_->wait(std::min(until, next_timer_));
+  if (!transport_) return;
+  polling_ = true;
+  found_ = false;
+  transport_->wait_with(std::min(until, next_timer_), *this);
+  polling_ = false;
+  if (pending_loss_) finish_loss();
+  if (found_failure_) std::rethrow_exception(std::exchange(found_failure_, nullptr));
+}
+
+/// As poll() does with one; what has failed and what a recovery waits for is left to it.
+bool Core::on_found(const TransferCompletion& completion) noexcept {
+  if (state_ != State::kReady || pending_loss_ || found_failure_) return false;
+  try {
+    if (!std::exchange(found_, true)) ended_together_ = {};
+    ++events_;
+    on_completion(completion);
+    pump_after_completions();
+  } catch (...) {
+    found_failure_ = std::current_exception();
+  }
+  return true;
+}
+
+void Core::pump_after_completions() {
+  if (pending_loss_) return;
+  pump_in();
+  // What waits for company has it soon: the caller is about to hear of what just ended. What is under way goes on.
+  pump_out(company_ == 0 || has_outside_loop_);
 }
 
 void Core::wait(TimePoint until) {
@@ -206,23 +233,20 @@ void Core::wait(TimePoint until) {
 
 void Core::poll(bool look) {
   if (!transport_ || polling_) return;
-  send_company();
+  const bool found = std::exchange(found_, false);
+  if (!found) send_company();
   if (!transport_) return;  // lost by that
   polling_ = true;
   std::span<TransferCompletion> batch = poll_batch_;
   for (unsigned round = 0; round < kPollRoundsMax && !pending_loss_; ++round) {
     const std::size_t count = std::min(look ? transport_->poll(batch) : transport_->take(batch), batch.size());
-    if (count > 0 && round == 0) ended_together_ = {};
+    if (count > 0 && round == 0 && !found) ended_together_ = {};
     for (std::size_t i = 0; i < count; ++i) {
       ++events_;
       on_completion(batch[i]);
     }
     if (state_ == State::kRecovering) advance_recovery();
-    if (count > 0 && !pending_loss_) {
-      pump_in();
-      // What waits for company has it soon: the caller is about to hear of what just ended. What is under way goes on.
-      pump_out(company_ == 0 || has_outside_loop_);
-    }
+    if (count > 0) pump_after_completions();
     if (count < batch.size()) break;
   }
   if (!pending_loss_ && next_timer_ != kForever) {

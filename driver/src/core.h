@@ -14,6 +14,7 @@
 
 #include <array>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -72,7 +73,7 @@ struct Recovery {
   bool failed = false;
 };
 
-class Core : public std::enable_shared_from_this<Core> {
+class Core : public std::enable_shared_from_this<Core>, private CompletionSink {
  public:
   Core(std::unique_ptr<Transport> transport, DeviceOptions options);
   Core(const Core&) = delete;
@@ -228,7 +229,9 @@ class Core : public std::enable_shared_from_this<Core> {
   };
 
   void transport_wait(TimePoint until);
+  [[nodiscard]] bool on_found(const TransferCompletion& completion) noexcept override;
   void on_completion(const TransferCompletion& completion);
+  void pump_after_completions();
   void finish_loss();
   void end_everything(const Error& error);
   [[nodiscard]] std::size_t unfinished_jobs() const noexcept;
@@ -303,6 +306,8 @@ class Core : public std::enable_shared_from_this<Core> {
   std::optional<Error> gone_error_;
   std::optional<Error> pending_loss_;
   bool polling_ = false;
+  bool found_ = false;                  // by the last wait, and poll() has not run since
+  std::exception_ptr found_failure_;    // of on_found(), which runs inside libusb
   std::uint64_t events_ = 0;  // completions seen: whether anything moves
   TimePoint next_timer_ = kForever;
 

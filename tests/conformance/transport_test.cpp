@@ -200,6 +200,80 @@ TEST_P(Transports, CompleteTheTransfersOfAnEndpointInTheOrderSubmitted) {
   EXPECT_EQ(seen_outs, outs);
 }
 
+constexpr std::size_t kSinkTransfers = 24;
+
+/// Takes all but every `refuse_each`th (0: none is refused), and sends one more for each OUT it hears of, kSinkTransfers in all.
+class Taking final : public driver::CompletionSink {
+ public:
+  Taking(Wire& wire, std::size_t refuse_each) : wire_(wire), refuse_each_(refuse_each) {}
+  bool on_found(const TransferCompletion& completion) noexcept override {
+    EXPECT_EQ(completion.status, TransferStatus::kOk);
+    ++heard_;
+    if (refuse_each_ != 0 && heard_ % refuse_each_ == 0) return false;
+    wire_.keep(completion);
+    if (std::find(outs_.begin(), outs_.end(), completion.ticket) != outs_.end()) send();
+    return true;
+  }
+  void send() {
+    if (outs_.size() == kSinkTransfers) return;
+    sent_.push_back(std::make_unique<std::vector<std::byte>>(pattern(wire_.packet() + 3, static_cast<unsigned>(sent_.size()))));
+    outs_.push_back(wire_.out(*sent_.back()));
+  }
+  [[nodiscard]] const std::vector<Ticket>& outs() const { return outs_; }
+  [[nodiscard]] std::size_t heard() const { return heard_; }
+
+ private:
+  Wire& wire_;
+  const std::size_t refuse_each_;
+  std::size_t heard_ = 0;
+  std::vector<std::unique_ptr<std::vector<std::byte>>> sent_;
+  std::vector<Ticket> outs_;
+};
+
+TEST_P(Transports, CompleteOnceAndInOrderWhateverASinkOfTheWaitTakes) {
+  for (const std::size_t refuse_each : {0u, 1u, 3u}) {
+    Wire wire = open();
+    const std::size_t before = wire.order().size();
+    std::vector<std::vector<std::byte>> received(kSinkTransfers, std::vector<std::byte>(wire.packet() * 2));
+    std::vector<Ticket> ins;
+    for (auto& bytes : received) ins.push_back(wire.in(bytes));
+    Taking sink(wire, refuse_each);
+    for (std::size_t i = 0; i < 8; ++i) sink.send();
+    const SteadyClock wall;
+    for (const TimePoint end = wall.after(50s); wire.order().size() < before + kSinkTransfers * 2 && wall.now() < end;) {
+      wire->wait_with(wire->clock().after(1s), sink);
+      while (wire.poll_once() != 0) {
+      }
+      if (wire.order().size() == before + sink.outs().size() * 2) sink.send();  // one that hears of little would send no more
+    }
+    std::vector<Ticket> seen_ins, seen_outs;
+    for (std::size_t i = before; i < wire.order().size(); ++i) {
+      const Ticket ticket = wire.order()[i];
+      (std::find(ins.begin(), ins.end(), ticket) != ins.end() ? seen_ins : seen_outs).push_back(ticket);
+    }
+    EXPECT_EQ(seen_ins, ins) << refuse_each;
+    EXPECT_EQ(seen_outs, sink.outs()) << refuse_each;
+    EXPECT_TRUE(sink.heard() > 0 || GetParam().cable == "inproc");
+    for (std::size_t i = 0; i < kSinkTransfers; ++i) {
+      received[i].resize(wire.packet() + 3);
+      EXPECT_TRUE(received[i] == pattern(wire.packet() + 3, static_cast<unsigned>(i))) << i;
+    }
+  }
+}
+
+TEST_P(Transports, TellASinkOfNothingThatFailed) {
+  Wire wire = open();
+  Taking sink(wire, 0);  // expects kOk only
+  const std::size_t before = wire.order().size();
+  std::vector<std::byte> bytes(wire.packet());
+  const Ticket late = wire.in(bytes, 20ms), cancelled = wire.in(bytes);
+  wire->cancel(cancelled);
+  const SteadyClock wall;
+  for (const TimePoint end = wall.after(50s); wire.order().size() < before + 2 && wall.now() < end; wire.poll_once()) wire->wait_with(wire->clock().after(1s), sink);
+  EXPECT_EQ(wire.status(late), TransferStatus::kTimeout);
+  EXPECT_EQ(wire.status(cancelled), TransferStatus::kCancelled);
+}
+
 TEST_P(Transports, TimeOutAfterTheTimeoutAndGoOn) {
   Wire wire = open();
   std::vector<std::byte> received(wire.packet());

@@ -76,12 +76,14 @@ class Wire {
   std::size_t poll_once() {
     std::array<TransferCompletion, 4> completions;
     const std::size_t count = transport_->poll(completions);
-    for (std::size_t i = 0; i < count; ++i) {
-      EXPECT_TRUE(seen_.insert({completions[i].ticket, completions[i].status}).second) << "a ticket completed twice";
-      found_[completions[i].ticket] = completions[i];
-      order_.push_back(completions[i].ticket);
-    }
+    for (std::size_t i = 0; i < count; ++i) keep(completions[i]);
     return count;
+  }
+  /// What a sink of wait_with() was handed.
+  void keep(const TransferCompletion& completion) {
+    EXPECT_TRUE(seen_.insert({completion.ticket, completion.status}).second) << "a ticket completed twice";
+    found_[completion.ticket] = completion;
+    order_.push_back(completion.ticket);
   }
   [[nodiscard]] const std::vector<Ticket>& order() const { return order_; }
   [[nodiscard]] std::size_t packet() const { return transport_->info().bulk_packet_bytes; }

@@ -2,6 +2,7 @@
 #include "tampered_transport.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace naru::driver::test {
@@ -77,6 +78,12 @@ void TamperedTransport::cancel(Ticket ticket) {
 }
 
 std::size_t TamperedTransport::poll(std::span<TransferCompletion> completions) {
+  std::size_t count = 0;
+  for (; count < completions.size() && !kept_.empty(); kept_.pop_front()) completions[count++] = kept_.front();
+  return count == completions.size() ? count : count + find(completions.subspan(count));
+}
+
+std::size_t TamperedTransport::find(std::span<TransferCompletion> completions) {
   std::size_t count = lost_ ? 0 : inner_->poll(completions);
   for (std::size_t i = 0; i < count; ++i) {
     TransferCompletion& completion = completions[i];
@@ -108,7 +115,15 @@ std::size_t TamperedTransport::poll(std::span<TransferCompletion> completions) {
 
 void TamperedTransport::wait(TimePoint until) {
   for (const Held& held : held_) until = std::min(until, held.due);
-  if (until > clock().now()) inner_->wait(until);
+  if (kept_.empty() && until > clock().now()) inner_->wait(until);
+}
+
+void TamperedTransport::wait_with(TimePoint until, CompletionSink& sink) {
+  wait(until);
+  std::array<TransferCompletion, 4> completions;
+  const std::size_t count = find(completions);
+  for (const TransferCompletion& completion : std::span(completions).first(count))
+    if (!kept_.empty() || completion.status != TransferStatus::kOk || !sink.on_found(completion)) kept_.push_back(completion);
 }
 
 }  // namespace naru::driver::test

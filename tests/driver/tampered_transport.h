@@ -15,7 +15,7 @@ inline constexpr Fault kAllFaults[] = {Fault::kLostAtSubmit, Fault::kLostInFligh
                                        Fault::kOverflow,     Fault::kHostMemory,   Fault::kHostMemoryAtSubmit, Fault::kShort, Fault::kNeverEnds};
 [[nodiscard]] const char* name_of(Fault fault);
 
-/// What a test does to a device and sees of it. Outlives the transport.
+/// What a test does to a device and sees of it. As over libusb, what ended well is handed over inside the wait. Outlives the transport.
 struct Tampering {
   Fault fault = Fault::kNone;
   std::uint64_t at = 0;        // number of the submit() that it hits, from 0
@@ -39,6 +39,7 @@ class TamperedTransport final : public Transport {
   void cancel(Ticket ticket) override;
   [[nodiscard]] std::size_t poll(std::span<TransferCompletion> completions) override;
   void wait(TimePoint until) override;
+  void wait_with(TimePoint until, CompletionSink& sink) override;
   void wake() noexcept override { inner_->wake(); }
   [[nodiscard]] int pollable_descriptor() const noexcept override { return inner_->pollable_descriptor(); }
 
@@ -51,6 +52,7 @@ class TamperedTransport final : public Transport {
     TransferCompletion completion;
     TimePoint due;
   };
+  std::size_t find(std::span<TransferCompletion> completions);
   void hold(TransferCompletion completion, TimePoint due) { held_.push_back({completion, due}); }
 
   std::unique_ptr<Transport> inner_;
@@ -58,6 +60,7 @@ class TamperedTransport final : public Transport {
   TransportInfo info_;
   std::vector<Known> known_;
   std::deque<Held> held_;
+  std::deque<TransferCompletion> kept_;  // found in a wait, and not the sink's
   std::uint64_t next_own_ = std::uint64_t{1} << 62;
   bool lost_ = false;
 };

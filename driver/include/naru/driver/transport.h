@@ -1,9 +1,9 @@
 // The host's seam: how the driver hands transfers to a cable. Implementations: null, inproc, libusb; decorators later (faulty, recording).
 //
 // Contract, the same for all (tests/conformance proves it for each):
-// - submit() queues and returns at once. Completion is observed through poll(), on the caller's thread, exactly once per ticket, whether
-//   the transfer finished, failed or was cancelled. Transfers of one endpoint complete in the order submitted.
-// - The buffer belongs to the transport from submit() until the ticket's completion was polled; destroying the transport cancels what is in flight and
+// - submit() queues and returns at once. Completion is observed through poll() or wait_with(), on the caller's thread, exactly once per ticket,
+//   whether the transfer finished, failed or was cancelled. Transfers of one endpoint complete in the order submitted.
+// - The buffer belongs to the transport from submit() until the ticket's completion was observed; destroying the transport cancels what is in flight and
 //   returns only when the bus has let go of every buffer.
 // - Once a completion or call says kDeviceLost, every later call says the same; what was in flight completes as kDeviceLost.
 // - One thread at a time for everything but wake(), which is safe from any thread.
@@ -54,6 +54,16 @@ struct TransportInfo {
   bool virtual_time = false;
 };
 
+/// Hears of transfers in the middle of a wait(): what came in is still in the CPU's caches then, and what goes next goes at once.
+class CompletionSink {
+ public:
+  /// The buffer is the caller's again. May submit() and cancel(), and nothing else of the transport. False: not now; poll() has this one, and what comes after it.
+  [[nodiscard]] virtual bool on_found(const TransferCompletion& completion) noexcept = 0;
+
+ protected:
+  ~CompletionSink() = default;
+};
+
 class NARU_API Transport {
  public:
   virtual ~Transport() = default;
@@ -72,6 +82,12 @@ class NARU_API Transport {
   [[nodiscard]] virtual std::size_t take(std::span<TransferCompletion> completions) { return poll(completions); }
   /// Returns when poll() would find something, after wake(), at `until` on clock(), or spuriously. A virtual clock jumps to the next event.
   virtual void wait(TimePoint until) = 0;
+  /// As wait(), which may hand what it finds to `sink` instead of keeping it for poll(); never what failed. Each ticket completes once, in the order of its
+  /// endpoint, one way or the other.
+  virtual void wait_with(TimePoint until, CompletionSink& sink) {
+    static_cast<void>(sink);
+    wait(until);
+  }
   /// Makes the current or next wait() return at once. Any thread.
   virtual void wake() noexcept = 0;
   /// Readable when wait() would return at once; -1 where there is none (inproc).

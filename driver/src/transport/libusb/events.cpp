@@ -48,10 +48,24 @@ void LibusbTransport::on_transfer(libusb_transfer* raw) noexcept {
   Slot& slot = *static_cast<Slot*>(raw->user_data);
   LibusbTransport& self = *slot.owner;
   if (raw->status == LIBUSB_TRANSFER_NO_DEVICE) self.lost_ = true;
+  const bool handed_over = self.hand_over(slot);
   const std::lock_guard lock(self.mutex_);
   --self.flying_;
-  self.push_done(slot);
+  if (!handed_over) self.push_done(slot);
   if (self.flying_ == 0 && !self.blocking_.empty()) self.changed_.notify_all();  // a reset may wait for that
+}
+
+/// Only what ended well and in one piece, and has nothing before it that poll() has yet to report.
+bool LibusbTransport::hand_over(Slot& slot) noexcept {
+  if (sink_ == nullptr || lost_ || queued_ != 0 || !ended_.empty()) return false;
+  if (slot.raw->status != LIBUSB_TRANSFER_COMPLETED || slot.transfer.kind == TransferKind::kControl || slot.piece != slot.transfer.buffer.size()) return false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (done_count_ != 0) return false;
+  }
+  if (!sink_->on_found({.ticket = slot.ticket, .status = TransferStatus::kOk, .bytes = static_cast<std::size_t>(std::max(slot.raw->actual_length, 0))})) return false;
+  slots_.give_back(slot);
+  return true;
 }
 
 int LibusbTransport::on_hotplug(libusb_context*, libusb_device* device, libusb_hotplug_event event, void* transport) noexcept {
@@ -141,6 +155,12 @@ void LibusbTransport::wait(TimePoint until) {
   const std::lock_guard lock(mutex_);
   woken_ = false;
   unsignal();
+}
+
+void LibusbTransport::wait_with(TimePoint until, CompletionSink& sink) {
+  sink_ = &sink;
+  wait(until);
+  sink_ = nullptr;
 }
 
 void LibusbTransport::wake() noexcept {

@@ -56,7 +56,8 @@ struct Opened {
 };
 
 /// Threads: the caller's, which runs libusb's events inside wait() and poll() (a thread of its own for them cost two switches per transfer);
-/// from the first blocking request on, one for those. The callbacks neither allocate nor call libusb. `mutex_` guards the completion ring,
+/// from the first blocking request on, one for those. The callbacks neither allocate nor call libusb, but for what a sink submits and
+/// cancels. `mutex_` guards the completion ring,
 /// the counts and the blocking queue, nothing else, and is never held across a call into libusb.
 class LibusbTransport final : public Transport {
  public:
@@ -70,6 +71,7 @@ class LibusbTransport final : public Transport {
   [[nodiscard]] std::size_t poll(std::span<TransferCompletion> completions) override;
   [[nodiscard]] std::size_t take(std::span<TransferCompletion> completions) override;
   void wait(TimePoint until) override;
+  void wait_with(TimePoint until, CompletionSink& sink) override;
   void wake() noexcept override;
   [[nodiscard]] int pollable_descriptor() const noexcept override;
 
@@ -93,6 +95,7 @@ class LibusbTransport final : public Transport {
   void signal() noexcept;
   void unsignal() noexcept;
   void push_done(Slot& slot) noexcept;
+  [[nodiscard]] bool hand_over(Slot& slot) noexcept;
 
   /// LIBUSB_SUCCESS: flying. LIBUSB_ERROR_NO_MEM: even the smallest piece finds no memory now. Others: as libusb says.
   int launch(Slot& slot) noexcept;
@@ -119,6 +122,7 @@ class LibusbTransport final : public Transport {
 
   UniqueFd event_;             // what there is to be told that libusb's own descriptors do not tell
   mutable UniqueFd pollable_;  // both together, for who asks
+  CompletionSink* sink_ = nullptr;  // of the wait_with() that is under way
   bool looked_ = false;        // wait() has let libusb run its events since the last poll()
   unsigned event_failures_ = 0;
   std::atomic<bool> lost_{false};
