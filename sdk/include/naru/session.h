@@ -87,7 +87,9 @@ struct SessionOptions {
   std::vector<std::int32_t> keep_tensors;    // see CompileSettings
   bool keep_all_tensors = false;
   bool fuse = true;
-  std::uint32_t depth = 4;                   // inferences in flight, 1 to 64, fewer where the device's memory holds fewer; one more waits for a place in submit()
+  /// Inferences in flight, 1 to 64 (one at a time for a model with state); one more waits in submit(). As many of them have a place on the device as its memory
+  /// holds and keeps it and the cable busy; the others get theirs in the order in which they were submitted.
+  std::uint32_t depth = 4;
   std::chrono::nanoseconds default_deadline = std::chrono::seconds(10);
   /// Upload, job and download one after the other, so that Timing can tell them apart. Without it a small inference is one transfer out and one in,
   /// and Timing knows the device's cycles and the whole only.

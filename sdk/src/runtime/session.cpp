@@ -182,9 +182,6 @@ Result<Inference> Session::submit(const RunOptions& options) {
       device.wait(std::min(deadline, sdk::runtime::make_room(*state_)));
     }
     const sdk::package::Package& package = state_->package();
-    for (const auto* list : {&package.outputs, &package.kept})
-      for (std::uint32_t tensor : *list)  // the last inference's went with its Outputs
-        if (const std::size_t bytes = package.tensors[tensor].bytes; slot->host[tensor].size() != bytes) slot->host[tensor] = state_->spare->take(bytes);
     slot->busy = true;
     for (std::size_t i = 0; i < state_->inputs.size(); ++i) {
       std::vector<std::byte>& host = slot->host[package.inputs[i]];

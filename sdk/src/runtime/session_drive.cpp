@@ -57,6 +57,8 @@ void end(InferenceState& inference, Result<Outputs> result) {
   inference.operations.clear();
   inference.job.reset();
   inference.session->slots[inference.slot].busy = false;
+  if (inference.place) inference.session->places[*inference.place].busy = false;
+  inference.place.reset();
   inference.result = std::move(result);
 }
 
@@ -89,6 +91,21 @@ Result<Outputs> collect(InferenceState& inference) {
   return Outputs(std::move(data));
 }
 
+/// False: all are taken. Memory for what it gives comes now, when that of an earlier one may have been given back.
+bool take_place(InferenceState& inference) {
+  SessionState& session = *inference.session;
+  detail::Place* place = session.free_place();
+  if (place == nullptr) return false;
+  Slot& slot = session.slots[inference.slot];
+  const Package& package = session.package();
+  for (const auto* list : {&package.outputs, &package.kept})
+    for (std::uint32_t tensor : *list)  // the last inference's went with its Outputs
+      if (const std::size_t bytes = package.tensors[tensor].bytes; slot.host[tensor].size() != bytes) slot.host[tensor] = session.spare->take(bytes);
+  place->busy = true;
+  inference.place = static_cast<std::size_t>(place - session.places.data());
+  return true;
+}
+
 Result<void> run_host_step(InferenceState& inference, const HostStep& step) {
   const auto start = SteadyTime::now();
   Slot& slot = inference.session->slots[inference.slot];
@@ -112,6 +129,7 @@ Result<void> run_host_step(InferenceState& inference, const HostStep& step) {
 Result<void> submit_job(InferenceState& inference, bool load_weights) {
   SessionState& session = *inference.session;
   Slot& slot = session.slots[inference.slot];
+  detail::Place& place = session.places[*inference.place];
   const NpuJob& step = std::get<NpuJob>(session.package().steps[inference.step]);
   const bool leases = session.resident.valid();
   inference.needs_lease = leases && !load_weights;
@@ -124,19 +142,19 @@ Result<void> submit_job(InferenceState& inference, bool load_weights) {
     switch (binding.source) {
       case RegionSource::kSram: break;
       case RegionSource::kConstants: buffer = &session.constants; break;
-      case RegionSource::kScratch: buffer = slot.scratch.valid() ? &slot.scratch : &session.slots[0].scratch; break;
+      case RegionSource::kScratch: buffer = place.scratch.valid() ? &place.scratch : &session.places[0].scratch; break;
       case RegionSource::kStateRead: buffer = &session.states[0]; break;
       case RegionSource::kStateWrite: buffer = &session.states[1]; break;
-      case RegionSource::kTensor: buffer = &slot.tensors[binding.tensor]; break;
-      case RegionSource::kArena: buffer = &slot.arena; break;
+      case RegionSource::kTensor: buffer = &place.tensors[binding.tensor]; break;
+      case RegionSource::kArena: buffer = &place.arena; break;
     }
     bindings.push_back({.buffer = buffer, .offset = binding.offset, .bytes = binding.bytes, .rights = binding.rights});
   }
   std::vector<driver::JobWrite> writes;
   std::vector<driver::JobRead> reads;
   if (travel_with_job(session, plan)) {
-    for (std::uint32_t tensor : plan.uploads) writes.push_back({.buffer = &session.buffer_of(slot, tensor), .offset = session.offset_of(tensor), .bytes = slot.host[tensor]});
-    for (std::uint32_t tensor : plan.downloads) reads.push_back({.buffer = &session.buffer_of(slot, tensor), .offset = session.offset_of(tensor), .bytes = slot.host[tensor]});
+    for (std::uint32_t tensor : plan.uploads) writes.push_back({.buffer = &session.buffer_of(place, tensor), .offset = session.offset_of(tensor), .bytes = slot.host[tensor]});
+    for (std::uint32_t tensor : plan.downloads) reads.push_back({.buffer = &session.buffer_of(place, tensor), .offset = session.offset_of(tensor), .bytes = slot.host[tensor]});
   }
   const Duration left = inference.deadline == kForever ? Duration(0) : std::max<Duration>(Duration(1), inference.deadline - session.device->device->now());
   // Under a number of its own: what an earlier job left may be overwritten by now.
@@ -170,6 +188,7 @@ enum class Begun : std::uint8_t {
 Result<Begun> begin_transfers(InferenceState& inference) {
   SessionState& session = *inference.session;
   Slot& slot = session.slots[inference.slot];
+  const detail::Place& place = session.places[*inference.place];
   const detail::StepPlan& plan = session.plans[inference.step];
   const bool uploads = inference.phase == Phase::kUploading;
   const std::vector<std::uint32_t>& tensors = uploads ? plan.uploads : plan.downloads;
@@ -178,8 +197,8 @@ Result<Begun> begin_transfers(InferenceState& inference) {
   for (; inference.moved < end; ++inference.moved) {
     const std::uint32_t tensor = tensors[inference.moved];
     driver::Device& device = *session.device->device;
-    Result<driver::Operation> operation = uploads ? device.begin_write(session.buffer_of(slot, tensor), session.offset_of(tensor), slot.host[tensor])
-                                                  : device.begin_read(session.buffer_of(slot, tensor), session.offset_of(tensor), slot.host[tensor]);
+    Result<driver::Operation> operation = uploads ? device.begin_write(session.buffer_of(place, tensor), session.offset_of(tensor), slot.host[tensor])
+                                                  : device.begin_read(session.buffer_of(place, tensor), session.offset_of(tensor), slot.host[tensor]);
     if (!operation && operation.error().id() == ErrorId::kDeviceBusy) return inference.operations.empty() ? Begun::kBusy : Begun::kSome;
     if (!operation) return fail(std::move(operation).error());
     inference.operations.push_back(std::move(*operation));
@@ -192,6 +211,7 @@ Result<bool> advance(InferenceState& inference) {
   SessionState& session = *inference.session;
   switch (inference.phase) {
     case Phase::kQueued: {
+      if (!inference.place && !take_place(inference)) return false;
       // Steps that are the host's are run here, up to the next job or the end.
       const auto& steps = session.package().steps;
       while (inference.step < steps.size()) {

@@ -11,6 +11,9 @@
 namespace naru::sdk::runtime {
 namespace {
 
+constexpr std::uint64_t kPlacesMin = 3;
+constexpr std::uint64_t kExchangedBytesMax = 4 * 1024 * 1024;
+
 using package::Binding;
 using package::HostStep;
 using package::NpuJob;
@@ -69,26 +72,32 @@ Result<void> plan_steps(detail::SessionState& session, std::vector<bool>& on_dev
   return {};
 }
 
-/// Device and host memory of one inference. Scratch is the first slot's when all share it.
-Result<detail::Slot> make_slot(const detail::SessionState& session, const std::vector<bool>& on_device, const std::vector<bool>& on_host, bool with_scratch) {
+/// Scratch is the first place's when all share it.
+Result<detail::Place> make_place(const detail::SessionState& session, const std::vector<bool>& on_device, bool with_scratch) {
   driver::Device& device = *session.device->device;
   const Package& package = session.package();
-  detail::Slot slot;
-  slot.tensors.resize(package.tensors.size());
-  slot.host.resize(package.tensors.size());
+  detail::Place place;
+  place.tensors.resize(package.tensors.size());
   if (!session.arena.empty()) {
-    NARU_TRY(slot.arena, device.create_buffer(session.arena.back()));
+    NARU_TRY(place.arena, device.create_buffer(session.arena.back()));
   }
   for (std::size_t t = 0; t < package.tensors.size(); ++t) {
-    if (on_device[t] && session.arena.empty()) {
-      NARU_TRY(slot.tensors[t], device.create_buffer(package.tensors[t].bytes));
-    }
-    if (on_host[t]) slot.host[t].resize(package.tensors[t].bytes);
+    if (!on_device[t] || !session.arena.empty()) continue;
+    NARU_TRY(place.tensors[t], device.create_buffer(package.tensors[t].bytes));
   }
   if (with_scratch) {
-    NARU_TRY(slot.scratch, device.create_buffer(package.scratch_bytes));
+    NARU_TRY(place.scratch, device.create_buffer(package.scratch_bytes));
   }
-  return slot;
+  return place;
+}
+
+/// So many at once keep cable and device busy: one comes, one computes, one goes. More of large ones only spread over more memory, out of everybody's caches.
+std::size_t places_wanted(const detail::SessionState& session) {
+  std::uint64_t exchanged = 1;
+  for (const detail::StepPlan& plan : session.plans)
+    for (const auto* tensors : {&plan.uploads, &plan.downloads})
+      for (std::uint32_t tensor : *tensors) exchanged += session.package().tensors[tensor].bytes;
+  return std::min<std::size_t>(session.slots.size(), std::max<std::uint64_t>(kPlacesMin, kExchangedBytesMax / exchanged));
 }
 
 }  // namespace
@@ -130,17 +139,23 @@ Result<void> prepare(detail::SessionState& session) {
   if (package::has_arena(package)) session.arena = package::arena_offsets(package.tensors);
   // Scratch lives across the jobs of one inference only: with a single job all inferences may share it, because jobs run one at a time.
   const bool share_scratch = jobs <= 1;
-  const std::size_t depth = package.state.empty() ? session.options.depth : 1;
-  while (session.slots.size() < depth) {
-    const bool first = session.slots.empty();
-    Result<detail::Slot> slot = make_slot(session, on_device, on_host, package.scratch_bytes > 0 && (first || !share_scratch));
-    // One place is enough to run; more are there to overlap.
-    if (!slot && slot.error().id() == ErrorId::kDeviceOutOfMemory && !first) {
-      log(LogLevel::kInfo, "sdk", "{}: the device's memory holds {} of {} inferences at once", package.name, session.slots.size(), depth);
+  session.slots.resize(package.state.empty() ? session.options.depth : 1);
+  for (detail::Slot& slot : session.slots) {
+    slot.host.resize(package.tensors.size());
+    for (std::size_t t = 0; t < package.tensors.size(); ++t)
+      if (on_host[t]) slot.host[t].resize(package.tensors[t].bytes);
+  }
+  const std::size_t wanted = places_wanted(session);
+  while (session.places.size() < wanted) {
+    const bool first = session.places.empty();
+    Result<detail::Place> place = make_place(session, on_device, package.scratch_bytes > 0 && (first || !share_scratch));
+    // One is enough to run; more are there to overlap.
+    if (!place && place.error().id() == ErrorId::kDeviceOutOfMemory && !first) {
+      log(LogLevel::kInfo, "sdk", "{}: the device's memory holds {} of {} inferences at once", package.name, session.places.size(), wanted);
       break;
     }
-    if (!slot) return fail(std::move(slot).error().while_doing("making room for an inference"));
-    session.slots.push_back(std::move(*slot));
+    if (!place) return fail(std::move(place).error().while_doing("making room for an inference"));
+    session.places.push_back(std::move(*place));
   }
   return {};
 }

@@ -29,11 +29,11 @@ class SpareResults {
   [[nodiscard]] std::vector<std::byte> take(std::size_t bytes) {
     {
       const std::lock_guard lock(mutex_);
-      const auto found = std::ranges::find(spares_, bytes, &std::vector<std::byte>::size);
-      if (found != spares_.end()) {
+      // The newest: it is in the CPU's caches, if any is.
+      const auto found = std::find_if(spares_.rbegin(), spares_.rend(), [&](const std::vector<std::byte>& spare) { return spare.size() == bytes; });
+      if (found != spares_.rend()) {
         std::vector<std::byte> spare = std::move(*found);
-        if (&*found != &spares_.back()) *found = std::move(spares_.back());
-        spares_.pop_back();
+        spares_.erase(std::next(found).base());
         return spare;
       }
     }
@@ -65,11 +65,16 @@ struct Outputs::Data {
 
 namespace detail {
 
-/// What one inference needs of device and host memory; reused by the next one.
+/// What one inference has on this host; reused by the next one.
 struct Slot {
+  std::vector<std::vector<std::byte>> host;          // by Package::tensors; empty for those that only the device sees
+  bool busy = false;
+};
+
+/// What one inference needs of the device's memory, from its first step to its end.
+struct Place {
   std::vector<driver::Buffer> tensors;               // by Package::tensors; empty for those that only the host sees, and when they share an arena
   driver::Buffer arena;
-  std::vector<std::vector<std::byte>> host;          // by Package::tensors; empty for those that only the device sees
   driver::Buffer scratch;
   bool busy = false;
 };
@@ -85,6 +90,7 @@ enum class Phase : std::uint8_t { kQueued, kUploading, kRunning, kDownloading, k
 struct InferenceState {
   std::shared_ptr<SessionState> session;
   std::size_t slot = 0;
+  std::optional<std::size_t> place;                        // none: it waits for one
   std::size_t step = 0;
   Phase phase = Phase::kQueued;
   std::vector<driver::Operation> operations;
@@ -118,8 +124,9 @@ struct SessionState {
   driver::Stream resident;                           // of the one job, when the package has one for weights that lie in the SRAM still, and the device knows leases
   std::uint32_t lease = 0;                           // under which the last job that loads weights left them; 0: none was submitted
   std::vector<StepPlan> plans;                       // by step
-  std::vector<std::uint64_t> arena;                  // offsets of the tensors in Slot::arena; empty: each has a buffer
-  std::vector<Slot> slots;
+  std::vector<std::uint64_t> arena;                  // offsets of the tensors in Place::arena; empty: each has a buffer
+  std::vector<Slot> slots;                           // as many as may be in flight
+  std::vector<Place> places;                         // no more than that; inferences get them in the order they were submitted
   driver::Queue queue;
   std::deque<std::shared_ptr<InferenceState>> active;
   std::shared_ptr<SpareResults> spare;
@@ -127,7 +134,11 @@ struct SessionState {
   SessionState(Model source, Model package, std::uint32_t depth) : model(std::move(source)), compiled(std::move(package)), spare(std::make_shared<SpareResults>(depth)) {}
 
   [[nodiscard]] const sdk::package::Package& package() const { return *compiled.handle()->package; }
-  [[nodiscard]] const driver::Buffer& buffer_of(const Slot& slot, std::uint32_t tensor) const noexcept { return arena.empty() ? slot.tensors[tensor] : slot.arena; }
+  [[nodiscard]] const driver::Buffer& buffer_of(const Place& place, std::uint32_t tensor) const noexcept { return arena.empty() ? place.tensors[tensor] : place.arena; }
+  [[nodiscard]] Place* free_place() noexcept {
+    const auto found = std::ranges::find(places, false, &Place::busy);
+    return found == places.end() ? nullptr : &*found;
+  }
   [[nodiscard]] std::uint64_t offset_of(std::uint32_t tensor) const noexcept { return arena.empty() ? 0 : arena[tensor]; }
 };
 

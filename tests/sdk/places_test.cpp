@@ -1,0 +1,130 @@
+// Goal: more inferences may be in flight than the device holds; the others wait for a place there, in order, and leave the device's memory alone. Method: the
+// mock bench with a model of a megabyte in and out, whose answers are its inputs less two.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "../frontend/model_builder.h"
+#include "naru/mock.h"
+#include "naru/naru.h"
+
+namespace naru {
+namespace {
+
+namespace tflite = naru::sdk::tflite;
+
+constexpr std::int32_t kSide = 512, kChannels = 4;
+constexpr std::size_t kBytes = std::size_t{kSide} * kSide * kChannels;
+constexpr std::uint32_t kDepth = 12;
+
+/// input + input: 0.05 (q - 3) twice is 0.1 (q - 3), which is q - 2 in the output's terms.
+Model large_model() {
+  testing_models::ModelBuilder builder;
+  const std::vector<std::int32_t> shape = {1, kSide, kSide, kChannels};
+  const int input = builder.add_tensor("input", shape, tflite::TensorType_INT8, {0.05F}, 3);
+  const int sum = builder.add_tensor("sum", shape, tflite::TensorType_INT8, {0.1F}, 1);
+  builder.add_operator(tflite::BuiltinOperator_ADD, {input, input}, {sum}, tflite::AddOptionsT());
+  builder.graph().inputs = {input};
+  builder.graph().outputs = {sum};
+  return Model::from_bytes(*builder.bytes(), "large").value();
+}
+
+class Places : public ::testing::Test {
+ protected:
+  Session create(bool split = false) { return Session::create(device_, model_, {.keep_tensors = {}, .depth = kDepth, .split_timing = split}).value(); }
+  static void fill(Session& session, int number) { ASSERT_TRUE(session.input(0).fill_from(std::vector<std::byte>(kBytes, static_cast<std::byte>(number)))); }
+  static Inference submit(Session& session, int number, std::chrono::nanoseconds deadline = {}) {
+    fill(session, number);
+    return session.submit({.deadline = deadline}).value();
+  }
+  static void expect(const Result<Outputs>& outputs, int number) {
+    ASSERT_TRUE(outputs) << outputs.error().to_string(true);
+    const std::span<const std::byte> bytes = outputs->at(0).bytes();
+    ASSERT_EQ(bytes.size(), kBytes);
+    EXPECT_TRUE(std::ranges::all_of(bytes, [&](std::byte byte) { return byte == static_cast<std::byte>(number - 2); })) << number << ": " << static_cast<int>(bytes[0]);
+  }
+  std::vector<Inference> submit_all(Session& session) {
+    std::vector<Inference> flying;
+    for (int i = 0; i < static_cast<int>(kDepth); ++i) flying.push_back(submit(session, i));
+    return flying;
+  }
+
+  Model model_ = large_model();
+  mock::Bench bench_ = mock::Bench::with_profile("edge").value();
+  Device device_ = bench_.open_device().value();
+};
+
+TEST_F(Places, AreWaitedForInOrder) {
+  for (const bool split : {false, true}) {
+    Session session = create(split);
+    std::vector<Inference> flying = submit_all(session);
+    std::vector<int> ended;
+    std::vector<bool> seen(kDepth, false);
+    while (ended.size() < kDepth) {
+      session.wait(std::chrono::seconds(1));
+      for (int i = 0; i < static_cast<int>(kDepth); ++i)
+        if (!seen[static_cast<std::size_t>(i)] && flying[static_cast<std::size_t>(i)].poll()) {
+          seen[static_cast<std::size_t>(i)] = true;
+          ended.push_back(i);
+        }
+    }
+    EXPECT_TRUE(std::ranges::is_sorted(ended));
+    for (int i = static_cast<int>(kDepth) - 1; i >= 0; --i) expect(flying[static_cast<std::size_t>(i)].wait(), i);
+  }
+}
+
+TEST_F(Places, LeaveTheDevicesMemoryToOtherSessions) {
+  // Twelve inferences of two megabytes each, in each of six sessions, would be more than twice what the device has.
+  ASSERT_LT(device_.info().dram_bytes, std::uint64_t{6} * kDepth * 2 * kBytes / 2);
+  std::vector<Session> sessions;
+  for (int i = 0; i < 6; ++i) sessions.push_back(create());
+  std::vector<std::vector<Inference>> flying;
+  for (Session& session : sessions) flying.push_back(submit_all(session));
+  for (std::vector<Inference>& of_session : flying)
+    for (int i = 0; i < static_cast<int>(kDepth); ++i) expect(of_session[static_cast<std::size_t>(i)].wait(), i);
+}
+
+TEST_F(Places, AreFreedByWhatIsDroppedOrCancelled) {
+  Session session = create();
+  std::vector<Inference> flying = submit_all(session);
+  for (Inference& inference : std::span(flying).last(2)) inference.cancel();  // these wait, and need nothing of the device to end
+  for (Inference& inference : std::span(flying).last(2)) {
+    const Result<Outputs> outputs = inference.wait();
+    ASSERT_FALSE(outputs);
+    EXPECT_EQ(outputs.error().id(), ErrorId::kJobCancelled) << outputs.error().to_string(true);
+  }
+  flying.erase(flying.begin(), flying.begin() + 4);  // those that have places, and one that has none
+  for (int i = 4; i < static_cast<int>(kDepth) - 2; ++i) expect(flying[static_cast<std::size_t>(i) - 4].wait(), i);
+  fill(session, 77);
+  expect(session.run(), 77);
+}
+
+TEST_F(Places, AreWaitedForNoLongerThanTheDeadline) {
+  Session session = create();
+  std::vector<Inference> flying;
+  for (int i = 0; i < 4; ++i) flying.push_back(submit(session, i));
+  Inference late = submit(session, 50, std::chrono::microseconds(1));
+  const Result<Outputs> outputs = late.wait();
+  ASSERT_FALSE(outputs);
+  EXPECT_EQ(outputs.error().id(), ErrorId::kDeadline) << outputs.error().to_string(true);
+  for (int i = 0; i < 4; ++i) expect(flying[static_cast<std::size_t>(i)].wait(), i);
+}
+
+TEST_F(Places, ComeToThoseWhoOnlyHaveCallbacksToo) {
+  Session session = create();
+  const int descriptor = device_.event_descriptor().value();
+  EXPECT_GE(descriptor, 0);
+  std::vector<Inference> flying = submit_all(session);
+  int calls = 0;
+  for (int i = 0; i < static_cast<int>(kDepth); ++i)
+    flying[static_cast<std::size_t>(i)].then([&calls, i](Result<Outputs> outputs) {
+      expect(outputs, i);
+      ++calls;
+    });
+  for (int turns = 0; turns < 10'000 && calls < static_cast<int>(kDepth); ++turns) device_.poll();
+  EXPECT_EQ(calls, static_cast<int>(kDepth));
+}
+
+}  // namespace
+}  // namespace naru
