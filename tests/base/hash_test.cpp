@@ -34,9 +34,10 @@ TEST(Hash, Sha256IsThatOfFips180) {
 
 TEST(Hash, Sha256OfPartsIsThatOfTheirHashes) {
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, kSha256PartBytes - 1, kSha256PartBytes, kSha256PartBytes + 1, 2 * kSha256PartBytes - 1, 2 * kSha256PartBytes, 2 * kSha256PartBytes + 1,
-                                 3 * kSha256PartBytes, 4 * kSha256PartBytes, 5 * kSha256PartBytes + 77}) {
+                                 3 * kSha256PartBytes, 4 * kSha256PartBytes, 5 * kSha256PartBytes + 77, 16 * kSha256PartBytes - 1,
+                                 16 * kSha256PartBytes, 16 * kSha256PartBytes + 1, 19 * kSha256PartBytes + 5, 35 * kSha256PartBytes}) {
     std::vector<std::byte> bytes(size), list;
-    for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i * i / 251);
+    for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i * i / 251 + i / kSha256PartBytes);
     for (std::size_t at = 0; at < size; at += kSha256PartBytes) {
       const Sha256 part = sha256(std::span<const std::byte>(bytes).subspan(at, std::min(kSha256PartBytes, size - at)));
       list.insert(list.end(), part.begin(), part.end());
