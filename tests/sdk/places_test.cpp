@@ -111,6 +111,58 @@ TEST_F(Places, AreWaitedForNoLongerThanTheDeadline) {
   for (int i = 0; i < 4; ++i) expect(flying[static_cast<std::size_t>(i)].wait(), i);
 }
 
+TEST_F(Places, AreGivenByWhoeverWaitsForTheDevice) {
+  Session one = create(), two = create(true);
+  std::vector<Inference> flying;
+  for (int i = 0; i < static_cast<int>(kDepth); ++i) flying.push_back(submit(one, i, std::chrono::milliseconds(400)));
+  // Nobody drives the first session while the second takes longer than the first one's deadlines.
+  std::chrono::nanoseconds modelled{0};
+  while (modelled < std::chrono::milliseconds(500)) {
+    fill(two, 7);
+    const Result<Outputs> outputs = two.run();
+    expect(outputs, 7);
+    modelled += outputs->timing().upload + outputs->timing().device + outputs->timing().download;
+  }
+  for (int i = 0; i < static_cast<int>(kDepth); ++i) expect(flying[static_cast<std::size_t>(i)].wait(), i);
+}
+
+TEST_F(Places, AreLeftToTheLastWhenACallbackDropsAllOthers) {
+  Session session = create();
+  std::vector<Inference> flying = submit_all(session);
+  Inference last = std::move(flying.back());
+  flying.pop_back();
+  flying[0].then([&](Result<Outputs>) { flying.erase(flying.begin() + 1, flying.end()); });
+  expect(last.wait(), static_cast<int>(kDepth) - 1);
+}
+
+TEST_F(Places, AreNotWaitedForOnADeviceThatIsGone) {
+  Session session = create();
+  std::vector<Inference> flying = submit_all(session);
+  bench_.unplug();
+  for (Inference& inference : flying) {
+    const Result<Outputs> outputs = inference.wait();
+    ASSERT_FALSE(outputs);
+    EXPECT_EQ(outputs.error().id(), ErrorId::kDeviceLost) << outputs.error().to_string(true);
+  }
+}
+
+TEST_F(Places, KeepInputsThatAreKept) {
+  // They go with the outputs, and the next inference of their slot needs others.
+  Session session = Session::create(device_, model_, {.keep_tensors = {0}, .depth = 5}).value();
+  std::vector<Outputs> held;
+  for (int round = 0; round < 4; ++round) {
+    std::vector<Inference> flying;
+    for (int i = 0; i < 5; ++i) flying.push_back(submit(session, 10 + i + round));
+    for (int i = 0; i < 5; ++i) {
+      Result<Outputs> outputs = flying[static_cast<std::size_t>(i)].wait();
+      expect(outputs, 10 + i + round);
+      const std::span<const std::byte> input = outputs->tensor(0).value().bytes();
+      EXPECT_TRUE(std::ranges::all_of(input, [&](std::byte byte) { return byte == static_cast<std::byte>(10 + i + round); }));
+      held.push_back(std::move(*outputs));
+    }
+  }
+}
+
 TEST_F(Places, ComeToThoseWhoOnlyHaveCallbacksToo) {
   Session session = create();
   const int descriptor = device_.event_descriptor().value();

@@ -34,6 +34,7 @@ struct DeviceHandle {
   std::unique_ptr<Events> events;                       // none was asked for: empty
   std::vector<std::weak_ptr<SessionState>> sessions;    // all that were made on it; those that are gone are forgotten by and by
   std::uint32_t last_lease = 0;
+  std::size_t waiting_for_place = 0;                    // inferences of all of them
   std::uint64_t session_copied_bytes = 0;               // payload that sessions copied, besides what the driver counts
 
   /// A number that no other session of this device has for its lease.

@@ -59,8 +59,7 @@ Result<Outputs> Inference::wait() {
       sdk::runtime::drive(session, look);
       if (state_->phase == Phase::kEnded) break;
       // A deadline bounds this: the driver's for a job, the inference's for everything else.
-      const TimePoint until = state_->job ? kForever : state_->deadline;
-      session.device->device->wait(std::min(until, sdk::runtime::make_room(session)));
+      session.device->device->wait(sdk::runtime::before_waiting(session));
     }
     if (state_->result_taken) return fail(ErrorId::kWrongThreadOrState, "The inference's result was taken already");
     state_->result_taken = true;
@@ -178,11 +177,12 @@ Result<Inference> Session::submit(const RunOptions& options) {
       sdk::runtime::drive(*state_, look);
       slot = free_slot();
       if (slot != state_->slots.end()) break;
-      if (device.now() >= deadline) return fail(ErrorId::kDeadline, fmt::format("All {} places of the session stayed taken until the deadline", state_->slots.size()));
-      device.wait(std::min(deadline, sdk::runtime::make_room(*state_)));
+      if (device.now() >= deadline) return fail(ErrorId::kDeadline, fmt::format("{} inferences of the session were in flight until the deadline, as many as may be", state_->slots.size()));
+      device.wait(std::min(deadline, sdk::runtime::before_waiting(*state_)));
     }
     const sdk::package::Package& package = state_->package();
-    slot->busy = true;
+    for (std::size_t i = 0; i < state_->inputs.size(); ++i)  // one that is kept went with the last inference's Outputs
+      if (const std::size_t bytes = state_->input_bytes[i].size(); slot->host[package.inputs[i]].size() != bytes) slot->host[package.inputs[i]] = state_->spare->take(bytes);
     for (std::size_t i = 0; i < state_->inputs.size(); ++i) {
       std::vector<std::byte>& host = slot->host[package.inputs[i]];
       std::copy(state_->input_bytes[i].begin(), state_->input_bytes[i].end(), host.begin());
@@ -196,6 +196,7 @@ Result<Inference> Session::submit(const RunOptions& options) {
     inference->phase_started = now;
     inference->wall_started = inference->wall_phase_started = std::chrono::steady_clock::now();
     state_->active.push_back(inference);
+    slot->busy = true;
     sdk::runtime::drive(*state_, false);
     return Inference(std::move(inference));
   });
@@ -208,7 +209,7 @@ Result<Outputs> Session::run(const RunOptions& options) {
 
 void Session::wait(std::chrono::nanoseconds at_most) {
   driver::Device& device = *state_->device->device;
-  device.wait(later(device.now(), at_most));
+  device.wait(std::min(later(device.now(), at_most), sdk::runtime::before_waiting(*state_)));
   sdk::runtime::drive(*state_);
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "host/host.h"
 #include "naru/base/log.h"
@@ -59,6 +60,7 @@ void end(InferenceState& inference, Result<Outputs> result) {
   inference.session->slots[inference.slot].busy = false;
   if (inference.place) inference.session->places[*inference.place].busy = false;
   inference.place.reset();
+  if (std::exchange(inference.waits_for_place, false)) --inference.session->device->waiting_for_place;
   inference.result = std::move(result);
 }
 
@@ -95,12 +97,16 @@ Result<Outputs> collect(InferenceState& inference) {
 bool take_place(InferenceState& inference) {
   SessionState& session = *inference.session;
   detail::Place* place = session.free_place();
-  if (place == nullptr) return false;
+  if (place == nullptr) {
+    if (!std::exchange(inference.waits_for_place, true)) ++session.device->waiting_for_place;
+    return false;
+  }
   Slot& slot = session.slots[inference.slot];
   const Package& package = session.package();
   for (const auto* list : {&package.outputs, &package.kept})
     for (std::uint32_t tensor : *list)  // the last inference's went with its Outputs
       if (const std::size_t bytes = package.tensors[tensor].bytes; slot.host[tensor].size() != bytes) slot.host[tensor] = session.spare->take(bytes);
+  if (std::exchange(inference.waits_for_place, false)) --session.device->waiting_for_place;
   place->busy = true;
   inference.place = static_cast<std::size_t>(place - session.places.data());
   return true;
@@ -323,8 +329,10 @@ void drive_all(SessionState& session, bool look) {
     ended.push_back(*it);
     it = session.active.erase(it);
   }
+  bool called = false;
   for (const auto& inference : ended)
     if (inference->callback && !inference->result_taken) {
+      called = true;
       inference->result_taken = true;
       const auto callback = std::move(inference->callback);
       try {
@@ -335,6 +343,7 @@ void drive_all(SessionState& session, bool look) {
         log(LogLevel::kError, "sdk", "a callback threw");
       }
     }
+  if (called) advance_session(session);  // they may have let go of what others wait for
 }
 
 }  // namespace
@@ -348,15 +357,22 @@ void drive(SessionState& session, bool look) {
   update_events(*session.device);
 }
 
-TimePoint make_room(SessionState& session) {
-  if (std::ranges::none_of(session.active, [](const auto& inference) { return waits_for_room(*inference); })) return kForever;
-  const Result<void> made = guarded([&]() -> Result<void> {
+TimePoint before_waiting(SessionState& session) {
+  bool held_up = false;
+  TimePoint until = kForever;
+  for (const auto& inference : session.active) {
+    held_up = held_up || waits_for_room(*inference);
+    if (!inference->job && inference->phase != Phase::kEnded) until = std::min(until, inference->deadline);
+  }
+  if (!held_up && session.device->waiting_for_place == 0) return until;
+  const Result<void> driven = guarded([&]() -> Result<void> {
+    const auto waits_for_place = [](const auto& inference) { return inference->waits_for_place; };
     for (const auto& other : sessions_of(*session.device))
-      if (other.get() != &session) advance_session(*other);  // their callbacks are for their own calls
+      if (other.get() != &session && (held_up || std::ranges::any_of(other->active, waits_for_place))) advance_session(*other);  // their callbacks are for their own calls
     return {};
   });
-  if (!made) log(LogLevel::kError, "sdk", "{}", made.error().message());
-  return session.device->device->now() + kBusyTick;
+  if (!driven) log(LogLevel::kError, "sdk", "{}", driven.error().message());
+  return held_up ? std::min(until, session.device->device->now() + kBusyTick) : until;
 }
 
 void abandon(InferenceState& inference) {

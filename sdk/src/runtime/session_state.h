@@ -90,7 +90,8 @@ enum class Phase : std::uint8_t { kQueued, kUploading, kRunning, kDownloading, k
 struct InferenceState {
   std::shared_ptr<SessionState> session;
   std::size_t slot = 0;
-  std::optional<std::size_t> place;                        // none: it waits for one
+  std::optional<std::size_t> place;
+  bool waits_for_place = false;                            // and is counted in DeviceHandle::waiting_for_place
   std::size_t step = 0;
   Phase phase = Phase::kQueued;
   std::vector<driver::Operation> operations;
@@ -161,8 +162,9 @@ inline constexpr Duration kBusyTick = std::chrono::milliseconds(1);
   using detail::Phase;
   return (inference.phase == Phase::kRunning && !inference.job) || ((inference.phase == Phase::kUploading || inference.phase == Phase::kDownloading) && inference.operations.empty());
 }
-/// While one of `session` does: lets the device's other sessions give back what they have finished with, and says when to look again. Else kForever.
-[[nodiscard]] TimePoint make_room(detail::SessionState& session);
+/// For who is about to wait() for the device on behalf of `session`: other sessions, which nobody may drive meanwhile, give back what they have finished with where one
+/// of this session waits for room, and begin what waits for a place. Says when to look again: for the first deadline that is not the driver's, and for room.
+[[nodiscard]] TimePoint before_waiting(detail::SessionState& session);
 
 }  // namespace sdk::runtime
 

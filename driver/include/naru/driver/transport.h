@@ -83,7 +83,7 @@ class NARU_API Transport {
   /// Returns when poll() would find something, after wake(), at `until` on clock(), or spuriously. A virtual clock jumps to the next event.
   virtual void wait(TimePoint until) = 0;
   /// As wait(), which may hand what it finds to `sink` instead of keeping it for poll(); never what failed. Each ticket completes once, in the order of its
-  /// endpoint, one way or the other.
+  /// endpoint, one way or the other. Returns when nothing more is there at once, if it has handed over anything.
   virtual void wait_with(TimePoint until, CompletionSink& sink) {
     static_cast<void>(sink);
     wait(until);
