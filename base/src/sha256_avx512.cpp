@@ -2,8 +2,6 @@
 // instructions too, these are as busy with two messages as they can be, and take longer (docs/decisions/0010).
 #include "sha256.h"
 
-#include <bit>
-
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif

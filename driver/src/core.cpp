@@ -197,7 +197,7 @@ void Core::transport_wait(TimePoint until) {
   send_company();
   if (!transport_) return;
   polling_ = true;
-  found_ = false;
+  found_ = 0;
   transport_->wait_with(std::min(until, next_timer_), *this);
   polling_ = false;
   if (pending_loss_) finish_loss();
@@ -206,9 +206,9 @@ void Core::transport_wait(TimePoint until) {
 
 /// As poll() does with one; what has failed and what a recovery waits for is left to it.
 bool Core::on_found(const TransferCompletion& completion) noexcept {
-  if (state_ != State::kReady || pending_loss_ || found_failure_) return false;
+  if (state_ != State::kReady || pending_loss_ || found_failure_ || found_ == kFoundMax) return false;
   try {
-    if (!std::exchange(found_, true)) ended_together_ = {};
+    if (found_++ == 0) ended_together_ = {};
     ++events_;
     on_completion(completion);
     pump_after_completions();
@@ -233,7 +233,7 @@ void Core::wait(TimePoint until) {
 
 void Core::poll(bool look) {
   if (!transport_ || polling_) return;
-  const bool found = std::exchange(found_, false);
+  const bool found = std::exchange(found_, 0) != 0;
   if (!found) send_company();
   if (!transport_) return;  // lost by that
   polling_ = true;

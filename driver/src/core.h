@@ -34,6 +34,7 @@ inline constexpr std::size_t kPacketBytesMax = 1024;
 inline constexpr std::uint32_t kChunkBytesMin = 16 * 1024;
 inline constexpr unsigned kIdleWaitsMax = 1'000'000;  // waits in which neither time nor anything else moved
 inline constexpr unsigned kPollRoundsMax = 64;
+inline constexpr unsigned kFoundMax = 64;  // completions worked off within one wait: a device that is never at a loss for an answer must not keep its caller there
 inline constexpr unsigned kRecoveriesInARowMax = 3;  // without a request that went well in between
 
 /// A payload that follows a message that came in.
@@ -306,7 +307,7 @@ class Core : public std::enable_shared_from_this<Core>, private CompletionSink {
   std::optional<Error> gone_error_;
   std::optional<Error> pending_loss_;
   bool polling_ = false;
-  bool found_ = false;                  // by the last wait, and poll() has not run since
+  unsigned found_ = 0;                  // by the last wait, and poll() has not run since
   std::exception_ptr found_failure_;    // of on_found(), which runs inside libusb
   std::uint64_t events_ = 0;  // completions seen: whether anything moves
   TimePoint next_timer_ = kForever;

@@ -77,6 +77,23 @@ void expect_refused(const char* what, std::function<void(std::vector<Part>&)> ed
   EXPECT_EQ(device->host_counters().recoveries, id == ErrorId::kDeviceRefused || id == ErrorId::kHandleInvalid ? 0u : 1u);
 }
 
+TEST(Hostile, AnAnswerToEverythingAtOnceKeepsNobodyInAWait) {
+  Bench bench;
+  auto device = bench.open();
+  auto buffer = device->create_buffer(100);
+  ASSERT_OK(buffer);
+  bench.tampering.floods = true;
+  device->wait(device->now() + std::chrono::milliseconds(1));  // would not come back
+  EXPECT_GT(bench.tampering.flooded, 10u);
+  EXPECT_LT(bench.tampering.flooded, 1000u);
+  bench.tampering.floods = false;
+  const Bytes sent = random_bytes(100, 1);
+  Bytes back(100);
+  ASSERT_OK(device->write(*buffer, 0, sent));
+  ASSERT_OK(device->read(*buffer, 0, back));
+  EXPECT_EQ(back, sent);
+}
+
 TEST(Hostile, EveryLieAboutAReplyIsRefused) {
   expect_refused("magic", [](auto& parts) { parts[0].header.magic = 1; });
   expect_refused("a newer version", [](auto& parts) { parts[0].header.version = abi::kProtocolMax + 1; });

@@ -124,6 +124,15 @@ void TamperedTransport::wait_with(TimePoint until, CompletionSink& sink) {
   const std::size_t count = find(completions);
   for (const TransferCompletion& completion : std::span(completions).first(count))
     if (!kept_.empty() || completion.status != TransferStatus::kOk || !sink.on_found(completion)) kept_.push_back(completion);
+  while (tampering_.floods && kept_.empty()) {
+    const auto posted = std::ranges::find_if(known_, [&](const Known& item) { return item.transfer.kind == TransferKind::kBulkIn && item.transfer.buffer.size() == tampering_.message_bytes; });
+    if (posted == known_.end()) break;
+    const TransferCompletion empty{.ticket = posted->ticket, .status = TransferStatus::kOk, .bytes = 0};
+    inner_->cancel(posted->ticket);
+    known_.erase(posted);
+    ++tampering_.flooded;
+    if (!sink.on_found(empty)) kept_.push_back(empty);
+  }
 }
 
 }  // namespace naru::driver::test

@@ -23,6 +23,8 @@ struct Tampering {
   bool hit = false;
   /// Called with every message transfer that came in; may change or drop its bytes.
   std::function<void(std::vector<std::byte>& bytes)> on_message;
+  bool floods = false;         // the cable has an empty answer for each message transfer that is posted, at once and without end
+  std::uint64_t flooded = 0;   // so often, so far
   std::uint64_t message_bytes = 32 * 1024;  // which IN transfers carry messages: by the size that was asked for
   /// Called with what an EP0 IN request brought.
   std::function<void(const usb::SetupPacket& setup, std::span<std::byte> bytes, TransferCompletion& completion)> on_control;
