@@ -35,8 +35,7 @@ Result<void> NullJob::run() {
 Result<void> NullJob::run_batch(std::size_t count) {
   const driver::Binding binding{.buffer = &buffer_, .offset = 0, .bytes = kRegionBytes, .rights = abi::Rights::kRead};
   if (count == 0) return fail(ErrorId::kInvalidArgument, "A batch has at least 1 job");
-  descriptions_.clear();
-  for (std::size_t i = 0; i < count; ++i) descriptions_.push_back({.stream = &stream_, .bindings = {&binding, 1}, .deadline = kDeadline});
+  descriptions_.assign(count, {.stream = &stream_, .bindings = {&binding, 1}, .deadline = kDeadline});
   jobs_.resize(count);
   NARU_CHECK_OK(queue_.submit_batch(descriptions_, jobs_));
   for (driver::Job& job : jobs_) NARU_CHECK_OK(job.wait());

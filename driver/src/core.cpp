@@ -169,6 +169,8 @@ void SlotTicket::give_back() noexcept {
 void Core::release_ticket(std::uint16_t index) noexcept {
   try {
     Slot& slot = slots_[index];
+    // How nearly every ticket ends.
+    if (slot.terminal && slot.answered && slot.transfers == 0) return free_slot(index);
     if (!slot.terminal) {
       if (slot.is_job()) cancel_job(index);
       while (slot.first_child != kNoSlot) {

@@ -19,6 +19,8 @@ struct BoundRegion {
 };
 
 struct Job {
+  Job* previous = nullptr;  // in its JobList
+  Job* next = nullptr;
   std::uint32_t context = 0;
   std::uint16_t queue = 0;
   std::uint64_t fence = 0;
@@ -46,6 +48,26 @@ struct Job {
     decided = abi::Status::kOk;
     fault = 0;
   }
+};
+
+/// Jobs in order, linked through themselves.
+class JobList {
+ public:
+  [[nodiscard]] Job* first() const noexcept { return first_; }
+  void push_back(Job& job) noexcept {
+    job.previous = last_;
+    job.next = nullptr;
+    (last_ == nullptr ? first_ : last_->next) = &job;
+    last_ = &job;
+  }
+  void erase(Job& job) noexcept {
+    (job.previous == nullptr ? first_ : job.previous->next) = job.next;
+    (job.next == nullptr ? last_ : job.next->previous) = job.previous;
+  }
+
+ private:
+  Job* first_ = nullptr;
+  Job* last_ = nullptr;
 };
 
 }  // namespace naru::mockdev

@@ -5,6 +5,11 @@
 #include <cstring>
 
 namespace naru::mockdev {
+namespace {
+
+constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
+
+}  // namespace
 
 void JobScheduler::add_job() {
   all_.push_back(std::make_unique<Job>());
@@ -19,7 +24,7 @@ void JobScheduler::submit(Job& job) {
     ++decided_;
   }
   contexts_.find(job.context)->queues[job.queue].submitted = job.fence;
-  queues_[job.queue].push_back(&job);
+  queues_[job.queue].push_back(job);
 }
 
 void JobScheduler::decide(Job& job, abi::Status status) noexcept {
@@ -29,7 +34,7 @@ void JobScheduler::decide(Job& job, abi::Status status) noexcept {
 }
 
 bool JobScheduler::cancel(TimePoint now, std::uint32_t context, std::uint16_t queue, std::uint64_t fence) {
-  for (Job* job : queues_[queue]) {
+  for (Job* job = queues_[queue].first(); job != nullptr; job = job->next) {
     if (job->context != context || job->fence != fence) continue;
     if (job == running_) {
       end_running(now, abi::Status::kCancelled, 0);
@@ -43,8 +48,8 @@ bool JobScheduler::cancel(TimePoint now, std::uint32_t context, std::uint16_t qu
 }
 
 void JobScheduler::end_all(TimePoint now, std::uint32_t context, abi::Status status) {
-  for (auto& queue : queues_)
-    for (Job* job : queue)
+  for (const JobList& queue : queues_)
+    for (Job* job = queue.first(); job != nullptr; job = job->next)
       if (job != running_ && (context == 0 || job->context == context)) decide(*job, status);
   if (running_ != nullptr && (context == 0 || running_->context == context)) end_running(now, status, 0);
   for (unsigned queue = 0; queue < abi::kQueues; ++queue) settle(now, queue);
@@ -56,27 +61,23 @@ void JobScheduler::reset_engines(TimePoint now) {
 }
 
 void JobScheduler::settle_decided(TimePoint now, unsigned queue) {
-  auto& jobs = queues_[queue];
-  for (std::size_t i = 0; i < jobs.size();) {
-    Job& job = *jobs[i];
-    const auto of_its_context = [&](const Job* other) { return other->context == job.context; };
-    if (&job == running_ || job.decided == abi::Status::kOk || std::any_of(jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(i), of_its_context)) {
-      ++i;
-      continue;
-    }
-    complete(now, job, job.decided, job.fault, 0, 0);
+  const auto is_preceded = [](const Job& job) {
+    for (const Job* earlier = job.previous; earlier != nullptr; earlier = earlier->previous)
+      if (earlier->context == job.context) return true;
+    return false;
+  };
+  Job* next = nullptr;
+  for (Job* job = queues_[queue].first(); job != nullptr; job = next) {
+    next = job->next;
+    if (job == running_ || job->decided == abi::Status::kOk || is_preceded(*job)) continue;
+    complete(now, *job, job->decided, job->fault, 0, 0);
     --decided_;
-    remove(job);
+    remove(*job);
   }
 }
 
 void JobScheduler::remove(Job& job) {
-  auto& jobs = queues_[job.queue];
-  if (jobs.front() == &job) {
-    jobs.pop_front();
-  } else {
-    jobs.erase(std::ranges::find(jobs, &job));
-  }
+  queues_[job.queue].erase(job);
   job.clear();
   idle_.push_back(&job);
 }
@@ -89,6 +90,7 @@ void JobScheduler::complete(TimePoint now, Job& job, abi::Status status, std::ui
   if (job.answers_request) ++answered_;
   signalled_ = true;
   if (Context* context = contexts_.find(job.context)) context->queues[job.queue].complete(job.fence, status == abi::Status::kOk);
+  if (status == abi::Status::kOk && in_.extend_completion(now, job.context, job.queue, job.fence, cycles, retired)) return;
   in_.push_completion(now, job.context,
                       {.queue = job.queue, .status = status, .fault_command = fault_command, .first_fence = job.fence, .last_fence = job.fence, .cycles = cycles,
                        .retired = retired, .device_time_ns = static_cast<std::uint64_t>(now.count())});
@@ -99,7 +101,7 @@ void JobScheduler::complete(TimePoint now, Job& job, abi::Status status, std::ui
 Job* JobScheduler::next_job() const noexcept {
   if (jobs_ == 0) return nullptr;
   for (unsigned queue = abi::kQueues; queue-- > 0;)
-    for (Job* job : queues_[queue])
+    for (Job* job = queues_[queue].first(); job != nullptr; job = job->next)
       if (job->decided == abi::Status::kOk) return job;
   return nullptr;
 }
@@ -122,7 +124,11 @@ void JobScheduler::dispatch(TimePoint now, Job& job) {
     sram_dirty_begin_ = sram_dirty_end_ == 0 ? region.offset : std::min(sram_dirty_begin_, region.offset);
     sram_dirty_end_ = std::max(sram_dirty_end_, region.offset + region.bytes);
   }
-  clock_hz_ = state_.chip().clock_hz() * (100 - sensors_.throttle_percent()) / 100;
+  const std::uint64_t clock_hz = state_.chip().clock_hz() * (100 - sensors_.throttle_percent()) / 100;
+  if (clock_hz != clock_hz_) {
+    clock_hz_ = clock_hz;
+    cycle_ns_ = kNanosecondsPerSecond % clock_hz == 0 ? kNanosecondsPerSecond / clock_hz : 0;
+  }
   dispatched_ = now;
   running_ = &job;
   issuing_ = true;
@@ -130,10 +136,10 @@ void JobScheduler::dispatch(TimePoint now, Job& job) {
 }
 
 TimePoint JobScheduler::time_of(std::uint64_t cycle) const noexcept {
-  constexpr std::uint64_t kPerSecond = 1'000'000'000;
   constexpr std::uint64_t kFewCycles = std::uint64_t{1} << 33;  // in 64 bits, which is quicker; a clock has fewer Hz, too
-  if (cycle < kFewCycles && clock_hz_ < kFewCycles) return dispatched_ + Duration(static_cast<Duration::rep>((cycle * kPerSecond + clock_hz_ - 1) / clock_hz_));
-  return dispatched_ + Duration(static_cast<Duration::rep>((static_cast<unsigned __int128>(cycle) * kPerSecond + clock_hz_ - 1) / clock_hz_));
+  if (cycle < kFewCycles && cycle_ns_ != 0) return dispatched_ + Duration(static_cast<Duration::rep>(cycle * cycle_ns_));
+  if (cycle < kFewCycles && clock_hz_ < kFewCycles) return dispatched_ + Duration(static_cast<Duration::rep>((cycle * kNanosecondsPerSecond + clock_hz_ - 1) / clock_hz_));
+  return dispatched_ + Duration(static_cast<Duration::rep>((static_cast<unsigned __int128>(cycle) * kNanosecondsPerSecond + clock_hz_ - 1) / clock_hz_));
 }
 
 bool JobScheduler::run(TimePoint now, std::int64_t& budget) {
@@ -152,16 +158,16 @@ bool JobScheduler::run(TimePoint now, std::int64_t& budget) {
       dispatch(now, *job);
     }
     while (issuing_ && budget > 0) {
-      const std::optional<std::uint32_t> index = engines_.issue();
-      if (!index) {
+      const std::uint32_t index = engines_.issue();
+      if (index == Engines::kNoCommand) {
         issuing_ = false;
         break;
       }
-      const abi::Command& command = running_->stream->stream.commands[*index];
-      sensors_.add_work(command, running_->stream->costs[*index]);
+      const abi::Command& command = running_->stream->stream.commands[index];
+      sensors_.add_work(command, running_->stream->costs[index]);
       budget -= static_cast<std::int64_t>(executor_.host_nanoseconds(command.body));
-      if (const abi::Status status = executor_.execute(*running_, *index); status != abi::Status::kOk) {
-        end_running(now, status, *index);
+      if (const abi::Status status = executor_.execute(*running_, index); status != abi::Status::kOk) {
+        end_running(now, status, index);
         break;
       }
     }

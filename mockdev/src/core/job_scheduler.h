@@ -2,7 +2,6 @@
 // and what they leave in the SRAM for the next: whose it is, and whether it is leased.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <vector>
 
@@ -87,10 +86,11 @@ class JobScheduler {
   Engines engines_;
   std::vector<std::unique_ptr<Job>> all_;
   std::vector<Job*> idle_;  // has room for all of them
-  std::array<std::deque<Job*>, abi::kQueues> queues_;
+  std::array<JobList, abi::kQueues> queues_;
   Job* running_ = nullptr;
   TimePoint dispatched_{0};
   std::uint64_t clock_hz_ = 1;  // of the running job
+  std::uint64_t cycle_ns_ = 0;  // what a cycle of it takes, where that is whole; else 0
   bool issuing_ = false;        // commands of the current cycle are still to be issued
   std::uint32_t jobs_ = 0, answered_ = 0;
   bool signalled_ = false;

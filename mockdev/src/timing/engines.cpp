@@ -24,7 +24,7 @@ void Engines::start(const LoadedStream& stream, const abi::Chip& chip) noexcept 
 
 std::uint64_t Engines::share() const noexcept { return kParts * chip_->dram_bytes_per_cycle / std::max(transferring_, 1u); }
 
-std::optional<std::uint32_t> Engines::issue() noexcept {
+std::uint32_t Engines::issue() noexcept {
   for (const unsigned engine : used()) {
     EngineState& state = engines_[engine];
     const std::vector<std::uint32_t>& commands = stream_->engine_commands[engine];
@@ -54,7 +54,7 @@ std::optional<std::uint32_t> Engines::issue() noexcept {
       return index;
     }
   }
-  return std::nullopt;
+  return kNoCommand;
 }
 
 std::uint64_t Engines::next_event() const noexcept {

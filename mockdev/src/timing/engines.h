@@ -26,8 +26,10 @@ class Engines {
 
   /// `stream` and `chip` must outlive the job. Cycle 0 is dispatch.
   void start(const LoadedStream& stream, const abi::Chip& chip) noexcept;
-  /// The next command that begins in the current cycle; its engine is busy from now on. Call until nullopt, then advance.
-  [[nodiscard]] std::optional<std::uint32_t> issue() noexcept;
+  static constexpr std::uint32_t kNoCommand = std::numeric_limits<std::uint32_t>::max();
+  /// The next command that begins in the current cycle; its engine is busy from now on. Call until kNoCommand, then advance. (An optional that is returned in a
+  /// register is put together in memory first, and waits for its two stores.)
+  [[nodiscard]] std::uint32_t issue() noexcept;
   /// When the next command retires, or changes from waiting for DRAM to transferring; kNever when nothing runs.
   [[nodiscard]] std::uint64_t next_event() const noexcept;
   /// Goes to `cycle`, at most next_event(), and retires what ends there.

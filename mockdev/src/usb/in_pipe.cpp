@@ -64,18 +64,20 @@ void InPipe::push_reply(TimePoint now, std::uint32_t sequence, std::uint32_t con
   push(now, {.type = abi::MessageType::kReply, .sequence = sequence, .context = context}, abi::encode(reply));
 }
 
+bool InPipe::extend_completion(TimePoint now, std::uint32_t context, std::uint16_t queue, std::uint64_t fence, std::uint64_t cycles, std::uint64_t retired) noexcept {
+  if (items_.size() <= in_transfer_) return false;
+  Item& last = items_.back();
+  const bool waits = last.sent_from > now || last.available <= now;  // for the cable, or for the host
+  abi::Completion& completion = last.completion;
+  if (!waits || !last.is_completion || last.header.context != context || completion.queue != queue || completion.status != abi::Status::kOk || completion.last_fence + 1 != fence) return false;
+  completion.last_fence = fence;
+  completion.cycles = cycles;
+  completion.retired = retired;
+  completion.device_time_ns = static_cast<std::uint64_t>(now.count());
+  return true;
+}
+
 void InPipe::push_completion(TimePoint now, std::uint32_t context, const abi::Completion& completion) {
-  if (items_.size() > in_transfer_) {
-    Item& last = items_.back();
-    const bool waits = last.sent_from > now || last.available <= now;  // for the cable, or for the host
-    if (waits && last.is_completion && last.header.context == context && last.completion.queue == completion.queue && last.completion.status == abi::Status::kOk &&
-        completion.status == abi::Status::kOk && last.completion.last_fence + 1 == completion.first_fence) {
-      const std::uint64_t first_fence = last.completion.first_fence;
-      last.completion = completion;
-      last.completion.first_fence = first_fence;
-      return;
-    }
-  }
   static constexpr std::array<std::byte, abi::wire_size<abi::Completion>()> kRoom{};  // filled by seal()
   Item& item = add_item(now, {.type = abi::MessageType::kCompletion, .context = context}, kRoom, {}, 0);
   item.is_completion = true;
