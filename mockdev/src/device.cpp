@@ -133,11 +133,6 @@ class DeviceImpl final : public Device, private ControlTarget {
   [[nodiscard]] std::string_view kernel_path() const noexcept override { return name_of(executor_.path()); }
 
  private:
-  struct Readiness {
-    bool out = false, in = false, events = false;
-    friend bool operator==(const Readiness&, const Readiness&) = default;
-  };
-
   [[nodiscard]] TimePoint now() const noexcept { return state_.clock.now(); }
   [[nodiscard]] bool messages() const noexcept { return stream_pipe_.mode() == abi::PipeMode::kMessages; }
 
@@ -154,7 +149,7 @@ class DeviceImpl final : public Device, private ControlTarget {
   usb::StepResult advance(TimePoint until, std::uint64_t budget) {
     constexpr std::uint64_t kBudgetMax = std::uint64_t{1} << 32;
     auto nanoseconds = static_cast<std::int64_t>(std::min(budget, kBudgetMax) * 1000);
-    const Readiness before = readiness();
+    const unsigned before = readiness();
     for (;;) {
       work(nanoseconds);
       if (readiness() != before) return {true, next_event()};
@@ -170,8 +165,11 @@ class DeviceImpl final : public Device, private ControlTarget {
 
   [[nodiscard]] bool keeps_replies_back() { return in_.can_wait_for_company() && out_.has_more(); }
 
-  [[nodiscard]] Readiness readiness() {
-    return {.out = !out_begin(kBulkOut).empty(), .in = messages() ? in_.ready(now()) && !keeps_replies_back() : stream_pipe_.in_peek(now()).has_value(), .events = events_.next_ready() <= now()};
+  /// Bits: OUT takes something, IN has something, an event is there.
+  [[nodiscard]] unsigned readiness() {
+    const bool out = !out_begin(kBulkOut).empty();
+    const bool in = messages() ? in_.ready(now()) && !keeps_replies_back() : stream_pipe_.in_peek(now()).has_value();
+    return (out ? 1U : 0U) | (in ? 2U : 0U) | (events_.next_ready() <= now() ? 4U : 0U);
   }
 
   /// All that is due now: requests in their order, then jobs.

@@ -38,7 +38,7 @@ TransferBuffer& OutPipe::assembly() {
   return *assembly_;
 }
 
-TimePoint OutPipe::next_free() const noexcept { return lane_.free() - lane_.transmission(kEndpointFifoBytes); }
+TimePoint OutPipe::next_free() const noexcept { return lane_.has_room(); }
 
 Request* OutPipe::awaiting_payload() noexcept {
   return incomplete_ == 0 ? nullptr : &queue_[queue_.size() - incomplete_];

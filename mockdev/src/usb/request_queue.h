@@ -39,7 +39,21 @@ struct Request {
   std::uint64_t landed = 0;                   // bytes so far
   std::uint32_t landed_crc = 0;               // of them, taken as they came by: they are still in the CPU's caches then
 
-  void clear() noexcept { *this = Request{}; }
+  /// All but the header, which is read into its place whole.
+  void clear() noexcept {
+    buffer = nullptr;
+    body = inline_payload = {};
+    arrival = TimePoint(0);
+    complete = crc_behind = false;
+    refused = abi::Status::kOk;
+    refused_detail = 0;
+    landing = Landing::kUndecided;
+    pin.release();
+    target = {};
+    if (staged.capacity() != 0) staged = {};
+    landed = 0;
+    landed_crc = 0;
+  }
 };
 
 using RequestQueue = RecyclingQueue<Request>;
