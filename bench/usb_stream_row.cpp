@@ -15,24 +15,9 @@
 namespace naru::bench {
 namespace {
 
-namespace tflite = naru::sdk::tflite;
-
 constexpr std::uint32_t kStreamDepth = 8;
 constexpr std::int32_t kStreamSide = 512, kStreamChannels = 4;
 constexpr std::size_t kStreamBytes = std::size_t{kStreamSide} * kStreamSide * kStreamChannels;  // of the input, and of the output
-
-/// One sum: each inference moves 1 MiB either way, and computes about as long.
-std::vector<std::byte> elementwise_model() {
-  testing_models::ModelBuilder builder;
-  const std::vector<std::int32_t> shape = {1, kStreamSide, kStreamSide, kStreamChannels};
-  const int input = builder.add_tensor("input", shape, tflite::TensorType_INT8, {0.05F}, 3);
-  const int last = builder.add_tensor("sum", shape, tflite::TensorType_INT8, {0.1F}, 1);
-  builder.add_operator(tflite::BuiltinOperator_ADD, {input, input}, {last}, tflite::AddOptionsT());
-  builder.graph().inputs = {input};
-  builder.graph().outputs = {last};
-  return *builder.bytes();
-}
-
 
 /// Each of these gives the microseconds of one. The driver alone: kStreamDepth operations of the tensor's size in flight, on as much memory as the session has.
 Result<double> moves(driver::Device& device, bool in, std::size_t count) {
@@ -124,7 +109,8 @@ Result<Session> open_stream_session(const Device& device, const Model& model, bo
 
 Result<void> add_usb_stream(const std::string& selector, const Settings& settings, std::vector<Row>& rows) {
   const std::size_t count = settings.count(128, 8), few = settings.count(40, 2);
-  NARU_TRY(const Model model, Model::from_bytes(elementwise_model(), "stream"));
+  // One sum: each inference moves 1 MiB either way, and computes about as long.
+  NARU_TRY(const Model model, Model::from_bytes(*testing_models::sum_with_itself(kStreamSide, kStreamChannels), "stream"));
   std::vector<double> ours, bound, host, up, down, compute;
   for (std::size_t turn = 0; turn < settings.count(9, 1); ++turn) {
     double null_job = 0;

@@ -33,7 +33,7 @@ std::uint32_t crc32c_table(const std::byte* data, std::size_t size, std::uint32_
 }
 
 #if defined(__x86_64__)
-/// The instruction takes three cycles, and another may begin in each of them: three stretches of so many bytes go side by side. Long ones for payloads, short ones for messages.
+/// The instruction takes three cycles, and another may begin in each of them: three stretches of so many bytes go side by side. Long ones for payloads, the others for messages.
 constexpr std::size_t kLongLane = 1024, kMiddleLane = 512, kShortLane = 128;
 constexpr std::size_t kCacheLine = 64;
 
@@ -125,7 +125,7 @@ bool cpu_has_sha() noexcept {
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & kSha) != 0;
 }
 
-/// The instructions hold the state as {a b e f} and {c d g h}, and do two rounds at a time. Each waits for the one before it: two messages side by side take a quarter
+/// The instructions hold the state as {a b e f} and {c d g h}, and do two rounds at a time. Each waits for the one before it: two messages side by side take
 /// less time than one after the other.
 template <std::size_t kMessages>
 __attribute__((target("sha,ssse3,sse4.1"))) void sha256_blocks_ni(std::array<Sha256State*, kMessages> states, std::array<const std::byte*, kMessages> data, std::size_t blocks) noexcept {
@@ -219,20 +219,20 @@ Sha256 sha256_of_parts(std::span<const std::byte> bytes) noexcept {
   static_assert(kSha256PartBytes % kShaBlock == 0 && 2 * sizeof(Sha256) == kShaBlock);
   Sha256State list = kShaStart;
   std::uint64_t listed = 0;
-  static const bool has_lanes = cpu_has_sha_lanes();
-  for (; has_lanes && bytes.size() >= kShaLanes * kSha256PartBytes; bytes = bytes.subspan(kShaLanes * kSha256PartBytes)) {
-    const std::array<Sha256State, kShaLanes> states = sha256_lanes(bytes.data(), kSha256PartBytes, kBlocks);
-    std::array<Sha256, kShaLanes> digests;
-    for (std::size_t i = 0; i < kShaLanes; ++i) digests[i] = finish(states[i], {}, kSha256PartBytes);
-    sha256_blocks<1>({&list}, {digests[0].data()}, kShaLanes / 2);
+  // `states` are those of the next parts.
+  const auto enlist = [&]<std::size_t kParts>(const std::array<Sha256State, kParts>& states) {
+    std::array<Sha256, kParts> digests;
+    for (std::size_t i = 0; i < kParts; ++i) digests[i] = finish(states[i], {}, kSha256PartBytes);
+    sha256_blocks<1>({&list}, {digests[0].data()}, sizeof digests / kShaBlock);
     listed += sizeof digests;
-  }
-  for (; bytes.size() >= 2 * kSha256PartBytes; bytes = bytes.subspan(2 * kSha256PartBytes)) {
-    Sha256State first = kShaStart, second = kShaStart;
-    sha256_blocks<2>({&first, &second}, {bytes.data(), bytes.data() + kSha256PartBytes}, kBlocks);
-    const std::array<Sha256, 2> pair = {finish(first, {}, kSha256PartBytes), finish(second, {}, kSha256PartBytes)};
-    sha256_blocks<1>({&list}, {pair[0].data()}, 1);
-    listed += sizeof pair;
+    bytes = bytes.subspan(kParts * kSha256PartBytes);
+  };
+  static const bool has_lanes = cpu_has_sha_lanes();
+  while (has_lanes && bytes.size() >= kShaLanes * kSha256PartBytes) enlist(sha256_lanes(bytes.data(), kSha256PartBytes, kBlocks));
+  while (bytes.size() >= 2 * kSha256PartBytes) {
+    std::array<Sha256State, 2> states = {kShaStart, kShaStart};
+    sha256_blocks<2>({&states[0], &states[1]}, {bytes.data(), bytes.data() + kSha256PartBytes}, kBlocks);
+    enlist(states);
   }
   // At most two are left, of which the second is no whole one.
   std::array<Sha256, 2> last{};

@@ -370,5 +370,21 @@ TEST(Streams, LargeOnesLoad) {
   EXPECT_EQ(loaded->regions().size(), 3u);
 }
 
+TEST(HostMemory, ThatRunsOutInTheMiddleOfAWaitIsAnErrorAndTheDeviceGoesOn) {
+  Bench bench;
+  auto device = bench.open();
+  auto buffer = device->create_buffer(100);
+  ASSERT_OK(buffer);
+  const Bytes sent = random_bytes(100, 1);
+  bench.tampering.throws_in_wait = true;
+  EXPECT_FAILS(device->write(*buffer, 0, sent), ErrorId::kHostOutOfMemory);
+  ASSERT_FALSE(bench.tampering.throws_in_wait) << "nothing was submitted there";
+  Bytes back(100);
+  ASSERT_OK(device->write(*buffer, 0, sent));
+  ASSERT_OK(device->read(*buffer, 0, back));
+  EXPECT_EQ(back, sent);
+  EXPECT_EQ(device->host_counters().recoveries, 0u);
+}
+
 }  // namespace
 }  // namespace naru::driver::test

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <new>
+#include <utility>
 
 namespace naru::driver::test {
 
@@ -26,6 +28,7 @@ const char* name_of(Fault fault) {
 }
 
 Result<Ticket> TamperedTransport::submit(const Transfer& transfer) {
+  if (in_wait_ && std::exchange(tampering_.throws_in_wait, false)) throw std::bad_alloc();
   if (lost_) return fail(ErrorId::kDeviceLost, "The cable is out");
   const bool hit = tampering_.fault != Fault::kNone && tampering_.submits++ == tampering_.at;
   if (tampering_.fault == Fault::kNone) ++tampering_.submits;
@@ -120,6 +123,7 @@ void TamperedTransport::wait(TimePoint until) {
 
 void TamperedTransport::wait_with(TimePoint until, CompletionSink& sink) {
   wait(until);
+  in_wait_ = true;
   std::array<TransferCompletion, 4> completions;
   const std::size_t count = find(completions);
   for (const TransferCompletion& completion : std::span(completions).first(count))
@@ -133,6 +137,7 @@ void TamperedTransport::wait_with(TimePoint until, CompletionSink& sink) {
     ++tampering_.flooded;
     if (!sink.on_found(empty)) kept_.push_back(empty);
   }
+  in_wait_ = false;
 }
 
 }  // namespace naru::driver::test

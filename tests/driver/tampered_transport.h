@@ -25,6 +25,7 @@ struct Tampering {
   std::function<void(std::vector<std::byte>& bytes)> on_message;
   bool floods = false;         // the cable has an empty answer for each message transfer that is posted, at once and without end
   std::uint64_t flooded = 0;   // so often, so far
+  bool throws_in_wait = false; // the next submit() that a sink makes has no memory: std::bad_alloc, once
   std::uint64_t message_bytes = 32 * 1024;  // which IN transfers carry messages: by the size that was asked for
   /// Called with what an EP0 IN request brought.
   std::function<void(const usb::SetupPacket& setup, std::span<std::byte> bytes, TransferCompletion& completion)> on_control;
@@ -65,6 +66,7 @@ class TamperedTransport final : public Transport {
   std::deque<TransferCompletion> kept_;  // found in a wait, and not the sink's
   std::uint64_t next_own_ = std::uint64_t{1} << 62;
   bool lost_ = false;
+  bool in_wait_ = false;
 };
 
 }  // namespace naru::driver::test

@@ -193,4 +193,16 @@ struct Sample {
   }
 };
 
+/// One image, int8, added to itself: 0.05 (q - 3) twice is 0.1 (q - 3), which is q - 2 in the output's terms.
+inline SharedBytes sum_with_itself(std::int32_t side, std::int32_t channels) {
+  ModelBuilder builder;
+  const std::vector<std::int32_t> shape = {1, side, side, channels};
+  const int input = builder.add_tensor("input", shape, tflite::TensorType_INT8, {0.05F}, 3);
+  const int sum = builder.add_tensor("sum", shape, tflite::TensorType_INT8, {0.1F}, 1);
+  builder.add_operator(tflite::BuiltinOperator_ADD, {input, input}, {sum}, tflite::AddOptionsT());
+  builder.graph().inputs = {input};
+  builder.graph().outputs = {sum};
+  return builder.bytes();
+}
+
 }  // namespace naru::testing_models

@@ -12,23 +12,9 @@
 namespace naru {
 namespace {
 
-namespace tflite = naru::sdk::tflite;
-
 constexpr std::int32_t kSide = 512, kChannels = 4;
 constexpr std::size_t kBytes = std::size_t{kSide} * kSide * kChannels;
 constexpr std::uint32_t kDepth = 12;
-
-/// input + input: 0.05 (q - 3) twice is 0.1 (q - 3), which is q - 2 in the output's terms.
-Model large_model() {
-  testing_models::ModelBuilder builder;
-  const std::vector<std::int32_t> shape = {1, kSide, kSide, kChannels};
-  const int input = builder.add_tensor("input", shape, tflite::TensorType_INT8, {0.05F}, 3);
-  const int sum = builder.add_tensor("sum", shape, tflite::TensorType_INT8, {0.1F}, 1);
-  builder.add_operator(tflite::BuiltinOperator_ADD, {input, input}, {sum}, tflite::AddOptionsT());
-  builder.graph().inputs = {input};
-  builder.graph().outputs = {sum};
-  return Model::from_bytes(*builder.bytes(), "large").value();
-}
 
 class Places : public ::testing::Test {
  protected:
@@ -50,7 +36,7 @@ class Places : public ::testing::Test {
     return flying;
   }
 
-  Model model_ = large_model();
+  Model model_ = Model::from_bytes(*testing_models::sum_with_itself(kSide, kChannels), "large").value();
   mock::Bench bench_ = mock::Bench::with_profile("edge").value();
   Device device_ = bench_.open_device().value();
 };

@@ -22,13 +22,13 @@ struct EngineCounts {
 
 class Engines {
  public:
+  static constexpr std::uint32_t kNoCommand = std::numeric_limits<std::uint32_t>::max();
   static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 
   /// `stream` and `chip` must outlive the job. Cycle 0 is dispatch.
   void start(const LoadedStream& stream, const abi::Chip& chip) noexcept;
-  static constexpr std::uint32_t kNoCommand = std::numeric_limits<std::uint32_t>::max();
-  /// The next command that begins in the current cycle; its engine is busy from now on. Call until kNoCommand, then advance. (An optional that is returned in a
-  /// register is put together in memory first, and waits for its two stores.)
+  /// The next command that begins in the current cycle; its engine is busy from now on. Call until kNoCommand, then advance. No optional: g++ 12 puts
+  /// one that is returned in a register together in memory, and the load waits for both stores.
   [[nodiscard]] std::uint32_t issue() noexcept;
   /// When the next command retires, or changes from waiting for DRAM to transferring; kNever when nothing runs.
   [[nodiscard]] std::uint64_t next_event() const noexcept;

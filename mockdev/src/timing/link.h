@@ -29,7 +29,7 @@ class LinkLane {
     return Duration(static_cast<Duration::rep>(ceil_div<std::uint64_t>(bytes * 1000, megabytes_per_second_)));  // MB/s are bytes per microsecond
   }
   /// From when on the sender's FIFO has room.
-  [[nodiscard]] TimePoint has_room() const noexcept { return free_ - fifo_time_; }
+  [[nodiscard]] TimePoint room_from() const noexcept { return free_ - fifo_time_; }
   [[nodiscard]] Duration half_round_trip() const noexcept { return half_round_trip_; }
   /// Drops what was queued and not yet sent.
   void reset(TimePoint now) noexcept { free_ = std::min(free_, now); }

@@ -32,8 +32,7 @@ class InPipe {
   /// Queues one message, made at `now`. `header` brings type, sequence and context; the rest is filled in. `inline_payload` is copied.
   void push(TimePoint now, abi::MessageHeader header, std::span<const std::byte> body, std::span<const std::byte> inline_payload = {}, DramPayload payload = {});
   void push_reply(TimePoint now, std::uint32_t sequence, std::uint32_t context, const abi::Reply& reply);
-  /// Joins jobs that end one after the other in a message that waits for the host anyway.
-  /// A job that went well joins the range of the completion before it, where that waits still and is of the same queue; false: it needs one of its own.
+  /// A job that went well joins the completion before it, of the same queue, in a message that waits for the host anyway. False: it needs push_completion().
   [[nodiscard]] bool extend_completion(TimePoint now, std::uint32_t context, std::uint16_t queue, std::uint64_t fence, std::uint64_t cycles, std::uint64_t retired) noexcept;
   void push_completion(TimePoint now, std::uint32_t context, const abi::Completion& completion);
 

@@ -38,7 +38,7 @@ TransferBuffer& OutPipe::assembly() {
   return *assembly_;
 }
 
-TimePoint OutPipe::next_free() const noexcept { return lane_.has_room(); }
+TimePoint OutPipe::next_free() const noexcept { return lane_.room_from(); }
 
 Request* OutPipe::awaiting_payload() noexcept {
   return incomplete_ == 0 ? nullptr : &queue_[queue_.size() - incomplete_];

@@ -51,7 +51,7 @@ void StreamPipe::add_to_crc(std::uint64_t offset, std::size_t bytes) noexcept {
 }
 
 std::span<std::byte> StreamPipe::out_begin(TimePoint now) noexcept {
-  if (out_lane_.has_room() > now) return {};
+  if (out_lane_.room_from() > now) return {};
   if (mode_ == abi::PipeMode::kSink) return area().subspan(position_ % area_bytes_);
   if (mode_ != abi::PipeMode::kLoopback || held_ == area_bytes_) return {};
   return area().subspan(head_, std::min(area_bytes_ - head_, area_bytes_ - held_));
@@ -77,7 +77,7 @@ void StreamPipe::out_end(TimePoint now, std::size_t bytes, bool ends_transfer) {
 
 std::optional<usb::InOffer> StreamPipe::in_peek(TimePoint now) noexcept {
   if (mode_ == abi::PipeMode::kSource) {
-    if (in_lane_.has_room() > now) return std::nullopt;
+    if (in_lane_.room_from() > now) return std::nullopt;
     const std::uint64_t at = position_ % area_bytes_;
     return usb::InOffer{area().subspan(at), false};
   }
@@ -107,8 +107,8 @@ TimePoint StreamPipe::next_event(TimePoint now) const noexcept {
   const auto consider = [&](TimePoint time) {
     if (time > now) next = std::min(next, time);
   };
-  if (mode_ != abi::PipeMode::kMessages) consider(out_lane_.has_room());
-  if (mode_ == abi::PipeMode::kSource) consider(in_lane_.has_room());
+  if (mode_ != abi::PipeMode::kMessages) consider(out_lane_.room_from());
+  if (mode_ == abi::PipeMode::kSource) consider(in_lane_.room_from());
   if (!segments_.empty()) consider(segments_.front().available);
   return next;
 }

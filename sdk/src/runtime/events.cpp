@@ -68,7 +68,7 @@ constexpr Duration kTick = std::chrono::milliseconds(100);
 bool can_move(const InferenceState& inference) {
   switch (inference.phase) {
     case Phase::kEnded: return inference.callback != nullptr && !inference.result_taken;
-    case Phase::kQueued: return inference.place || inference.session->free_place() != nullptr || inference.cancel_requested;
+    case Phase::kQueued: return !waits_for_place(inference) || inference.session->free_place() != nullptr || inference.cancel_requested;
     case Phase::kRunning:
       if (inference.job) return inference.job->done();
       break;

@@ -181,10 +181,9 @@ Result<Inference> Session::submit(const RunOptions& options) {
       device.wait(std::min(deadline, sdk::runtime::before_waiting(*state_)));
     }
     const sdk::package::Package& package = state_->package();
-    for (std::size_t i = 0; i < state_->inputs.size(); ++i)  // one that is kept went with the last inference's Outputs
-      if (const std::size_t bytes = state_->input_bytes[i].size(); slot->host[package.inputs[i]].size() != bytes) slot->host[package.inputs[i]] = state_->spare->take(bytes);
     for (std::size_t i = 0; i < state_->inputs.size(); ++i) {
       std::vector<std::byte>& host = slot->host[package.inputs[i]];
+      state_->spare->refill(host, state_->input_bytes[i].size());  // one that is kept went with the last inference's Outputs
       std::copy(state_->input_bytes[i].begin(), state_->input_bytes[i].end(), host.begin());
       state_->device->session_copied_bytes += host.size();
     }
@@ -197,6 +196,7 @@ Result<Inference> Session::submit(const RunOptions& options) {
     inference->wall_started = inference->wall_phase_started = std::chrono::steady_clock::now();
     state_->active.push_back(inference);
     slot->busy = true;
+    ++state_->device->waiting_for_place;  // until it gets one, which may be at once
     sdk::runtime::drive(*state_, false);
     return Inference(std::move(inference));
   });

@@ -54,13 +54,13 @@ void enter(InferenceState& inference, Phase phase) {
 }
 
 void end(InferenceState& inference, Result<Outputs> result) {
+  if (waits_for_place(inference)) --inference.session->device->waiting_for_place;
   enter(inference, Phase::kEnded);
   inference.operations.clear();
   inference.job.reset();
   inference.session->slots[inference.slot].busy = false;
   if (inference.place) inference.session->places[*inference.place].busy = false;
   inference.place.reset();
-  if (std::exchange(inference.waits_for_place, false)) --inference.session->device->waiting_for_place;
   inference.result = std::move(result);
 }
 
@@ -97,16 +97,12 @@ Result<Outputs> collect(InferenceState& inference) {
 bool take_place(InferenceState& inference) {
   SessionState& session = *inference.session;
   detail::Place* place = session.free_place();
-  if (place == nullptr) {
-    if (!std::exchange(inference.waits_for_place, true)) ++session.device->waiting_for_place;
-    return false;
-  }
+  if (place == nullptr) return false;
   Slot& slot = session.slots[inference.slot];
   const Package& package = session.package();
   for (const auto* list : {&package.outputs, &package.kept})
-    for (std::uint32_t tensor : *list)  // the last inference's went with its Outputs
-      if (const std::size_t bytes = package.tensors[tensor].bytes; slot.host[tensor].size() != bytes) slot.host[tensor] = session.spare->take(bytes);
-  if (std::exchange(inference.waits_for_place, false)) --session.device->waiting_for_place;
+    for (std::uint32_t tensor : *list) session.spare->refill(slot.host[tensor], package.tensors[tensor].bytes);
+  --session.device->waiting_for_place;
   place->busy = true;
   inference.place = static_cast<std::size_t>(place - session.places.data());
   return true;
@@ -366,9 +362,9 @@ TimePoint before_waiting(SessionState& session) {
   }
   if (!held_up && session.device->waiting_for_place == 0) return until;
   const Result<void> driven = guarded([&]() -> Result<void> {
-    const auto waits_for_place = [](const auto& inference) { return inference->waits_for_place; };
+    const auto waits = [](const auto& inference) { return waits_for_place(*inference); };
     for (const auto& other : sessions_of(*session.device))
-      if (other.get() != &session && (held_up || std::ranges::any_of(other->active, waits_for_place))) advance_session(*other);  // their callbacks are for their own calls
+      if (other.get() != &session && (held_up || std::ranges::any_of(other->active, waits))) advance_session(*other);  // their callbacks are for their own calls
     return {};
   });
   if (!driven) log(LogLevel::kError, "sdk", "{}", driven.error().message());

@@ -11,9 +11,6 @@
 namespace naru::sdk::runtime {
 namespace {
 
-constexpr std::uint64_t kPlacesMin = 3;
-constexpr std::uint64_t kExchangedBytesMax = 4 * 1024 * 1024;
-
 using package::Binding;
 using package::HostStep;
 using package::NpuJob;
@@ -93,11 +90,12 @@ Result<detail::Place> make_place(const detail::SessionState& session, const std:
 
 /// So many at once keep cable and device busy: one comes, one computes, one goes. More of large ones only spread over more memory, out of everybody's caches.
 std::size_t places_wanted(const detail::SessionState& session) {
-  std::uint64_t exchanged = 1;
+  constexpr std::uint64_t kPlacesMin = 3, kExchangedBytesMax = 4 * 1024 * 1024;
+  std::uint64_t exchanged = 0;
   for (const detail::StepPlan& plan : session.plans)
     for (const auto* tensors : {&plan.uploads, &plan.downloads})
       for (std::uint32_t tensor : *tensors) exchanged += session.package().tensors[tensor].bytes;
-  return std::min<std::size_t>(session.slots.size(), std::max<std::uint64_t>(kPlacesMin, kExchangedBytesMax / exchanged));
+  return std::min<std::size_t>(session.slots.size(), std::max<std::uint64_t>(kPlacesMin, kExchangedBytesMax / std::max<std::uint64_t>(exchanged, 1)));
 }
 
 }  // namespace

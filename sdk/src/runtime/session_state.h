@@ -39,6 +39,10 @@ class SpareResults {
     }
     return std::vector<std::byte>(bytes);
   }
+  /// Gives memory to what has gone with a result.
+  void refill(std::vector<std::byte>& place, std::size_t bytes) {
+    if (place.size() != bytes) place = take(bytes);
+  }
 
  private:
   static constexpr std::size_t kWorthKeeping = 64 * 1024;
@@ -91,7 +95,6 @@ struct InferenceState {
   std::shared_ptr<SessionState> session;
   std::size_t slot = 0;
   std::optional<std::size_t> place;
-  bool waits_for_place = false;                            // and is counted in DeviceHandle::waiting_for_place
   std::size_t step = 0;
   Phase phase = Phase::kQueued;
   std::vector<driver::Operation> operations;
@@ -157,6 +160,8 @@ void abandon(detail::InferenceState& inference);
 
 /// So often when the driver had no room: what makes some may be another session's doing.
 inline constexpr Duration kBusyTick = std::chrono::milliseconds(1);
+/// Counted in DeviceHandle::waiting_for_place.
+[[nodiscard]] inline bool waits_for_place(const detail::InferenceState& inference) noexcept { return !inference.place && inference.phase != detail::Phase::kEnded; }
 /// The inference would go on if the driver took more requests.
 [[nodiscard]] inline bool waits_for_room(const detail::InferenceState& inference) noexcept {
   using detail::Phase;

@@ -20,7 +20,7 @@ using Sha256 = std::array<std::byte, 32>;
 
 inline constexpr std::size_t kSha256PartBytes = 64 * 1024;
 /// For what is long: the SHA-256 of the SHA-256s, one behind the other, of its parts of kSha256PartBytes (the last one shorter; of nothing: none). Sixteen parts
-/// are worked out side by side with AVX-512, or else two with SHA instructions: little more than half, and four fifths, of the time of sha256().
+/// are worked out side by side with AVX-512, or else two with SHA instructions (docs/decisions/0010).
 [[nodiscard]] NARU_API Sha256 sha256_of_parts(std::span<const std::byte> bytes) noexcept;
 [[nodiscard]] NARU_API std::string hex(std::span<const std::byte> bytes);
 

@@ -57,8 +57,7 @@ struct Opened {
 
 /// Threads: the caller's, which runs libusb's events inside wait() and poll() (a thread of its own for them cost two switches per transfer);
 /// from the first blocking request on, one for those. The callbacks neither allocate nor call libusb, but for what a sink submits and
-/// cancels. `mutex_` guards the completion ring,
-/// the counts and the blocking queue, nothing else, and is never held across a call into libusb.
+/// cancels. `mutex_` guards the completion ring, the counts and the blocking queue, nothing else, and is never held across a call into libusb.
 class LibusbTransport final : public Transport {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Transport>> start(Opened opened);
