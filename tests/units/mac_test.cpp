@@ -159,6 +159,37 @@ TEST(Conv, SurvivesRandomShapes) {
   }
 }
 
+// Pixels at equal steps go through kernels of their own, one for each number of pixels and of blocks and for each way to end.
+TEST(Conv, TakesPixelsAtEqualStepsInTilesOfEverySize) {
+  Random random(31);
+  const ElementType inputs[] = {ElementType::kI8, ElementType::kU8};
+  for (std::uint32_t pixels = 12; pixels <= 37; ++pixels) {
+    for (const std::uint32_t channels : {16U, 32U, 48U, 64U, 80U, 144U}) {
+      for (const ElementType output : {ElementType::kI8, ElementType::kU8, ElementType::kI32}) {
+        for (const bool from_zero : {false, true}) {
+          if (from_zero && output == ElementType::kI32) continue;
+          const Shape shape = pixels % 2 != 0 ? Shape{1, pixels, pixels % 9 + 1, channels, 1, 1, 1, 1, 1, 1} : Shape{2, pixels, pixels % 5 == 0 ? 3U : 4U, channels, 2, 3, 1, 1, 1, 1};
+          ConvCase c = make_conv(random, shape, inputs[random() % 2], output, 0, false, random() % 2 != 0);
+          for (std::int8_t& shift : c.weights.shift) shift = static_cast<std::int8_t>(between(random, from_zero ? -12 : -18, -1));
+          c.weights.pack_dense(c.packed->data());
+          if (from_zero) c.record.output_zero = c.record.activation_min;  // a ReLU
+          expect_exact(c, described(shape) + " output " + std::string(abi::name_of(output)) + (from_zero ? " from zero" : ""));
+        }
+      }
+    }
+  }
+}
+
+TEST(Conv, StagesThreeChannelsWithoutReadingAFourthOfTheLast) {
+  Random random(32);
+  for (std::uint32_t cols = 12; cols <= 60; cols += 3) {
+    for (const ElementType input : {ElementType::kI8, ElementType::kU8}) {
+      const Shape shape = {3, cols, 3, 32, 3, 3, static_cast<std::uint16_t>(1 + cols % 2), static_cast<std::uint16_t>(1 + cols % 2), 1, 1};
+      expect_exact(make_conv(random, shape, input, ElementType::kI8, cols % 4 == 0 ? 5 : 0, false, false), described(shape));
+    }
+  }
+}
+
 TEST(Conv, CutsBandsWhereScratchIsFull) {
   Random random(3);
   for (const Shape& shape : {Shape{40, 50, 96, 20, 3, 3, 1, 1, 1, 1}, Shape{2, 3000, 64, 8, 1, 1, 1, 1, 1, 1}, Shape{3, 400, 160, 5, 3, 3, 2, 2, 1, 1}})
@@ -226,7 +257,7 @@ TEST(Conv, RequantisesWithExtremeMultipliersShiftsAndZeroPoints) {
   for (const ElementType output : {ElementType::kI8, ElementType::kU8, ElementType::kI16}) {
     const Range range = range_of(output);
     for (const std::int32_t zero : {range.lowest, range.highest}) {
-      ConvCase c = make_conv(random, {1, 3, 4, 96, 1, 1, 1, 1, 1, 1}, ElementType::kI8, output, 0, false, false);
+      ConvCase c = make_conv(random, {1, zero == range.lowest ? 3U : 13U, 4, 96, 1, 1, 1, 1, 1, 1}, ElementType::kI8, output, 0, false, false);
       c.record.output_zero = zero, c.record.activation_min = range.lowest, c.record.activation_max = range.highest;
       for (std::uint32_t i = 0; i < 96; ++i) {
         c.weights.multiplier[i] = multipliers[i % 8];
@@ -254,7 +285,8 @@ TEST(Conv, RequantisesTiesAndMagnitudesAroundTheShortWay) {
   for (int shift = -23; shift <= 0; ++shift) {
     for (const ElementType output : {ElementType::kI8, ElementType::kU8}) {
       const Range range = range_of(output);
-      ConvCase c = make_conv(random, {1, 1, 1, channels, 1, 1, 1, 1, 1, 1}, ElementType::kI8, output, 0, false, false);
+      // One pixel, and enough for the kernels of equal steps.
+      ConvCase c = make_conv(random, {1, shift % 5 == 0 ? 1U : 12U, 1, channels, 1, 1, 1, 1, 1, 1}, ElementType::kI8, output, 0, false, false);
       c.record.output_zero = shift % 3 == 0 ? range.lowest : shift % 3 == -1 ? range.highest : 5;
       c.record.activation_min = range.lowest, c.record.activation_max = range.highest - (shift % 2 == 0 ? 0 : 9);
       c.weights.start = starts;

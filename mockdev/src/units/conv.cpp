@@ -38,16 +38,7 @@ class ConvRun {
  private:
   /// The usual way: the band's input is staged once as a rectangle.
   void band(const BandPlan& plan, std::uint64_t first_row, std::uint64_t first_col, std::uint64_t rows, std::uint64_t cols, bool taps_adjoin) noexcept {
-    const std::uint64_t staged_cols = plan.staged_cols(cols);
-    for (std::uint64_t i = 0; i < plan.staged_rows(rows); ++i) {
-      stage({.source = at_.input + plan.source_offset(first_row, first_col, i),
-             .target = scratch_.staged + i * staged_cols * pixel_bytes_,
-             .pixels = staged_cols,
-             .source_stride = plan.source_col_step() * window_.pixel_stride,
-             .channels = record_.in_channels,
-             .padded = groups_ * kGroup},
-            record_.input_type, kernels_.conv_staging);
-    }
+    stage_band(plan, first_row, first_col, rows, cols);
     ConvTile tile;
     tile.segment_offset = scratch_.offsets;
     tile.segment_count = 0;
@@ -58,11 +49,16 @@ class ConvRun {
     tile.block_bytes = block_bytes_;
     tile.sums = scratch_.sums;
 
+    const Spans spans = spans_of(plan, rows, cols);
     const std::uint64_t pixels = rows * cols, chunk_max = chunk_blocks(block_bytes_);
     for (std::uint64_t chunk = 0; chunk < blocks_; chunk += chunk_max) {
       const std::uint64_t count = std::min(chunk_max, blocks_ - chunk);
       prepare_terms(chunk, count);
       TileOutput output = tile_output();
+      if (spans.pixels != 0 && !output.has_additions) {
+        chunk_of_spans(tile, spans, plan, {first_row, first_col, rows, cols}, chunk, count, output);
+        continue;
+      }
       // The first tile tells what sums have too much; the others begin with that subtracted.
       const bool can_start = kernels_.conv_starts && !output.has_additions;
       std::uint32_t pixels_max = 0, blocks_max = 0;
@@ -102,6 +98,107 @@ class ConvRun {
             for (std::uint32_t m = 0; m < output.pixels; ++m) output.partial[m] += tile.blocks * kBlock * sizeof(std::int32_t);
         }
       }
+    }
+  }
+
+  void stage_band(const BandPlan& plan, std::uint64_t first_row, std::uint64_t first_col, std::uint64_t rows, std::uint64_t cols) noexcept {
+    const std::uint64_t staged_cols = plan.staged_cols(cols);
+    const std::size_t source_stride = plan.source_col_step() * window_.pixel_stride;
+    const bool threes = kernels_.stage_threes != nullptr && record_.in_channels == 3 && source_stride == 3;  // the first layer of every image network
+    for (std::uint64_t i = 0; i < plan.staged_rows(rows); ++i) {
+      const std::byte* const source = at_.input + plan.source_offset(first_row, first_col, i);
+      std::byte* const target = scratch_.staged + i * staged_cols * pixel_bytes_;
+      if (threes) {
+        kernels_.stage_threes(source, target, staged_cols, offset_by_128_ ? 0x80 : 0);
+      } else {
+        stage({.source = source, .target = target, .pixels = staged_cols, .source_stride = source_stride, .channels = record_.in_channels, .padded = groups_ * kGroup},
+              record_.input_type, kernels_.conv_staging);
+      }
+    }
+  }
+
+  /// Runs of a band's pixels at equal steps.
+  struct Spans {
+    std::uint64_t count = 0, pixels = 0;  // of each; 0: there are none worth it
+  };
+  struct Band {
+    std::uint64_t first_row, first_col, rows, cols;
+  };
+
+  /// The whole band where its rows adjoin, in scratch and in the output; else every row, unless the last of its tiles would be small.
+  [[nodiscard]] Spans spans_of(const BandPlan& plan, std::uint64_t rows, std::uint64_t cols) const noexcept {
+    if (kernels_.conv_span == nullptr) return {};
+    const bool adjoin = plan.window_offset(1, 0, cols) == plan.window_offset(0, cols, cols) && record_.output_row_stride == cols * record_.output_pixel_stride;
+    if (adjoin && rows * cols >= kTilePixelsMax) return {.count = 1, .pixels = rows * cols};
+    if (cols * 4 < align_up<std::uint64_t>(cols, kTilePixelsMax) * 3) return {};
+    return {.count = rows, .pixels = cols};
+  }
+
+  /// All pixels of a band, for the blocks of a chunk.
+  void chunk_of_spans(ConvTile& tile, const Spans& spans, const BandPlan& plan, const Band& band, std::uint64_t chunk, std::uint64_t count, TileOutput& output) noexcept {
+    constexpr std::uint64_t kWindowBytes = 16 * 1024;  // of pixels that all blocks pass over while they are in the first-level cache
+    if (offset_by_128_) {
+      tile.pixel[0] = scratch_.all_128;
+      tile.pixels = 1;
+      for (std::uint64_t place = 0; place < count; place += tile.blocks) {
+        tile.blocks = static_cast<std::uint32_t>(std::min<std::uint64_t>(kTermBlocks, count - place));
+        tile.weights = block_weights(chunk + place);
+        kernels_.conv(tile);
+        subtract_excess(place, tile.blocks);
+      }
+    }
+    move_starts(scratch_, count, false);
+    output.is_started = true;
+    ConvSpan span;
+    span.output_step = record_.output_pixel_stride;
+    span.pixel_step = plan.window_offset(0, 1, band.cols);
+    span.segment_offset = tile.segment_offset, span.segment_count = tile.segment_count, span.segment_groups = tile.segment_groups;
+    span.block_bytes = block_bytes_;
+    std::uint32_t pixels_max = 0, blocks_max = 0;
+    kernels_.conv_shape(spans.pixels, count, pixels_max, blocks_max);
+    if (count % kTermBlocks == 0) blocks_max = kTermBlocks;  // codes of whole cache lines; sums lose nothing
+    const bool sums_wanted = record_.output_type == abi::ElementType::kI32;
+    span.is_signed = record_.output_type == abi::ElementType::kI8;
+    span.zero = output.zero, span.lowest = output.lowest, span.highest = output.highest;
+    const std::uint64_t at_once = even_share(spans.pixels, std::clamp<std::uint64_t>(kWindowBytes / std::max<std::size_t>(span.pixel_step, 1), 2 * kTilePixelsMax, 8 * kTilePixelsMax));
+    for (std::uint64_t row = 0; row < spans.count; ++row) {
+      const std::byte* const windows = scratch_.staged + plan.window_offset(row, 0, band.cols);
+      std::byte* const outputs = output_at(band.first_row + row, band.first_col, chunk);
+      for (std::uint64_t first = 0; first < spans.pixels; first += at_once) {
+        span.pixels = std::min(at_once, spans.pixels - first);
+        span.pixel = windows + first * span.pixel_step;
+        for (std::uint64_t place = 0; place < count; place += span.blocks) {
+          span.blocks = static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks_max, count - place));
+          span.weights = block_weights(chunk + place);
+          span.start = scratch_.starts + place * kBlock;
+          span.output = outputs + first * span.output_step + place * kBlock * abi::element_bytes(record_.output_type);
+          const ChannelTerms& terms = scratch_.terms[place / kTermBlocks];
+          const bool whole = (chunk + place + span.blocks) * kBlock <= record_.out_channels;
+          if (whole && (sums_wanted || terms.usual)) {
+            span.terms = sums_wanted ? nullptr : &terms;
+            span.terms_channel = static_cast<std::uint32_t>(place % kTermBlocks * kBlock);
+            kernels_.conv_span(span);
+          } else {
+            finish_span(span, chunk + place, place, output);
+          }
+        }
+      }
+    }
+  }
+
+  /// By way of the scratch, as many pixels at once as fit there.
+  void finish_span(ConvSpan span, std::uint64_t block, std::uint64_t place, TileOutput& output) noexcept {
+    std::byte* target = span.output;
+    span.terms = nullptr;
+    span.output = reinterpret_cast<std::byte*>(scratch_.sums), span.output_step = kTileChannelsMax * sizeof(std::int32_t);
+    set_channels(output, block, place, span.blocks);
+    for (std::uint64_t left = span.pixels; left != 0; left -= span.pixels) {
+      span.pixels = std::min<std::uint64_t>(left, 2 * kTilePixelsMax);
+      kernels_.conv_span(span);
+      output.pixels = static_cast<std::uint32_t>(span.pixels);
+      for (std::uint32_t m = 0; m < output.pixels; ++m, target += record_.output_pixel_stride) output.output[m] = target;
+      kernels_.finish(output);
+      span.pixel += span.pixels * span.pixel_step;
     }
   }
 

@@ -48,6 +48,29 @@ struct ConvTile {
   std::byte* const* output = nullptr;  // of a kernel that starts: where each pixel's sums go instead, channel after channel; null: to `sums`
 };
 
+struct ChannelTerms;
+
+/// Any number of equally spaced pixels, in as many register tiles as they need; otherwise as above:
+/// output[pixel][channel] = start[channel] + sum over groups of staged input * weight, or the code that becomes of it.
+struct ConvSpan {
+  const std::byte* pixel = nullptr;  // first staged byte of the first pixel's window
+  std::size_t pixel_step = 0;
+  std::uint64_t pixels = 0;
+  const std::uint32_t* segment_offset = nullptr;
+  std::uint32_t segment_count = 0;
+  std::uint32_t segment_groups = 0;
+  const std::byte* weights = nullptr;
+  std::size_t block_bytes = 0;
+  std::uint32_t blocks = 0;             // 1 to kTermBlocks
+  const std::int32_t* start = nullptr;  // 64-byte aligned, what the sums of each block's channels begin with
+  std::byte* output = nullptr;          // of the first pixel, channel after channel
+  std::size_t output_step = 0;          // bytes from pixel to pixel
+  const ChannelTerms* terms = nullptr;  // null: sums, of 32 bits each. Else codes of a byte each, the short way: terms->usual, and `start` has 2^31 besides
+  std::uint32_t terms_channel = 0;      // the first channel's place in them
+  bool is_signed = false;               // the codes
+  std::int32_t zero = 0, lowest = 0, highest = 0;
+};
+
 /// One or two tiles of kMatrixPixels equally spaced pixels (or as many as begin() was told), as above otherwise: bytes as they are, signed or not.
 /// sums[tile][pixel][channel] = start[channel] + sum over inputs of input * weight.
 struct MatrixTile {
@@ -158,6 +181,10 @@ struct KernelTable {
   std::uint64_t (*depthwise_bytes)(const abi::Depthwise& record, const DepthwisePointers& at, Scratch& scratch) noexcept = nullptr;
   /// `count` neighbouring elements of a sum or difference of bytes. False: not exact for this record; nothing was done.
   bool (*add_bytes)(const abi::Elementwise& record, const std::byte* a, const std::byte* b, std::byte* output, std::size_t count) noexcept = nullptr;
+  /// Equally spaced pixels; null: tile by tile. Only where conv_starts.
+  void (*conv_span)(const ConvSpan& span) noexcept = nullptr;
+  /// Stages `pixels` adjoining pixels of three bytes as four each, the fourth zero, all of them xor `flip`.
+  void (*stage_threes)(const std::byte* source, std::byte* target, std::size_t pixels, std::uint8_t flip) noexcept = nullptr;
   const MatrixKernels* matrix = nullptr;  // takes convolutions when there is one
 };
 
@@ -182,6 +209,8 @@ void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier
 namespace vnni {
 void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept;
 void conv(const ConvTile& tile) noexcept;
+void conv_span(const ConvSpan& span) noexcept;
+void stage_threes(const std::byte* source, std::byte* target, std::size_t pixels, std::uint8_t flip) noexcept;
 std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept;
 void depthwise(const DepthwiseTile& tile) noexcept;
 std::uint64_t depthwise_bytes(const abi::Depthwise& record, const DepthwisePointers& at, Scratch& scratch) noexcept;

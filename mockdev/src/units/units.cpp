@@ -13,7 +13,7 @@ namespace {
 
 constexpr KernelTable kPortableKernels = {Staging::kI16, false, portable::conv_shape, portable::conv, portable::sum, portable::depthwise, portable::load_terms, portable::finish, portable::requantize};
 constexpr KernelTable kHighwayKernels = {Staging::kI16, false, highway::conv_shape, highway::conv, highway::sum, highway::depthwise, portable::load_terms, highway::finish, highway::requantize};
-constexpr KernelTable kVnniKernels = {Staging::kU8, true, vnni::conv_shape, vnni::conv, vnni::sum, vnni::depthwise, vnni::load_terms, vnni::finish, vnni::requantize, vnni::depthwise_bytes, vnni::add_bytes};
+constexpr KernelTable kVnniKernels = {Staging::kU8, true, vnni::conv_shape, vnni::conv, vnni::sum, vnni::depthwise, vnni::load_terms, vnni::finish, vnni::requantize, vnni::depthwise_bytes, vnni::add_bytes, vnni::conv_span, vnni::stage_threes};
 constexpr KernelTable kAmxKernels = [] {
   KernelTable kernels = kVnniKernels;
   kernels.matrix = &amx::kKernels;
