@@ -55,8 +55,8 @@ bool Inference::poll() {
 Result<Outputs> Inference::wait() {
   return sdk::runtime::guarded([&]() -> Result<Outputs> {
     SessionState& session = *state_->session;
-    for (bool look = false; state_->phase != Phase::kEnded; look = true) {
-      sdk::runtime::drive(session, look);
+    while (state_->phase != Phase::kEnded) {
+      sdk::runtime::drive(session, false);  // the driver's wait() has looked
       if (state_->phase == Phase::kEnded) break;
       // A deadline bounds this: the driver's for a job, the inference's for everything else.
       session.device->device->wait(sdk::runtime::before_waiting(session));
@@ -173,8 +173,8 @@ Result<Inference> Session::submit(const RunOptions& options) {
     const TimePoint deadline = later(now, allowed);
     const auto free_slot = [&] { return std::find_if(state_->slots.begin(), state_->slots.end(), [](const detail::Slot& slot) { return !slot.busy; }); };
     auto slot = free_slot();
-    for (bool look = false; slot == state_->slots.end(); look = true) {
-      sdk::runtime::drive(*state_, look);
+    while (slot == state_->slots.end()) {
+      sdk::runtime::drive(*state_, false);  // the driver's wait() has looked
       slot = free_slot();
       if (slot != state_->slots.end()) break;
       if (device.now() >= deadline) return fail(ErrorId::kDeadline, fmt::format("{} inferences of the session were in flight until the deadline, as many as may be", state_->slots.size()));
@@ -210,7 +210,7 @@ Result<Outputs> Session::run(const RunOptions& options) {
 void Session::wait(std::chrono::nanoseconds at_most) {
   driver::Device& device = *state_->device->device;
   device.wait(std::min(later(device.now(), at_most), sdk::runtime::before_waiting(*state_)));
-  sdk::runtime::drive(*state_);
+  sdk::runtime::drive(*state_, false);
 }
 
 Result<void> Session::reset_state() {
