@@ -23,6 +23,11 @@ tl::unexpected<Error> violation(std::string what) { return fail(ErrorId::kProtoc
 // ---- posting ----
 
 void Core::pump_in() {
+  fill_in();
+  flush();
+}
+
+void Core::fill_in() {
   while (receiving_ && transport_ && !pending_loss_ && !in_.full()) {
     if (!follows_.empty()) {
       if (!post_follow()) return;
@@ -54,6 +59,7 @@ bool Core::post_follow() {
     if (whole > 0) {
       flight.expected = static_cast<std::uint32_t>(whole);
       transfer.buffer = {flight.data, static_cast<std::size_t>(whole)};
+      transfer.may_join = may_be_held_ = true;
     } else {
       if (free_tail_buffers_ == 0) return false;
       flight.tail = true;

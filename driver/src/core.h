@@ -175,6 +175,9 @@ class Core : public std::enable_shared_from_this<Core>, private CompletionSink {
   void enqueue(std::uint16_t slot);
   /// Without `may_build`: only what is staged or announced already.
   void pump_out(bool may_build = true);
+  void fill_out(bool may_build);
+  void fill_in();
+  void flush();
   /// For a read or write of its own: as enqueue() and pump_out(), but one whose turn would not come yet may wait for company.
   void enqueue_access(std::uint16_t slot);
   void on_out(const Flight& flight, const TransferCompletion& completion);
@@ -307,6 +310,7 @@ class Core : public std::enable_shared_from_this<Core>, private CompletionSink {
   std::optional<Error> gone_error_;
   std::optional<Error> pending_loss_;
   bool polling_ = false;
+  bool may_be_held_ = false;  // by the transport, since its last flush()
   unsigned found_ = 0;                  // by the last wait, and poll() has not run since
   std::exception_ptr found_failure_;    // of on_found(), which runs inside libusb
   std::uint64_t events_ = 0;  // completions seen: whether anything moves

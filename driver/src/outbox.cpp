@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "core.h"
 #include "naru/base/bytes.h"
@@ -300,7 +301,9 @@ bool Core::send_payload_chunk() {
   if (!has_room(out_, bytes)) return false;
   const Transfer transfer{.kind = TransferKind::kBulkOut,
                           .buffer = mine ? sendable(slot.source + slot.moved, bytes) : std::span(zero_bytes).first(bytes),
+                          .may_join = mine && bytes % packet_bytes_ == 0,
                           .timeout = options_.timeouts.request};
+  may_be_held_ = may_be_held_ || transfer.may_join;
   const std::uint32_t crc = slot.crc_behind ? crc32c(transfer.buffer, slot.crc) : 0;
   const std::size_t before = out_.size();
   const Flight flight{.kind = mine ? FlightKind::kPayload : FlightKind::kDiscard, .slot = index, .expected = static_cast<std::uint32_t>(bytes), .generation = slot.generation};
@@ -317,6 +320,15 @@ bool Core::send_payload_chunk() {
 }
 
 void Core::pump_out(bool may_build) {
+  fill_out(may_build);
+  flush();
+}
+
+void Core::flush() {
+  if (std::exchange(may_be_held_, false) && transport_) transport_->flush();
+}
+
+void Core::fill_out(bool may_build) {
   while (sending_ && transport_ && !pending_loss_ && !out_.full()) {
     if (staged_bytes_ != 0) {
       if (!send_staged()) return;

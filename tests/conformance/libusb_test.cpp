@@ -158,6 +158,18 @@ TEST_F(Bus, CutsTransfersDownWhenTheHostsUsbMemoryIsSmall) {
     EXPECT_EQ(completion.bytes, sent[i].size());
     EXPECT_TRUE(std::equal(sent[i].begin(), sent[i].end(), received[i].begin())) << i;
   }
+  // Neighbours that may move together find no memory for that.
+  std::vector<std::byte> source = pattern(6 * 51'200, 9), target(source.size());
+  ins.clear(), outs.clear();
+  for (unsigned i = 0; i < 6; ++i) ins.push_back(wire.submit({.kind = TransferKind::kBulkIn, .buffer = std::span(target).subspan(i * 51'200, 51'200), .may_join = true}));
+  for (unsigned i = 0; i < 6; ++i) outs.push_back(wire.submit({.kind = TransferKind::kBulkOut, .buffer = std::span(source).subspan(i * 51'200, 51'200), .may_join = true}));
+  for (const auto& tickets : {outs, ins})
+    for (const Ticket ticket : tickets) {
+      const TransferCompletion completion = wire.completion(ticket);
+      EXPECT_EQ(completion.status, TransferStatus::kOk);
+      EXPECT_EQ(completion.bytes, 51'200u);
+    }
+  EXPECT_TRUE(source == target);
 }
 
 TEST_F(Bus, SaysSoWhenTheHostHasNoUsbMemoryAtAll) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <random>
 #include <stdexcept>
 #include <thread>
 
@@ -137,6 +138,9 @@ TEST_P(Transports, RefuseWhatNoCableCanCarry) {
   EXPECT_EQ(wire.in({}), Ticket::kNone);
   EXPECT_EQ(wire.vendor(abi::ControlRequest::kReadRegister, 0, 16, std::span(bytes).first(4089), true), Ticket::kNone);
   EXPECT_EQ(wire.submit({.kind = TransferKind::kControl, .setup = {.length = 5}, .buffer = std::span(bytes).first(4)}), Ticket::kNone);
+  EXPECT_EQ(wire.submit({.kind = TransferKind::kBulkOut, .buffer = std::span(bytes).first(100), .may_join = true}), Ticket::kNone);
+  EXPECT_EQ(wire.submit({.kind = TransferKind::kBulkOut, .buffer = bytes, .ends_with_short_packet = true, .may_join = true}), Ticket::kNone);
+  EXPECT_EQ(wire.submit({.kind = TransferKind::kControl, .setup = {.length = 512}, .buffer = std::span(bytes).first(512), .may_join = true}), Ticket::kNone);
 }
 
 TEST_P(Transports, EchoEveryAwkwardSize) {
@@ -272,6 +276,156 @@ TEST_P(Transports, TellASinkOfNothingThatFailed) {
   for (const TimePoint end = wall.after(50s); wire.order().size() < before + 2 && wall.now() < end; wire.poll_once()) wire->wait_with(wire->clock().after(1s), sink);
   EXPECT_EQ(wire.status(late), TransferStatus::kTimeout);
   EXPECT_EQ(wire.status(cancelled), TransferStatus::kCancelled);
+}
+
+/// Transfers that adjoin one another in memory, of whole packets; they may move together where `may_join`.
+struct Neighbours {
+  Neighbours(Wire& wire, TransferKind kind, std::span<const std::size_t> packets, bool may_join, Duration timeout = 40s) {
+    std::size_t total = 0;
+    for (const std::size_t count : packets) total += count * wire.packet();
+    bytes = pattern(total, 77);
+    for (std::size_t at = 0, i = 0; i < packets.size(); at += packets[i++] * wire.packet())
+      tickets.push_back(wire.submit({.kind = kind, .buffer = std::span(bytes).subspan(at, packets[i] * wire.packet()), .may_join = may_join, .timeout = timeout}));
+  }
+  std::vector<std::byte> bytes;
+  std::vector<Ticket> tickets;
+};
+
+using Ends = std::vector<std::pair<TransferStatus, std::size_t>>;
+Ends ends_of(Wire& wire, std::span<const Ticket> tickets) {
+  Ends ends;
+  for (const Ticket ticket : tickets) {
+    const TransferCompletion completion = wire.completion(ticket);
+    ends.emplace_back(completion.status, completion.bytes);
+  }
+  return ends;
+}
+
+/// What became of a program of neighbouring INs, OUTs between them and cancellations.
+struct Outcome {
+  Ends ins, outs;
+  std::vector<std::byte> received;
+  bool operator==(const Outcome&) const = default;
+};
+Outcome outcome_of(Wire& wire, unsigned seed, bool may_join) {
+  std::mt19937 random(seed);
+  const auto below = [&](std::size_t limit) { return static_cast<std::size_t>(random()) % limit; };
+  std::vector<std::size_t> packets(2 + below(12));
+  for (std::size_t& count : packets) count = 1 + below(3);
+  Neighbours ins(wire, TransferKind::kBulkIn, packets, may_join);
+  wire->flush();
+  // Runs of whole packets, and transfers that end with a short packet or an empty one: those end an IN before it is full.
+  std::vector<std::unique_ptr<Neighbours>> runs;
+  std::vector<std::unique_ptr<std::vector<std::byte>>> singles;
+  std::vector<Ticket> outs;
+  for (std::size_t left = below(14); left != 0; --left) {
+    if (below(2) == 0) {
+      std::vector<std::size_t> of_run(1 + below(4));
+      for (std::size_t& count : of_run) count = 1 + below(2);
+      runs.push_back(std::make_unique<Neighbours>(wire, TransferKind::kBulkOut, of_run, may_join));
+      outs.insert(outs.end(), runs.back()->tickets.begin(), runs.back()->tickets.end());
+    } else {
+      singles.push_back(std::make_unique<std::vector<std::byte>>(pattern(below(2) == 0 ? wire.packet() * (1 + below(2)) : 1 + below(2000), static_cast<unsigned>(left))));
+      outs.push_back(wire.out(*singles.back()));
+    }
+  }
+  Outcome outcome;
+  outcome.outs = ends_of(wire, outs);
+  // What the OUTs brought has landed when a control request that came behind them is answered, and a look has found it.
+  std::array<std::byte, 4> value{};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(wire.status(wire.vendor(abi::ControlRequest::kReadRegister, 0, 16, value, true)), TransferStatus::kOk);
+  while (wire.poll_once() != 0) {
+  }
+  for (const Ticket ticket : ins.tickets) wire->cancel(ticket);
+  outcome.ins = ends_of(wire, ins.tickets);
+  // Behind what an IN brought anything may be: umockdev writes its whole buffer.
+  for (std::size_t at = 0, i = 0; i < packets.size(); at += packets[i++] * wire.packet())
+    outcome.received.insert(outcome.received.end(), ins.bytes.begin() + static_cast<std::ptrdiff_t>(at), ins.bytes.begin() + static_cast<std::ptrdiff_t>(at + outcome.ins[i].second));
+  EXPECT_EQ(wire.status(wire.submit({.kind = TransferKind::kReset})), TransferStatus::kOk);  // what no IN took is gone
+  EXPECT_EQ(wire.status(wire.vendor(abi::ControlRequest::kPipeMode, static_cast<std::uint16_t>(abi::PipeMode::kLoopback))), TransferStatus::kOk);
+  return outcome;
+}
+
+TEST_P(Transports, MoveNeighboursTogetherAsTheyWouldMoveAlone) {
+  Wire wire = open();
+  for (unsigned seed = 0; seed < 40; ++seed) {
+    const Outcome alone = outcome_of(wire, seed, false), together = outcome_of(wire, seed, true);
+    ASSERT_EQ(together.outs, alone.outs) << seed;
+    ASSERT_EQ(together.ins, alone.ins) << seed;
+    ASSERT_TRUE(together.received == alone.received) << seed;
+  }
+}
+
+TEST_P(Transports, CompleteNeighboursOnceAndInOrder) {
+  Wire wire = open();
+  const std::vector<std::size_t> packets = {1, 2, 3, 1, 1, 2, 4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 2};
+  const std::size_t before = wire.order().size();
+  const Neighbours ins(wire, TransferKind::kBulkIn, packets, true), outs(wire, TransferKind::kBulkOut, packets, true);
+  for (const Ends& ends : {ends_of(wire, outs.tickets), ends_of(wire, ins.tickets)})
+    for (std::size_t i = 0; i < packets.size(); ++i) EXPECT_EQ(ends[i], (std::pair{TransferStatus::kOk, packets[i] * wire.packet()}));
+  EXPECT_TRUE(ins.bytes == outs.bytes);
+  std::vector<Ticket> seen_ins, seen_outs;
+  for (std::size_t i = before; i < wire.order().size(); ++i)
+    (std::find(ins.tickets.begin(), ins.tickets.end(), wire.order()[i]) != ins.tickets.end() ? seen_ins : seen_outs).push_back(wire.order()[i]);
+  EXPECT_EQ(seen_ins, ins.tickets);
+  EXPECT_EQ(seen_outs, outs.tickets);
+}
+
+TEST_P(Transports, CancelOneOfSeveralNeighboursAndBringTheOthers) {
+  const std::vector<std::size_t> packets = {1, 1, 2, 1};
+  for (const bool flushed : {false, true})
+    for (std::size_t unwanted = 0; unwanted < packets.size(); ++unwanted) {
+      Wire wire = open();
+      const Neighbours ins(wire, TransferKind::kBulkIn, packets, true);
+      if (flushed) wire->flush();
+      wire->cancel(ins.tickets[unwanted]);
+      EXPECT_EQ(wire.status(ins.tickets[unwanted]), TransferStatus::kCancelled);
+      std::vector<Ticket> others = ins.tickets;
+      others.erase(others.begin() + static_cast<std::ptrdiff_t>(unwanted));
+      std::size_t total = 0;
+      for (std::size_t i = 0; i < packets.size(); ++i) total += i == unwanted ? 0 : packets[i] * wire.packet();
+      std::vector<std::byte> sent = pattern(total, 5);
+      EXPECT_EQ(wire.status(wire.out(sent, false)), TransferStatus::kOk);
+      for (const auto& [status, bytes] : ends_of(wire, others)) EXPECT_TRUE(status == TransferStatus::kOk && bytes >= wire.packet()) << to_string(status) << " " << bytes;
+      std::vector<std::byte> received;
+      for (std::size_t at = 0, i = 0; i < packets.size(); at += packets[i++] * wire.packet())
+        if (i != unwanted) received.insert(received.end(), ins.bytes.begin() + static_cast<std::ptrdiff_t>(at), ins.bytes.begin() + static_cast<std::ptrdiff_t>(at + packets[i] * wire.packet()));
+      EXPECT_TRUE(received == sent) << unwanted;
+      echo(wire, 700);
+    }
+}
+
+TEST_P(Transports, TimeOutAndStallNeighboursAlike) {
+  Wire wire = open();
+  const std::vector<std::size_t> packets = {1, 2, 1};
+  const Neighbours late(wire, TransferKind::kBulkIn, packets, true, 30ms);
+  for (const auto& [status, bytes] : ends_of(wire, late.tickets)) EXPECT_EQ(status, TransferStatus::kTimeout);
+  for (const TransferKind kind : {TransferKind::kBulkOut, TransferKind::kBulkIn}) {
+    EXPECT_EQ(wire.status(wire.control(0x02, 3, 0, address_of(wire, kind), {})), TransferStatus::kOk);
+    const Neighbours stalled(wire, kind, packets, true);
+    for (const auto& [status, bytes] : ends_of(wire, stalled.tickets)) EXPECT_EQ(status, TransferStatus::kStalled);
+    EXPECT_EQ(wire.status(wire.submit({.kind = kind == TransferKind::kBulkOut ? TransferKind::kClearHaltOut : TransferKind::kClearHaltIn})), TransferStatus::kOk);
+  }
+  echo(wire, 64);
+}
+
+TEST_P(Transports, EndNeighboursWithResetLossAndTheTransport) {
+  const std::vector<std::size_t> packets = {1, 2, 1, 1};
+  for (const bool flushed : {false, true}) {
+    Wire wire = open();
+    const Neighbours ins(wire, TransferKind::kBulkIn, packets, true);
+    if (flushed) wire->flush();
+    const Ticket reset = wire.submit({.kind = TransferKind::kReset});
+    for (const auto& [status, bytes] : ends_of(wire, ins.tickets)) EXPECT_EQ(status, TransferStatus::kCancelled);
+    EXPECT_EQ(wire.status(reset), TransferStatus::kOk);
+    const Neighbours more(wire, TransferKind::kBulkIn, packets, true);
+    if (flushed) wire->flush();
+    wire.close();
+  }
+  Wire wire = open();
+  const Neighbours ins(wire, TransferKind::kBulkIn, packets, true), held(wire, TransferKind::kBulkOut, packets, true);
+  cable_->unplug();
+  for (const auto& [status, bytes] : ends_of(wire, ins.tickets)) EXPECT_EQ(status, TransferStatus::kDeviceLost);
 }
 
 TEST_P(Transports, TimeOutAfterTheTimeoutAndGoOn) {

@@ -31,6 +31,7 @@ struct Transfer {
   usb::SetupPacket setup{};                  // kControl only; setup.length == buffer.size()
   std::span<std::byte> buffer{};             // data stage or bulk data; IN sizes are multiples of the packet size (libusb trap T17)
   bool ends_with_short_packet = false;       // kBulkOut: add a zero-length packet when the length is a multiple of the packet size
+  bool may_join = false;                     // bulk, whole packets: may wait for flush(), to move together with those submitted next that adjoin it in memory
   Duration timeout = std::chrono::seconds(5);  // on the transport's clock; 0 waits for ever
 };
 
@@ -74,6 +75,8 @@ class NARU_API Transport {
 
   /// kInvalidArgument: no such endpoint, or an IN size that is no multiple of the packet size (nothing queued). kDeviceLost: the cable is out.
   [[nodiscard]] virtual Result<Ticket> submit(const Transfer& transfer) = 0;
+  /// What may have been held back (Transfer::may_join) goes. poll(), take() and wait() do that too.
+  virtual void flush() {}
   /// Asks for an early end; the completion still comes, and may say kOk (the race is lost sometimes: trap T7). Unknown tickets are ignored.
   virtual void cancel(Ticket ticket) = 0;
   /// Fills `completions` from the front; returns how many. Never blocks.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include "transport/libusb/transport.h"
@@ -48,11 +49,60 @@ void LibusbTransport::on_transfer(libusb_transfer* raw) noexcept {
   Slot& slot = *static_cast<Slot*>(raw->user_data);
   LibusbTransport& self = *slot.owner;
   if (raw->status == LIBUSB_TRANSFER_NO_DEVICE) self.lost_ = true;
-  const bool handed_over = self.hand_over(slot);
+  slot.next != nullptr ? self.on_run(slot) : self.deliver(slot);
   const std::lock_guard lock(self.mutex_);
   --self.flying_;
-  if (!handed_over) self.push_done(slot);
   if (self.flying_ == 0 && !self.blocking_.empty()) self.changed_.notify_all();  // a reset may wait for that
+}
+
+void LibusbTransport::deliver(Slot& slot) noexcept {
+  if (hand_over(slot)) return;
+  const std::lock_guard lock(mutex_);
+  push_done(slot);
+}
+
+/// As if each of the run had had a transfer of its own: those before the end are whole, the one that was reached ended as the transfer did, and the rest is still to go.
+void LibusbTransport::on_run(Slot& leader) noexcept {
+  const libusb_transfer_status status = leader.raw->status;
+  Lane& lane = lane_of(leader.transfer.kind);
+  std::array<Slot*, kRunMax> run{};
+  std::size_t count = 0;
+  bool cancelled = false;
+  for (Slot* slot = &leader; slot != nullptr; slot = std::exchange(slot->next, nullptr)) {
+    run[count++] = slot;
+    cancelled = cancelled || slot->cancel_requested;
+  }
+  auto left = static_cast<std::size_t>(std::max(leader.raw->actual_length, 0));
+  std::size_t ended = 0;
+  for (bool reached = false; ended < count && !reached; ++ended) {
+    Slot& slot = *run[ended];
+    const std::size_t bytes = std::min(left, slot.transfer.buffer.size());
+    left -= bytes;
+    reached = bytes != slot.transfer.buffer.size() || (ended + 1 == count && status != LIBUSB_TRANSFER_COMPLETED);
+    if (reached && status == LIBUSB_TRANSFER_CANCELLED && cancelled && !slot.cancel_requested) {
+      slot.moved = bytes;  // it was another that is not wanted any more
+      break;
+    }
+    slot.state = Slot::State::kFlying;
+    slot.piece = slot.transfer.buffer.size();
+    slot.raw->status = reached ? status : LIBUSB_TRANSFER_COMPLETED;
+    slot.raw->actual_length = static_cast<int>(bytes);
+  }
+  for (std::size_t i = count; i-- > ended;) {
+    try {
+      lane.queue.push_front(run[i]);
+      run[i]->state = Slot::State::kQueued;
+      ++queued_;
+      retry_at_ = TimePoint::min();
+    } catch (const std::bad_alloc&) {
+      for (; ended <= i; ++ended) {
+        run[ended]->state = Slot::State::kFlying;
+        run[ended]->raw->status = LIBUSB_TRANSFER_ERROR;
+        run[ended]->raw->actual_length = 0;
+      }
+    }
+  }
+  for (std::size_t i = 0; i < ended; ++i) deliver(*run[i]);
 }
 
 /// Only what ended well and in one piece, and has nothing before it that poll() has yet to report.
@@ -137,6 +187,7 @@ void LibusbTransport::run_blocking() noexcept {
 }
 
 void LibusbTransport::wait(TimePoint until) {
+  flush();
   {
     const std::lock_guard lock(mutex_);
     if (woken_) {

@@ -124,17 +124,18 @@ Result<Ticket> LibusbTransport::submit(const Transfer& transfer) {
   if (is_blocking(transfer.kind)) return submit_blocking(*slot);
 
   Lane& lane = lane_of(transfer.kind);
+  if (!adjoins(lane, transfer)) release(lane);
+  if (transfer.may_join && is_bulk(transfer.kind) && lane.queue.empty() && lane.in_pieces == nullptr && !reset_in_progress_) {
+    hold(lane, *slot);
+    return ticket;
+  }
   int code = LIBUSB_SUCCESS;
   if (lane.queue.empty() && lane.in_pieces == nullptr && !reset_in_progress_) {
     code = launch(*slot);
     if (code == LIBUSB_SUCCESS) return ticket;
   }
   if (code == LIBUSB_SUCCESS || code == LIBUSB_ERROR_NO_MEM) {
-    slot->state = Slot::State::kQueued;
-    if (slot->deadline == kForever) slot->deadline = clock_.after(kMemoryPatienceMax);
-    lane.queue.push_back(slot);
-    ++queued_;
-    retry_at_ = std::min(retry_at_, clock_.after(kMemoryBackOff));
+    queue(lane, *slot);
     return ticket;
   }
   slots_.give_back(*slot);
@@ -143,6 +144,63 @@ Result<Ticket> LibusbTransport::submit(const Transfer& transfer) {
     return fail(transport::lost_error(info()));
   }
   return fail(to_error(code, "submitting a transfer", info().selector));
+}
+
+void LibusbTransport::queue(Lane& lane, Slot& slot) {
+  slot.state = Slot::State::kQueued;
+  if (slot.deadline == kForever) slot.deadline = clock_.after(kMemoryPatienceMax);
+  lane.queue.push_back(&slot);
+  ++queued_;
+  retry_at_ = std::min(retry_at_, clock_.after(kMemoryBackOff));
+}
+
+// ---- runs ----
+
+bool LibusbTransport::adjoins(const Lane& lane, const Transfer& transfer) noexcept {
+  if (lane.held == nullptr || !transfer.may_join) return false;
+  const Transfer& last = lane.held_last->transfer;
+  return last.buffer.data() + last.buffer.size() == transfer.buffer.data() && last.timeout == transfer.timeout && lane.held_count < kRunMax &&
+         lane.held->run_bytes + transfer.buffer.size() <= kRunBytesMax;
+}
+
+/// Begins a run, or joins the one that is held, which it adjoins.
+void LibusbTransport::hold(Lane& lane, Slot& slot) {
+  slot.next = nullptr;
+  if (lane.held == nullptr) {
+    slot.state = Slot::State::kHeld;
+    slot.run_bytes = slot.transfer.buffer.size();
+    lane.held = lane.held_last = &slot;
+    lane.held_count = 1;
+    return;
+  }
+  slot.state = Slot::State::kJoined;
+  slot.leader = lane.held;
+  lane.held->run_bytes += slot.transfer.buffer.size();
+  lane.held_last->next = &slot;
+  lane.held_last = &slot;
+  ++lane.held_count;
+}
+
+void LibusbTransport::release(Lane& lane) {
+  Slot* const leader = std::exchange(lane.held, nullptr);
+  if (leader == nullptr) return;
+  int code = LIBUSB_ERROR_NO_MEM;
+  if (lane.queue.empty() && lane.in_pieces == nullptr && !reset_in_progress_ && !lost_) {
+    code = launch(*leader);
+    if (code == LIBUSB_SUCCESS) return;
+    if (code == LIBUSB_ERROR_NO_DEVICE || (code != LIBUSB_ERROR_NO_MEM && is_dead())) mark_lost();
+  }
+  // Each by itself, where there is memory for less; a device that is gone ends them there.
+  for (Slot* slot = leader; slot != nullptr;) {
+    Slot* const next = std::exchange(slot->next, nullptr);
+    queue(lane, *slot);
+    slot = next;
+  }
+  if (code != LIBUSB_ERROR_NO_MEM) retry_at_ = TimePoint::min();
+}
+
+void LibusbTransport::flush() {
+  for (Lane& lane : lanes_) release(lane);
 }
 
 Result<Ticket> LibusbTransport::submit_blocking(Slot& slot) try {
@@ -193,7 +251,8 @@ int LibusbTransport::launch(Slot& slot) noexcept try {
   const Transfer& transfer = slot.transfer;
   if (transfer.kind == TransferKind::kControl && slot.control_bytes.size() < LIBUSB_CONTROL_SETUP_SIZE + transfer.buffer.size())
     slot.control_bytes.resize(std::max<std::size_t>(LIBUSB_CONTROL_SETUP_SIZE + transfer.buffer.size(), 256));
-  const std::size_t left = transfer.buffer.size() - slot.moved;
+  const bool is_run = slot.next != nullptr;
+  const std::size_t left = is_run ? slot.run_bytes : transfer.buffer.size() - slot.moved;
   slot.piece = is_bulk(transfer.kind) ? std::min(left, slot.piece_limit) : left;
   slot.state = Slot::State::kFlying;
   for (;;) {
@@ -208,7 +267,7 @@ int LibusbTransport::launch(Slot& slot) noexcept try {
       const std::lock_guard lock(mutex_);
       --flying_;
     }
-    if (code != LIBUSB_ERROR_NO_MEM || !is_bulk(transfer.kind) || slot.piece <= kPieceMin) {
+    if (code != LIBUSB_ERROR_NO_MEM || !is_bulk(transfer.kind) || slot.piece <= kPieceMin || is_run) {
       slot.state = Slot::State::kQueued;
       return code;
     }
@@ -223,6 +282,8 @@ void LibusbTransport::cancel(Ticket ticket) {
   Slot* slot = slots_.find(ticket);
   if (slot == nullptr || slot->state == Slot::State::kBlocking) return;
   slot->cancel_requested = true;
+  if (slot->state == Slot::State::kHeld || (slot->state == Slot::State::kJoined && slot->leader->state == Slot::State::kHeld)) release(lane_of(slot->transfer.kind));
+  if (slot->state == Slot::State::kJoined) slot = slot->leader;
   // T5, T7: nothing resubmits, and the completion that comes is believed, whatever it says.
   if (slot->state == Slot::State::kFlying) {
     libusb_cancel_transfer(slot->raw.get());
@@ -235,6 +296,7 @@ void LibusbTransport::cancel(Ticket ticket) {
 
 std::size_t LibusbTransport::poll(std::span<TransferCompletion> completions) {
   // A look costs system calls, and on a served node a turn of its server: what wait() has just found is taken without.
+  flush();
   bool look = !std::exchange(looked_, false);
   if (look) {
     const std::lock_guard lock(mutex_);
@@ -245,6 +307,7 @@ std::size_t LibusbTransport::poll(std::span<TransferCompletion> completions) {
 }
 
 std::size_t LibusbTransport::take(std::span<TransferCompletion> completions) {
+  flush();
   if (lost_ && !lost_cancelled_) drain_lost();
   std::size_t count = 0;
   while (count < completions.size()) {

@@ -16,6 +16,10 @@
 
 namespace naru::driver::libusb {
 
+/// Transfers that move as one, at most. Each adjoins the one before it in memory: fewer calls into the kernel, and fewer turns of a served node.
+inline constexpr std::size_t kRunMax = 16;
+inline constexpr std::size_t kRunBytesMax = 8 * 1024 * 1024;
+
 struct FreeTransfer {
   void operator()(libusb_transfer* transfer) const noexcept { libusb_free_transfer(transfer); }
 };
@@ -29,7 +33,7 @@ class LibusbTransport;
 
 /// One transfer. All of it belongs to the caller's thread, but for a blocking request's result, which the completion ring hands over.
 struct Slot {
-  enum class State : std::uint8_t { kQueued, kFlying, kBlocking };
+  enum class State : std::uint8_t { kQueued, kHeld, kFlying, kJoined, kBlocking };  // kHeld: leads a run that is not launched; kJoined: is part of another's
 
   Ticket ticket = Ticket::kNone;
   LibusbTransport* owner = nullptr;
@@ -43,6 +47,9 @@ struct Slot {
   bool cancel_requested = false;
   std::size_t piece_limit = 0;  // of it, as far as there was memory
   int blocking_code = 0;        // result of a clear-halt or reset
+  Slot* leader = nullptr;       // kJoined: whose transfer moves it
+  Slot* next = nullptr;         // in the run
+  std::size_t run_bytes = 0;    // of a leader: what its transfer moves
 };
 
 /// What a transport is made from. Members go in reverse order: the handle before the descriptor that it wraps, the context last.
@@ -66,6 +73,7 @@ class LibusbTransport final : public Transport {
   [[nodiscard]] const TransportInfo& info() const noexcept override { return opened_.info; }
   [[nodiscard]] const Clock& clock() const noexcept override { return clock_; }
   [[nodiscard]] Result<Ticket> submit(const Transfer& transfer) override;
+  void flush() override;
   void cancel(Ticket ticket) override;
   [[nodiscard]] std::size_t poll(std::span<TransferCompletion> completions) override;
   [[nodiscard]] std::size_t take(std::span<TransferCompletion> completions) override;
@@ -79,6 +87,9 @@ class LibusbTransport final : public Transport {
   struct Lane {
     std::deque<Slot*> queue;
     Slot* in_pieces = nullptr;  // its later pieces come before anything else
+    Slot* held = nullptr;       // leads the run that is held
+    Slot* held_last = nullptr;
+    std::size_t held_count = 0;
   };
 
   explicit LibusbTransport(Opened opened) : opened_(std::move(opened)) {}
@@ -95,6 +106,14 @@ class LibusbTransport final : public Transport {
   void unsignal() noexcept;
   void push_done(Slot& slot) noexcept;
   [[nodiscard]] bool hand_over(Slot& slot) noexcept;
+  void deliver(Slot& slot) noexcept;
+  void on_run(Slot& leader) noexcept;
+
+  [[nodiscard]] static bool adjoins(const Lane& lane, const Transfer& transfer) noexcept;
+  void hold(Lane& lane, Slot& slot);
+  /// Launches what is held, or queues each of it by itself.
+  void release(Lane& lane);
+  void queue(Lane& lane, Slot& slot);
 
   /// LIBUSB_SUCCESS: flying. LIBUSB_ERROR_NO_MEM: even the smallest piece finds no memory now. Others: as libusb says.
   int launch(Slot& slot) noexcept;
