@@ -43,7 +43,7 @@ class BenchTransport final : public driver::Transport {
   const driver::TransportInfo& info() const noexcept override { return cable_.info(); }
   const Clock& clock() const noexcept override { return cable_.clock(); }
   Result<driver::Ticket> submit(const driver::Transfer& transfer) override { return cable_.submit(transfer); }
-  void flush() override { cable_.flush(); }
+  void flush() noexcept override { cable_.flush(); }
   void cancel(driver::Ticket ticket) override { cable_.cancel(ticket); }
   std::size_t poll(std::span<driver::TransferCompletion> completions) override { return cable_.poll(completions); }
   void wait(TimePoint until) override { cable_.wait(until); }

@@ -39,7 +39,7 @@ class TamperedTransport final : public Transport {
   [[nodiscard]] TransportInfo& changeable_info() noexcept { return info_; }
   [[nodiscard]] const Clock& clock() const noexcept override { return inner_->clock(); }
   [[nodiscard]] Result<Ticket> submit(const Transfer& transfer) override;
-  void flush() override { inner_->flush(); }
+  void flush() noexcept override { inner_->flush(); }
   void cancel(Ticket ticket) override;
   [[nodiscard]] std::size_t poll(std::span<TransferCompletion> completions) override;
   void wait(TimePoint until) override;

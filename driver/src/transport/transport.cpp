@@ -52,11 +52,6 @@ std::uint8_t Endpoints::address_of(TransferKind kind) const noexcept {
 Result<void> check(const Transfer& transfer, const Endpoints& endpoints) {
   const std::size_t bytes = transfer.buffer.size();
   if (transfer.timeout < Duration::zero()) return fail(ErrorId::kInvalidArgument, "Transfer's timeout is negative");
-  if (transfer.may_join) {
-    const std::size_t packet = transfer.kind == TransferKind::kBulkOut ? endpoints.bulk_out.packet_bytes : transfer.kind == TransferKind::kBulkIn ? endpoints.bulk_in.packet_bytes : 0;
-    if (packet == 0 || bytes == 0 || bytes % packet != 0 || transfer.ends_with_short_packet)
-      return fail(ErrorId::kInvalidArgument, fmt::format("Transfer of {} bytes may join others; only bulk transfers of whole packets may", bytes));
-  }
   switch (transfer.kind) {
     case TransferKind::kControl:
       if (bytes != transfer.setup.length) return fail(ErrorId::kInvalidArgument, fmt::format("Control transfer's buffer has {} bytes; its setup packet says {}", bytes, transfer.setup.length));

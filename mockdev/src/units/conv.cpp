@@ -128,7 +128,7 @@ class ConvRun {
   /// The whole band where its rows adjoin, in scratch and in the output; else every row, unless the last of its tiles would be small.
   [[nodiscard]] Spans spans_of(const BandPlan& plan, std::uint64_t rows, std::uint64_t cols) const noexcept {
     if (kernels_.conv_span == nullptr) return {};
-    const bool adjoin = plan.window_offset(1, 0, cols) == plan.window_offset(0, cols, cols) && record_.output_row_stride == cols * record_.output_pixel_stride;
+    const bool adjoin = rows == 1 || (plan.window_offset(1, 0, cols) == plan.window_offset(0, cols, cols) && record_.output_row_stride == cols * record_.output_pixel_stride);
     if (adjoin && rows * cols >= kTilePixelsMax) return {.count = 1, .pixels = rows * cols};
     if (cols * 4 < align_up<std::uint64_t>(cols, kTilePixelsMax) * 3) return {};
     return {.count = rows, .pixels = cols};

@@ -169,14 +169,6 @@ std::span<const MultiplySpan> kernels_for(std::uint32_t blocks) noexcept {
   }
 }
 
-/// See ShortTerms.
-NARU_TARGET_VNNI bool needs_sign(const ConvSpan& span) noexcept {
-  if (span.lowest < span.zero) return true;
-  __m512i least = _mm512_load_si512(span.terms->right + span.terms_channel);
-  for (std::uint32_t n = 1; n < span.blocks; ++n) least = _mm512_min_epi32(least, _mm512_load_si512(span.terms->right + span.terms_channel + n * kBlock));
-  return _mm512_cmplt_epi32_mask(least, _mm512_set1_epi32(2)) != 0;
-}
-
 using Multiply = void (*)(const ConvTile&) noexcept;
 constexpr Multiply kOneBlock[kTilePixelsMax] = {multiply<1, 1>, multiply<2, 1>, multiply<3, 1>, multiply<4, 1>,  multiply<5, 1>,  multiply<6, 1>,
                                                 multiply<7, 1>, multiply<8, 1>, multiply<9, 1>, multiply<10, 1>, multiply<11, 1>, multiply<12, 1>};
@@ -211,9 +203,9 @@ void conv(const ConvTile& tile) noexcept {
 }
 
 void conv_span(const ConvSpan& span) noexcept {
-  const std::span<const MultiplySpan> kernels = span.terms == nullptr ? kernels_for<Ending::kSums>(span.blocks)
-                                                : needs_sign(span)    ? kernels_for<Ending::kCodesWithSign>(span.blocks)
-                                                                      : kernels_for<Ending::kCodes>(span.blocks);
+  const std::span<const MultiplySpan> kernels = span.terms == nullptr         ? kernels_for<Ending::kSums>(span.blocks)
+                                                : span.lowest < span.zero ? kernels_for<Ending::kCodesWithSign>(span.blocks)
+                                                                              : kernels_for<Ending::kCodes>(span.blocks);
   const std::byte* pixel = span.pixel;
   std::byte* output = span.output;
   std::uint64_t left = span.pixels;

@@ -150,7 +150,6 @@ class Chunk {
     starts_ = by_vector(all.start);
     const Fours multiplier = by_vector(all.multiplier), right = by_vector(all.right), rounding = by_vector(all.rounding);
     with_sign_ = record_.activation_min < record_.output_zero;
-    for (std::uint32_t j = 0; j < kVectors; ++j) with_sign_ = with_sign_ || _mm512_cmplt_epi32_mask(right.v[j], _mm512_set1_epi32(2)) != 0;
     NARU_UNROLL
     for (std::uint32_t j = 0; j < kVectors; ++j) {
       starts_.v[j] = _mm512_sub_epi32(starts_.v[j], excess_.v[j]);

@@ -13,7 +13,7 @@ namespace naru::mockdev::vnni {
 /// roundings to the next lower integer nest. So that the product needs no sign and its upper half no shift, it is (x + 2^31) * 2m, unsigned; `even` and `odd` are
 /// constants of the even and odd channels that hold, modulo 2^64, both roundings, the zero point << s, and what the 2^31 has added.
 ///
-/// Where the lower bound is the zero point or more (a ReLU) and s is at least 2, the term for negative x makes no difference: with or without it they end at the bound.
+/// Where the lower bound is the zero point or more (a ReLU), the term for negative x makes no difference: s is at least 1, so with or without it they come to no more than zero, and end at the bound.
 struct ShortTerms {
   __m512i start, factor, odd_factor, even, odd, right;
 

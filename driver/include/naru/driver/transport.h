@@ -31,7 +31,8 @@ struct Transfer {
   usb::SetupPacket setup{};                  // kControl only; setup.length == buffer.size()
   std::span<std::byte> buffer{};             // data stage or bulk data; IN sizes are multiples of the packet size (libusb trap T17)
   bool ends_with_short_packet = false;       // kBulkOut: add a zero-length packet when the length is a multiple of the packet size
-  bool may_join = false;                     // bulk, whole packets: may wait for flush(), to move together with those submitted next that adjoin it in memory
+  bool may_join = false;                     // bulk, whole packets: may wait for flush(), and move together with those submitted next that adjoin it in memory. One that fails
+                                             // or ends short may then end those behind it, as it ended or as cancelled; one that is cancelled may end all that are not over
   Duration timeout = std::chrono::seconds(5);  // on the transport's clock; 0 waits for ever
 };
 
@@ -58,7 +59,7 @@ struct TransportInfo {
 /// Hears of transfers in the middle of a wait(): what came in is still in the CPU's caches then, and what goes next goes at once.
 class CompletionSink {
  public:
-  /// The buffer is the caller's again. May submit() and cancel(), and nothing else of the transport. False: not now; poll() has this one, and what comes after it.
+  /// The buffer is the caller's again. May submit(), flush() and cancel(), and nothing else of the transport. False: not now; poll() has this one, and what comes after it.
   [[nodiscard]] virtual bool on_found(const TransferCompletion& completion) noexcept = 0;
 
  protected:
@@ -76,7 +77,7 @@ class NARU_API Transport {
   /// kInvalidArgument: no such endpoint, or an IN size that is no multiple of the packet size (nothing queued). kDeviceLost: the cable is out.
   [[nodiscard]] virtual Result<Ticket> submit(const Transfer& transfer) = 0;
   /// What may have been held back (Transfer::may_join) goes. poll(), take() and wait() do that too.
-  virtual void flush() {}
+  virtual void flush() noexcept {}
   /// Asks for an early end; the completion still comes, and may say kOk (the race is lost sometimes: trap T7). Unknown tickets are ignored.
   virtual void cancel(Ticket ticket) = 0;
   /// Fills `completions` from the front; returns how many. Never blocks.

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <new>
 #include <utility>
 
 #include "transport/libusb/transport.h"
@@ -61,10 +60,11 @@ void LibusbTransport::deliver(Slot& slot) noexcept {
   push_done(slot);
 }
 
-/// As if each of the run had had a transfer of its own: those before the end are whole, the one that was reached ended as the transfer did, and the rest is still to go.
+/// Those before the end are whole; the one that was reached, and those behind it, end as the run did. A run that ended short ends the rest as cancelled.
 void LibusbTransport::on_run(Slot& leader) noexcept {
   const libusb_transfer_status status = leader.raw->status;
-  Lane& lane = lane_of(leader.transfer.kind);
+  // T17: after an overflow the length is undefined.
+  auto left = status == LIBUSB_TRANSFER_OVERFLOW ? 0 : static_cast<std::size_t>(std::max(leader.raw->actual_length, 0));
   std::array<Slot*, kRunMax> run{};
   std::size_t count = 0;
   bool cancelled = false;
@@ -72,37 +72,27 @@ void LibusbTransport::on_run(Slot& leader) noexcept {
     run[count++] = slot;
     cancelled = cancelled || slot->cancel_requested;
   }
-  auto left = static_cast<std::size_t>(std::max(leader.raw->actual_length, 0));
-  std::size_t ended = 0;
-  for (bool reached = false; ended < count && !reached; ++ended) {
-    Slot& slot = *run[ended];
-    const std::size_t bytes = std::min(left, slot.transfer.buffer.size());
+  // All of them before the first is told of: whoever hears of it may cancel the others.
+  bool reached = false;
+  for (std::size_t i = 0; i < count; ++i) {
+    Slot& slot = *run[i];
+    const std::size_t size = slot.transfer.buffer.size(), bytes = std::min(left, size);
     left -= bytes;
-    reached = bytes != slot.transfer.buffer.size() || (ended + 1 == count && status != LIBUSB_TRANSFER_COMPLETED);
-    if (reached && status == LIBUSB_TRANSFER_CANCELLED && cancelled && !slot.cancel_requested) {
-      slot.moved = bytes;  // it was another that is not wanted any more
-      break;
-    }
     slot.state = Slot::State::kFlying;
-    slot.piece = slot.transfer.buffer.size();
-    slot.raw->status = reached ? status : LIBUSB_TRANSFER_COMPLETED;
+    slot.piece = size;
     slot.raw->actual_length = static_cast<int>(bytes);
-  }
-  for (std::size_t i = count; i-- > ended;) {
-    try {
-      lane.queue.push_front(run[i]);
-      run[i]->state = Slot::State::kQueued;
-      ++queued_;
-      retry_at_ = TimePoint::min();
-    } catch (const std::bad_alloc&) {
-      for (; ended <= i; ++ended) {
-        run[ended]->state = Slot::State::kFlying;
-        run[ended]->raw->status = LIBUSB_TRANSFER_ERROR;
-        run[ended]->raw->actual_length = 0;
-      }
+    slot.raw->status = status;
+    if (reached && status == LIBUSB_TRANSFER_COMPLETED) {
+      slot.raw->status = LIBUSB_TRANSFER_CANCELLED;
+      slot.cancel_requested = true;
+    } else if (!reached && bytes == size && (i + 1 != count || status == LIBUSB_TRANSFER_COMPLETED)) {
+      slot.raw->status = LIBUSB_TRANSFER_COMPLETED;
+    } else {
+      reached = true;
+      slot.cancel_requested = slot.cancel_requested || cancelled;
     }
   }
-  for (std::size_t i = 0; i < ended; ++i) deliver(*run[i]);
+  for (std::size_t i = 0; i < count; ++i) deliver(*run[i]);
 }
 
 /// Only what ended well and in one piece, and has nothing before it that poll() has yet to report.

@@ -121,11 +121,12 @@ Result<Ticket> LibusbTransport::submit(const Transfer& transfer) {
   slot->cancel_requested = false;
   slot->piece_limit = kPieceMax;
   slot->deadline = transfer.timeout == Duration::zero() ? kForever : clock_.after(transfer.timeout);
+  if (!is_bulk(transfer.kind)) flush();
   if (is_blocking(transfer.kind)) return submit_blocking(*slot);
 
   Lane& lane = lane_of(transfer.kind);
-  if (!adjoins(lane, transfer)) release(lane);
-  if (transfer.may_join && is_bulk(transfer.kind) && lane.queue.empty() && lane.in_pieces == nullptr && !reset_in_progress_) {
+  if (!may_be_held(lane, transfer) || !adjoins(lane, transfer)) release(lane);
+  if (may_be_held(lane, transfer)) {
     hold(lane, *slot);
     return ticket;
   }
@@ -156,15 +157,21 @@ void LibusbTransport::queue(Lane& lane, Slot& slot) {
 
 // ---- runs ----
 
+bool LibusbTransport::may_be_held(const Lane& lane, const Transfer& transfer) const noexcept {
+  if (!transfer.may_join || !is_bulk(transfer.kind) || transfer.ends_with_short_packet || transfer.buffer.empty()) return false;
+  const usb::EndpointDescription& endpoint = transfer.kind == TransferKind::kBulkOut ? opened_.endpoints.bulk_out : opened_.endpoints.bulk_in;
+  return transfer.buffer.size() % endpoint.packet_bytes == 0 && lane.queue.empty() && lane.in_pieces == nullptr && !reset_in_progress_;
+}
+
 bool LibusbTransport::adjoins(const Lane& lane, const Transfer& transfer) noexcept {
-  if (lane.held == nullptr || !transfer.may_join) return false;
+  if (lane.held == nullptr) return false;
   const Transfer& last = lane.held_last->transfer;
   return last.buffer.data() + last.buffer.size() == transfer.buffer.data() && last.timeout == transfer.timeout && lane.held_count < kRunMax &&
          lane.held->run_bytes + transfer.buffer.size() <= kRunBytesMax;
 }
 
 /// Begins a run, or joins the one that is held, which it adjoins.
-void LibusbTransport::hold(Lane& lane, Slot& slot) {
+void LibusbTransport::hold(Lane& lane, Slot& slot) noexcept {
   slot.next = nullptr;
   if (lane.held == nullptr) {
     slot.state = Slot::State::kHeld;
@@ -181,25 +188,36 @@ void LibusbTransport::hold(Lane& lane, Slot& slot) {
   ++lane.held_count;
 }
 
-void LibusbTransport::release(Lane& lane) {
+void LibusbTransport::release(Lane& lane) noexcept {
   Slot* const leader = std::exchange(lane.held, nullptr);
-  if (leader == nullptr) return;
-  int code = LIBUSB_ERROR_NO_MEM;
-  if (lane.queue.empty() && lane.in_pieces == nullptr && !reset_in_progress_ && !lost_) {
-    code = launch(*leader);
-    if (code == LIBUSB_SUCCESS) return;
-    if (code == LIBUSB_ERROR_NO_DEVICE || (code != LIBUSB_ERROR_NO_MEM && is_dead())) mark_lost();
-  }
-  // Each by itself, where there is memory for less; a device that is gone ends them there.
+  if (leader == nullptr || (leader->next != nullptr && !reset_in_progress_ && launch(*leader) == LIBUSB_SUCCESS)) return;
+  // Each by itself: where there is memory for less, and where there is no device.
   for (Slot* slot = leader; slot != nullptr;) {
     Slot* const next = std::exchange(slot->next, nullptr);
-    queue(lane, *slot);
+    int code = LIBUSB_ERROR_NO_MEM;
+    if (lane.queue.empty() && lane.in_pieces == nullptr && !reset_in_progress_) code = launch(*slot);
+    if (code == LIBUSB_ERROR_NO_MEM) {
+      try {
+        queue(lane, *slot);
+        code = LIBUSB_SUCCESS;
+      } catch (const std::bad_alloc&) {
+      }
+    }
+    if (code != LIBUSB_SUCCESS) {
+      if (code == LIBUSB_ERROR_NO_DEVICE || (code != LIBUSB_ERROR_NO_MEM && is_dead())) mark_lost();
+      slot->state = Slot::State::kFlying;
+      slot->piece = slot->transfer.buffer.size();
+      slot->raw->status = lost_ ? LIBUSB_TRANSFER_NO_DEVICE : LIBUSB_TRANSFER_ERROR;
+      slot->raw->actual_length = 0;
+      const std::lock_guard lock(mutex_);
+      push_done(*slot);
+      signal();
+    }
     slot = next;
   }
-  if (code != LIBUSB_ERROR_NO_MEM) retry_at_ = TimePoint::min();
 }
 
-void LibusbTransport::flush() {
+void LibusbTransport::flush() noexcept {
   for (Lane& lane : lanes_) release(lane);
 }
 

@@ -18,7 +18,7 @@ namespace naru::driver::libusb {
 
 /// Transfers that move as one, at most. Each adjoins the one before it in memory: fewer calls into the kernel, and fewer turns of a served node.
 inline constexpr std::size_t kRunMax = 16;
-inline constexpr std::size_t kRunBytesMax = 8 * 1024 * 1024;
+inline constexpr std::size_t kRunBytesMax = 4 * 1024 * 1024;
 
 struct FreeTransfer {
   void operator()(libusb_transfer* transfer) const noexcept { libusb_free_transfer(transfer); }
@@ -73,7 +73,7 @@ class LibusbTransport final : public Transport {
   [[nodiscard]] const TransportInfo& info() const noexcept override { return opened_.info; }
   [[nodiscard]] const Clock& clock() const noexcept override { return clock_; }
   [[nodiscard]] Result<Ticket> submit(const Transfer& transfer) override;
-  void flush() override;
+  void flush() noexcept override;
   void cancel(Ticket ticket) override;
   [[nodiscard]] std::size_t poll(std::span<TransferCompletion> completions) override;
   [[nodiscard]] std::size_t take(std::span<TransferCompletion> completions) override;
@@ -109,10 +109,11 @@ class LibusbTransport final : public Transport {
   void deliver(Slot& slot) noexcept;
   void on_run(Slot& leader) noexcept;
 
+  [[nodiscard]] bool may_be_held(const Lane& lane, const Transfer& transfer) const noexcept;
   [[nodiscard]] static bool adjoins(const Lane& lane, const Transfer& transfer) noexcept;
-  void hold(Lane& lane, Slot& slot);
-  /// Launches what is held, or queues each of it by itself.
-  void release(Lane& lane);
+  void hold(Lane& lane, Slot& slot) noexcept;
+  /// Launches what is held, as one, or else each of it by itself.
+  void release(Lane& lane) noexcept;
   void queue(Lane& lane, Slot& slot);
 
   /// LIBUSB_SUCCESS: flying. LIBUSB_ERROR_NO_MEM: even the smallest piece finds no memory now. Others: as libusb says.
