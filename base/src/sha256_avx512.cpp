@@ -49,6 +49,12 @@ NARU_LANES_INLINE void load_words(Words& words, const std::byte* data, std::size
   }
 }
 
+/// Sums in the order that is written: what the next round waits for is added last.
+NARU_LANES_INLINE __m512i kept(__m512i value) noexcept {
+  asm("" : "+v"(value));
+  return value;
+}
+
 /// Sixteen rounds; with kMore, the words of the next sixteen take the place of theirs.
 template <bool kMore>
 NARU_LANES_INLINE void rounds(__m512i (&state)[8], Words& words, const std::uint32_t* constants) noexcept {
@@ -59,11 +65,12 @@ NARU_LANES_INLINE void rounds(__m512i (&state)[8], Words& words, const std::uint
     __m512i &e = state[(4 - i) & 7], &f = state[(5 - i) & 7], &g = state[(6 - i) & 7], &h = state[(7 - i) & 7];
     const __m512i upper = _mm512_ternarylogic_epi32(_mm512_ror_epi32(e, 6), _mm512_ror_epi32(e, 11), _mm512_ror_epi32(e, 25), kParity);
     const __m512i lower = _mm512_ternarylogic_epi32(_mm512_ror_epi32(a, 2), _mm512_ror_epi32(a, 13), _mm512_ror_epi32(a, 22), kParity);
-    const __m512i given = _mm512_add_epi32(_mm512_add_epi32(words[i], _mm512_set1_epi32(static_cast<int>(constants[i]))), h);
-    const __m512i first = _mm512_add_epi32(given, _mm512_add_epi32(upper, _mm512_ternarylogic_epi32(e, f, g, kChoose)));
-    const __m512i second = _mm512_add_epi32(lower, _mm512_ternarylogic_epi32(a, b, c, kMajority));
-    d = _mm512_add_epi32(d, first);
-    h = _mm512_add_epi32(first, second);
+    const __m512i given = kept(_mm512_add_epi32(kept(_mm512_add_epi32(words[i], _mm512_set1_epi32(static_cast<int>(constants[i])))), h));
+    const __m512i moved = kept(_mm512_add_epi32(d, given));
+    const __m512i given_too = kept(_mm512_add_epi32(given, _mm512_ternarylogic_epi32(a, b, c, kMajority)));
+    const __m512i first = kept(_mm512_add_epi32(upper, _mm512_ternarylogic_epi32(e, f, g, kChoose)));
+    d = _mm512_add_epi32(moved, first);
+    h = _mm512_add_epi32(kept(_mm512_add_epi32(given_too, lower)), first);
     if constexpr (kMore) {
       const __m512i early = words[(i + 1) & 15], late = words[(i + 14) & 15];
       const __m512i from_early = _mm512_ternarylogic_epi32(_mm512_ror_epi32(early, 7), _mm512_ror_epi32(early, 18), _mm512_srli_epi32(early, 3), kParity);

@@ -128,7 +128,7 @@ class Core : public std::enable_shared_from_this<Core>, private CompletionSink {
 
   // memory.cpp
   [[nodiscard]] Result<Buffer> create_buffer(std::uint64_t bytes);
-  [[nodiscard]] Result<Stream> load_stream(std::span<const std::byte> bytes);
+  [[nodiscard]] Result<Stream> load_stream(std::span<const std::byte> bytes, const abi::Chip* verified_for);
   [[nodiscard]] Result<std::uint16_t> start_access(abi::MessageType type, const Buffer& buffer, std::uint64_t offset, const std::byte* source, std::byte* target,
                                                    std::uint64_t bytes, Fence after);
   [[nodiscard]] Result<void> check_range(const Buffer* buffer, std::uint64_t offset, std::uint64_t bytes, std::string_view what) const {

@@ -86,8 +86,8 @@ Result<void> Device::reset(abi::ResetLevel level) {
 Result<Buffer> Device::create_buffer(std::uint64_t bytes) {
   return guarded([&] { return core_->create_buffer(bytes); });
 }
-Result<Stream> Device::load_stream(std::span<const std::byte> bytes) {
-  return guarded([&] { return core_->load_stream(bytes); });
+Result<Stream> Device::load_stream(std::span<const std::byte> bytes, const abi::Chip* verified_for) {
+  return guarded([&] { return core_->load_stream(bytes, verified_for); });
 }
 Result<Queue> Device::queue(std::uint16_t index) {
   return guarded([&]() -> Result<Queue> {

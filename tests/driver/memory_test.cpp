@@ -357,6 +357,11 @@ TEST(Streams, AreVerifiedBeforeTheyAreLoaded) {
   Bench careless_bench;
   auto careless = careless_bench.open({.streams_verified = true});
   EXPECT_FAILS(careless->load_stream(abi::encode_stream(outside)), ErrorId::kDeviceRefused);
+  // Verified for this very chip, or for another one.
+  abi::Chip chip = device->chip();
+  EXPECT_FAILS(device->load_stream(abi::encode_stream(outside), &chip), ErrorId::kDeviceRefused);
+  chip.sram_bytes += 1;
+  EXPECT_FAILS(device->load_stream(abi::encode_stream(outside), &chip), ErrorId::kStreamBounds);
 }
 
 TEST(Streams, LargeOnesLoad) {

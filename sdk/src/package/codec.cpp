@@ -119,6 +119,7 @@ Result<Package> read(std::span<const std::byte> bytes, const SharedBytes::Owner&
     if (!reader.done()) return fail(ErrorId::kPackageStructure, fmt::format("Section {} of the package ({}) cannot be read to its end", i, name_of(i)));
   }
   NARU_CHECK_OK(validate(package));
+  package.verified = true;
   return package;
 }
 

@@ -123,6 +123,7 @@ struct Package {
   std::vector<Step> steps;
   std::vector<OperatorReport> operators;
   MemoryReport memory;
+  bool verified = false;               // its streams passed verify::verify_stream for advice.chip when it was read
 };
 
 }  // namespace naru::sdk::package

@@ -117,14 +117,16 @@ Result<void> prepare(detail::SessionState& session) {
     NARU_CHECK_OK_WHILE(device.write(session.states[0], 0, package.state), fmt::format("uploading {} bytes of initial state", package.state.size()));
   }
   session.streams.resize(package.steps.size());
+  // A stream that passed for this very chip when the package was read is not verified once more; the device looks for itself in any case.
+  const abi::Chip* const verified_for = package.verified ? &package.advice.chip : nullptr;
   std::size_t jobs = 0;
   for (std::size_t i = 0; i < package.steps.size(); ++i)
     if (const auto* job = std::get_if<NpuJob>(&package.steps[i])) {
-      Result<driver::Stream> stream = device.load_stream(job->stream);
+      Result<driver::Stream> stream = device.load_stream(job->stream, verified_for);
       if (!stream) return fail(std::move(stream).error().while_doing(fmt::format("loading the command stream of step {}", i)));
       session.streams[i] = std::move(*stream);
       if (job->has_resident() && device.info().leases) {
-        Result<driver::Stream> resident = device.load_stream(job->resident.stream);
+        Result<driver::Stream> resident = device.load_stream(job->resident.stream, verified_for);
         if (!resident) return fail(std::move(resident).error().while_doing(fmt::format("loading the command stream of step {} for weights in the SRAM", i)));
         session.resident = std::move(*resident);
       }

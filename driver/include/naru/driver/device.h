@@ -91,8 +91,8 @@ class NARU_API Device {
   [[nodiscard]] Result<void> reset(abi::ResetLevel level);
 
   [[nodiscard]] Result<Buffer> create_buffer(std::uint64_t bytes);
-  /// Runs verify::verify_stream first unless DeviceOptions says that this was done. `bytes` is borrowed for the call.
-  [[nodiscard]] Result<Stream> load_stream(std::span<const std::byte> bytes);
+  /// Runs verify::verify_stream first, unless DeviceOptions says that this was done, or `verified_for`, the chip that it was done for, is this one. `bytes` is borrowed for the call.
+  [[nodiscard]] Result<Stream> load_stream(std::span<const std::byte> bytes, const abi::Chip* verified_for = nullptr);
   /// 0 to abi::kQueues - 1.
   [[nodiscard]] Result<Queue> queue(std::uint16_t index);
 
