@@ -116,6 +116,7 @@ void Core::on_in(const Flight& flight, const TransferCompletion& completion) {
     ++counters_.protocol_errors;
     return begin_recovery(Error(ErrorId::kProtocolViolation, fmt::format("The device broke the protocol: {} bytes of payload where {} follow", completion.bytes, flight.expected)));
   }
+  if (draining) return;  // where a transfer before it failed, these may be that one's bytes
   if (flight.slot == kNoSlot || slots_[flight.slot].generation != flight.generation) return;
   Slot& slot = slots_[flight.slot];
   if (flight.kind == FlightKind::kPayload && slot.target != nullptr) {

@@ -126,6 +126,10 @@ Result<Ticket> LibusbTransport::submit(const Transfer& transfer) {
 
   Lane& lane = lane_of(transfer.kind);
   if (!may_be_held(lane, transfer) || !adjoins(lane, transfer)) release(lane);
+  if (lane.untold != 0) {
+    slots_.give_back(*slot);
+    return lost_ ? fail(transport::lost_error(info())) : fail(to_error(LIBUSB_ERROR_IO, "submitting a transfer behind one that could not be", info().selector));
+  }
   if (may_be_held(lane, transfer)) {
     hold(lane, *slot);
     return ticket;
@@ -188,33 +192,45 @@ void LibusbTransport::hold(Lane& lane, Slot& slot) noexcept {
   ++lane.held_count;
 }
 
+/// One that cannot be launched ends all behind it, and nothing follows in its lane before that was told: on a cable that goes on, what comes next would take its bytes.
 void LibusbTransport::release(Lane& lane) noexcept {
   Slot* const leader = std::exchange(lane.held, nullptr);
-  if (leader == nullptr || (leader->next != nullptr && !reset_in_progress_ && launch(*leader) == LIBUSB_SUCCESS)) return;
-  // Each by itself: where there is memory for less, and where there is no device.
+  if (leader == nullptr) return;
+  int code = LIBUSB_ERROR_NO_MEM;
+  if (leader->next != nullptr && !reset_in_progress_) code = launch(*leader);
+  if (code == LIBUSB_SUCCESS) return;
+  // Each by itself where there is memory for less.
   for (Slot* slot = leader; slot != nullptr;) {
     Slot* const next = std::exchange(slot->next, nullptr);
-    int code = LIBUSB_ERROR_NO_MEM;
-    if (lane.queue.empty() && lane.in_pieces == nullptr && !reset_in_progress_) code = launch(*slot);
+    if (code == LIBUSB_ERROR_NO_MEM && lane.queue.empty() && lane.in_pieces == nullptr && !reset_in_progress_) code = launch(*slot);
     if (code == LIBUSB_ERROR_NO_MEM) {
       try {
         queue(lane, *slot);
         code = LIBUSB_SUCCESS;
       } catch (const std::bad_alloc&) {
+        code = LIBUSB_ERROR_OTHER;
       }
     }
-    if (code != LIBUSB_SUCCESS) {
-      if (code == LIBUSB_ERROR_NO_DEVICE || (code != LIBUSB_ERROR_NO_MEM && is_dead())) mark_lost();
-      slot->state = Slot::State::kFlying;
-      slot->piece = slot->transfer.buffer.size();
-      slot->raw->status = lost_ ? LIBUSB_TRANSFER_NO_DEVICE : LIBUSB_TRANSFER_ERROR;
-      slot->raw->actual_length = 0;
-      const std::lock_guard lock(mutex_);
-      push_done(*slot);
-      signal();
+    if (code == LIBUSB_SUCCESS) {
+      code = LIBUSB_ERROR_NO_MEM;  // for the next one to find out
+    } else {
+      fail_held(lane, *slot, code);
     }
     slot = next;
   }
+}
+
+void LibusbTransport::fail_held(Lane& lane, Slot& slot, int code) noexcept {
+  if (code == LIBUSB_ERROR_NO_DEVICE || is_dead()) mark_lost();
+  slot.state = Slot::State::kFlying;
+  slot.piece = slot.transfer.buffer.size();
+  slot.raw->status = lost_ ? LIBUSB_TRANSFER_NO_DEVICE : LIBUSB_TRANSFER_ERROR;
+  slot.raw->actual_length = 0;
+  slot.never_flew = true;
+  ++lane.untold;
+  const std::lock_guard lock(mutex_);
+  push_done(slot);
+  signal();
 }
 
 void LibusbTransport::flush() noexcept {
@@ -369,6 +385,7 @@ bool LibusbTransport::finish_piece(Slot& slot, TransferCompletion& completion) {
   }
   Lane& lane = lane_of(slot.transfer.kind);
   if (lane.in_pieces == &slot) lane.in_pieces = nullptr;
+  if (std::exchange(slot.never_flew, false)) --lane.untold;
   TransferStatus status = to_transfer_status(slot);
   const auto actual = static_cast<std::size_t>(std::max(slot.raw->actual_length, 0));
   if (status == TransferStatus::kFailed && is_dead()) status = TransferStatus::kDeviceLost;
