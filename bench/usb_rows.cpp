@@ -158,14 +158,13 @@ Result<void> add_usb_rows(const Settings& settings, std::vector<Row>& rows) try 
   const testing::ServedMock served("edge");
   if (!served.ready()) return fail(ErrorId::kNodeDead, fmt::format("`naru mock serve --fuse {}` did not come up", served.path()));
   const Turns turns{.turns = settings.count(5, 1), .samples = settings.count(3, 1)};
+  std::vector<Flow> flows;
   for (const bool in : {false, true})
     for (const bool checksums : {false, true})
-      for (const std::size_t bytes : {kMebibyte, 4 * kMebibyte}) {
-        const Flow flow{.in = in, .checksums = checksums, .bytes = bytes, .total = settings.count(32 * bytes / kMebibyte + 96, 8 * bytes / kMebibyte) * kMebibyte};
-        if (settings.wants(flow.id())) NARU_CHECK_OK(add_flow(served.selector(), served.path(), flow, turns, rows));
-      }
-  for (const bool in : {false, true}) {
-    const Flow flow{.in = in, .apart = true, .bytes = kMebibyte, .total = settings.count(128, 8) * kMebibyte};
+      for (const std::size_t bytes : {kMebibyte, 4 * kMebibyte}) flows.push_back({.in = in, .checksums = checksums, .bytes = bytes});
+  for (const bool in : {false, true}) flows.push_back({.in = in, .apart = true, .bytes = kMebibyte});
+  for (Flow& flow : flows) {
+    flow.total = settings.count(8, 1) * kDepth * flow.bytes;
     if (settings.wants(flow.id())) NARU_CHECK_OK(add_flow(served.selector(), served.path(), flow, turns, rows));
   }
   if (settings.wants("usb-stream")) NARU_CHECK_OK(add_usb_stream(served.selector(), settings, rows));

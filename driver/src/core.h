@@ -175,6 +175,7 @@ class Core : public std::enable_shared_from_this<Core>, private CompletionSink {
   void enqueue(std::uint16_t slot);
   /// Without `may_build`: only what is staged or announced already.
   void pump_out(bool may_build = true);
+  // Their parts: submit, and tell the transport that this is all for now.
   void fill_out(bool may_build);
   void fill_in();
   void flush();

@@ -183,6 +183,34 @@ TEST_F(Bus, SaysSoWhenTheHostHasNoUsbMemoryAtAll) {
   echo(wire, 100);
 }
 
+// A real bus goes on after one refused urb: what follows it must not land in the place of what it should have brought.
+TEST_F(Bus, EndsWhatItHeldAndAllBehindItWhenItCannotBeLaunched) {
+  for (const bool neighbours : {true, false}) {
+    plug(5, "NR0001", {.refused_bulk_in = 2});
+    Wire wire = open("usb");
+    const std::size_t packet = wire.packet(), step = neighbours ? packet : 2 * packet;
+    std::vector<std::byte> first(packet), area(6 * packet), sent = pattern(packet);
+    const auto held = [&](std::size_t i) { return wire.submit({.kind = TransferKind::kBulkIn, .buffer = std::span(area).subspan(i * step, packet), .may_join = true}); };
+    const Ticket flying = wire.in(first);
+    const std::vector<Ticket> refused = {held(0), held(1)};
+    wire->flush();
+    const Ticket behind = held(2);
+    EXPECT_EQ(wire.status(wire.out(sent)), TransferStatus::kOk);
+    for (const Ticket ticket : {refused[0], refused[1], behind}) {
+      const TransferCompletion completion = wire.completion(ticket);
+      EXPECT_EQ(completion.status, TransferStatus::kFailed);
+      EXPECT_EQ(completion.bytes, 0u);
+    }
+    wire->cancel(flying);
+    EXPECT_NE(wire.status(flying), TransferStatus::kFailed);  // it was launched before
+    wire.close();
+    Wire again = open("usb");
+    echo(again, 700);
+    again.close();
+    ASSERT_TRUE(host_->unplug());
+  }
+}
+
 TEST_F(Bus, CarriesTransfersOverAControllerWithoutScatterGather) {
   plug(5, "NR0001", {.scatter_gather = false});
   Wire wire = open("usb");

@@ -128,6 +128,38 @@ std::string fault_name(const testing::TestParamInfo<Fault>& info) {
 }
 INSTANTIATE_TEST_SUITE_P(Loss, EveryTransfer, testing::ValuesIn(kAllFaults), fault_name);
 
+// A cable goes on behind a transfer that failed: the next ones bring its bytes, and nothing but their place says whose they were.
+TEST(Loss, OfATransferLeavesItsBytesToNoOther) {
+  constexpr std::size_t kReads = 6, kRead = 20 * 1024;  // each in one transfer, all in flight at once
+  const Bytes input = random_bytes(kReads * kRead, 7);
+  for (const Fault fault : {Fault::kStalled, Fault::kFailed, Fault::kTimeout, Fault::kCancelled, Fault::kOverflow, Fault::kHostMemory}) {
+    int went_wrong = 0;
+    for (std::uint64_t at = 0;; ++at) {
+      SCOPED_TRACE(testing::Message() << name_of(fault) << " at transfer " << at);
+      Bench bench("tiny");
+      auto device = bench.open({.payload_checksums = false});
+      auto buffer = device->create_buffer(input.size());
+      ASSERT_OK(buffer);
+      ASSERT_OK(device->write(*buffer, 0, input));
+      bench.tampering.cancels_late = true;
+      bench.tampering.fault = fault;
+      bench.tampering.at = at;
+      bench.tampering.submits = 0;
+      std::vector<Bytes> received(kReads, Bytes(kRead));
+      std::vector<Result<Operation>> operations;
+      for (std::size_t i = 0; i < kReads; ++i) operations.push_back(device->begin_read(*buffer, i * kRead, received[i]));
+      for (std::size_t i = 0; i < kReads; ++i) {
+        const bool well = operations[i] && operations[i]->wait();
+        if (well) { EXPECT_TRUE(std::ranges::equal(received[i], std::span(input).subspan(i * kRead, kRead))) << "read " << i; }
+        went_wrong += !well;
+      }
+      if (!bench.tampering.hit || HasFailure()) break;
+      ASSERT_LT(at, 1000u);
+    }
+    EXPECT_GT(went_wrong, 4);
+  }
+}
+
 TEST(Loss, SaysHowManyJobsWereNotFinished) {
   Bench bench;
   auto device = bench.open();

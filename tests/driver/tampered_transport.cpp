@@ -77,6 +77,17 @@ void TamperedTransport::cancel(Ticket ticket) {
     held.due = clock().now();
     return;
   }
+  if (tampering_.cancels_late && !lost_) {
+    // The device was quicker: what it had sent before it heard of this counts.
+    const TimePoint until = clock().after(std::chrono::milliseconds(1));
+    std::array<TransferCompletion, 16> completions;
+    do {
+      inner_->wait(until);
+      const std::size_t count = find_inner(completions);
+      if (count == 0) break;
+      kept_.insert(kept_.end(), completions.begin(), completions.begin() + static_cast<std::ptrdiff_t>(count));
+    } while (clock().now() < until);
+  }
   inner_->cancel(ticket);
 }
 
@@ -87,7 +98,20 @@ std::size_t TamperedTransport::poll(std::span<TransferCompletion> completions) {
 }
 
 std::size_t TamperedTransport::find(std::span<TransferCompletion> completions) {
-  std::size_t count = lost_ ? 0 : inner_->poll(completions);
+  std::size_t count = 0;
+  for (auto held = held_.begin(); held != held_.end() && count < completions.size();) {
+    if (held->due > clock().now()) {
+      ++held;
+      continue;
+    }
+    completions[count++] = held->completion;
+    held = held_.erase(held);
+  }
+  return count + (lost_ ? 0 : find_inner(completions.subspan(count)));
+}
+
+std::size_t TamperedTransport::find_inner(std::span<TransferCompletion> completions) {
+  const std::size_t count = inner_->poll(completions);
   for (std::size_t i = 0; i < count; ++i) {
     TransferCompletion& completion = completions[i];
     const auto known = std::ranges::find_if(known_, [&](const Known& item) { return item.ticket == completion.ticket; });
@@ -104,14 +128,6 @@ std::size_t TamperedTransport::find(std::span<TransferCompletion> completions) {
       if (!bytes.empty()) std::memcpy(transfer.buffer.data(), bytes.data(), bytes.size());
       completion.bytes = bytes.size();
     }
-  }
-  for (auto held = held_.begin(); held != held_.end() && count < completions.size();) {
-    if (held->due > clock().now()) {
-      ++held;
-      continue;
-    }
-    completions[count++] = held->completion;
-    held = held_.erase(held);
   }
   return count;
 }

@@ -25,6 +25,7 @@ struct Tampering {
   std::function<void(std::vector<std::byte>& bytes)> on_message;
   bool floods = false;         // the cable has an empty answer for each message transfer that is posted, at once and without end
   std::uint64_t flooded = 0;   // so often, so far
+  bool cancels_late = false;   // a cancelled transfer has got whatever was there for it, as over a cable, where transfers go on until then
   bool throws_in_wait = false; // the next submit() that a sink makes has no memory: std::bad_alloc, once
   std::uint64_t message_bytes = 32 * 1024;  // which IN transfers carry messages: by the size that was asked for
   /// Called with what an EP0 IN request brought.
@@ -57,6 +58,7 @@ class TamperedTransport final : public Transport {
     TimePoint due;
   };
   std::size_t find(std::span<TransferCompletion> completions);
+  std::size_t find_inner(std::span<TransferCompletion> completions);
   void hold(TransferCompletion completion, TimePoint due) { held_.push_back({completion, due}); }
 
   std::unique_ptr<Transport> inner_;

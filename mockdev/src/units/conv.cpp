@@ -32,13 +32,14 @@ class ConvRun {
     }
     for (std::uint64_t row = 0; row < window_.out_rows; row += plan.rows())
       for (std::uint64_t col = 0; col < window_.out_cols; col += plan.cols())
-        band(plan, row, col, std::min(plan.rows(), window_.out_rows - row), std::min(plan.cols(), window_.out_cols - col), taps_adjoin);
+        band(plan, {row, col, std::min(plan.rows(), window_.out_rows - row), std::min(plan.cols(), window_.out_cols - col)}, taps_adjoin);
   }
 
  private:
   /// The usual way: the band's input is staged once as a rectangle.
-  void band(const BandPlan& plan, std::uint64_t first_row, std::uint64_t first_col, std::uint64_t rows, std::uint64_t cols, bool taps_adjoin) noexcept {
-    stage_band(plan, first_row, first_col, rows, cols);
+  void band(const BandPlan& plan, const Band& area, bool taps_adjoin) noexcept {
+    const auto [first_row, first_col, rows, cols] = area;
+    stage_band(plan, area, at_.input, scratch_.staged, record_.in_channels, record_.input_type, kernels_.conv_staging, kernels_.stage_threes);
     ConvTile tile;
     tile.segment_offset = scratch_.offsets;
     tile.segment_count = 0;
@@ -56,7 +57,7 @@ class ConvRun {
       prepare_terms(chunk, count);
       TileOutput output = tile_output();
       if (spans.pixels != 0 && !output.has_additions) {
-        chunk_of_spans(tile, spans, plan, {first_row, first_col, rows, cols}, chunk, count, output);
+        chunk_of_spans(tile, spans, plan, area, chunk, count, output);
         continue;
       }
       // The first tile tells what sums have too much; the others begin with that subtracted.
@@ -101,28 +102,9 @@ class ConvRun {
     }
   }
 
-  void stage_band(const BandPlan& plan, std::uint64_t first_row, std::uint64_t first_col, std::uint64_t rows, std::uint64_t cols) noexcept {
-    const std::uint64_t staged_cols = plan.staged_cols(cols);
-    const std::size_t source_stride = plan.source_col_step() * window_.pixel_stride;
-    const bool threes = kernels_.stage_threes != nullptr && record_.in_channels == 3 && source_stride == 3;  // the first layer of every image network
-    for (std::uint64_t i = 0; i < plan.staged_rows(rows); ++i) {
-      const std::byte* const source = at_.input + plan.source_offset(first_row, first_col, i);
-      std::byte* const target = scratch_.staged + i * staged_cols * pixel_bytes_;
-      if (threes) {
-        kernels_.stage_threes(source, target, staged_cols, offset_by_128_ ? 0x80 : 0);
-      } else {
-        stage({.source = source, .target = target, .pixels = staged_cols, .source_stride = source_stride, .channels = record_.in_channels, .padded = groups_ * kGroup},
-              record_.input_type, kernels_.conv_staging);
-      }
-    }
-  }
-
   /// Runs of a band's pixels at equal steps.
   struct Spans {
     std::uint64_t count = 0, pixels = 0;  // of each; 0: there are none worth it
-  };
-  struct Band {
-    std::uint64_t first_row, first_col, rows, cols;
   };
 
   /// The whole band where its rows adjoin, in scratch and in the output; else every row, unless the last of its tiles would be small.

@@ -64,22 +64,10 @@ class MatrixRun {
                                  .tap_row = plan.tap_offset(1, 0, cols),
                                  .taps_adjoin = window_.kernel_cols == 1 || window_.dilation_cols == 1};
         if (!set_segments(strides)) return false;  // of the first band, or of none
-        stage_band(plan, row, col, rows, cols);
+        stage_band(plan, {row, col, rows, cols}, at_.input, scratch_.staged, record_.in_channels, abi::ElementType::kU8, Staging::kU8, kernels_.stage_threes);  // bytes as they are
         band(scratch_.staged, strides, row, col, rows, cols);
       }
     return true;
-  }
-
-  void stage_band(const BandPlan& plan, std::uint64_t first_row, std::uint64_t first_col, std::uint64_t rows, std::uint64_t cols) noexcept {
-    const std::uint64_t staged_cols = plan.staged_cols(cols);
-    for (std::uint64_t i = 0; i < plan.staged_rows(rows); ++i)
-      stage({.source = at_.input + plan.source_offset(first_row, first_col, i),
-             .target = scratch_.staged + i * staged_cols * pixel_bytes_,
-             .pixels = staged_cols,
-             .source_stride = plan.source_col_step() * window_.pixel_stride,
-             .channels = record_.in_channels,
-             .padded = pixel_bytes_},
-            abi::ElementType::kU8, Staging::kU8);  // bytes as they are
   }
 
   bool set_segments(const Strides& strides) noexcept {

@@ -1,4 +1,5 @@
-// Convolution tiles by vpdpbusd: unsigned staged inputs times signed weights, sixteen output channels and four inputs per instruction.
+// Convolution by vpdpbusd: unsigned staged inputs times signed weights, sixteen output channels and four inputs per instruction. Tiles, whose sums others finish; spans of pixels
+// at equal steps, down to their codes; and the staging of three-channel pixels.
 // Intrinsics with per-function target attributes, because Highway 1.0.3 has no dot product (reference/toolchain.md).
 #include <algorithm>
 #include <array>
@@ -156,8 +157,9 @@ template <int kBlocks, Ending kEnding, int... kPixels>
 constexpr std::array<MultiplySpan, sizeof...(kPixels)> kernels_by_pixels(std::integer_sequence<int, kPixels...>) {
   return {multiply_span<kPixels + 1, kBlocks, kEnding>...};
 }
+/// 24 accumulators at most, as conv_shape() says.
 template <int kBlocks, Ending kEnding>
-constexpr auto kSpanKernels = kernels_by_pixels<kBlocks, kEnding>(std::make_integer_sequence<int, kBlocks <= 2 ? 12 : kBlocks == 3 ? 8 : 6>());
+constexpr auto kSpanKernels = kernels_by_pixels<kBlocks, kEnding>(std::make_integer_sequence<int, kBlocks <= 2 ? 12 : 24 / kBlocks>());
 
 template <Ending kEnding>
 std::span<const MultiplySpan> kernels_for(std::uint32_t blocks) noexcept {
@@ -203,9 +205,9 @@ void conv(const ConvTile& tile) noexcept {
 }
 
 void conv_span(const ConvSpan& span) noexcept {
-  const std::span<const MultiplySpan> kernels = span.terms == nullptr         ? kernels_for<Ending::kSums>(span.blocks)
+  const std::span<const MultiplySpan> kernels = span.terms == nullptr     ? kernels_for<Ending::kSums>(span.blocks)
                                                 : span.lowest < span.zero ? kernels_for<Ending::kCodesWithSign>(span.blocks)
-                                                                              : kernels_for<Ending::kCodes>(span.blocks);
+                                                                          : kernels_for<Ending::kCodes>(span.blocks);
   const std::byte* pixel = span.pixel;
   std::byte* output = span.output;
   std::uint64_t left = span.pixels;

@@ -41,7 +41,7 @@ class DepthwiseRun {
   void band(const BandPlan& plan, std::uint64_t first_row, std::uint64_t first_col, std::uint64_t rows, std::uint64_t cols) noexcept {
     const std::uint64_t staged_cols = plan.staged_cols(cols);
     for (std::uint64_t i = 0; i < plan.staged_rows(rows); ++i) {
-      stage_pixels(plan.source_offset(first_row, first_col, i), scratch_.staged + i * staged_cols * kPixelBytes, staged_cols, plan.source_col_step() * window_.pixel_stride);
+      stage_pixels(plan.source_offset(first_row, first_col, i), scratch_.staged + i * staged_cols * kPixelBytes, staged_cols, plan.source_stride());
     }
     DepthwiseTile tile = empty_tile(window_.taps());
     for (std::uint64_t y = 0, tap = 0; y < window_.kernel_rows; ++y)

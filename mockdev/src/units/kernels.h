@@ -183,7 +183,7 @@ struct KernelTable {
   bool (*add_bytes)(const abi::Elementwise& record, const std::byte* a, const std::byte* b, std::byte* output, std::size_t count) noexcept = nullptr;
   /// Equally spaced pixels; null: tile by tile. Only where conv_starts.
   void (*conv_span)(const ConvSpan& span) noexcept = nullptr;
-  /// Stages `pixels` adjoining pixels of three bytes as four each, the fourth zero, all of them xor `flip`.
+  /// StageThrees of staging.h.
   void (*stage_threes)(const std::byte* source, std::byte* target, std::size_t pixels, std::uint8_t flip) noexcept = nullptr;
   const MatrixKernels* matrix = nullptr;  // takes convolutions when there is one
 };

@@ -70,11 +70,10 @@ NARU_TARGET_VNNI void finish_block(const TileOutput& tile, std::uint32_t channel
 
 template <bool kSigned, bool kStarted>
 NARU_TARGET_VNNI void finish_usual(const TileOutput& tile) noexcept {
+  const bool with_sign = tile.lowest < tile.zero;
   for (std::uint32_t channel = 0; channel < tile.channels; channel += kBlock) {
     const std::uint32_t at = tile.terms_channel + channel;
-    const __m512i right = _mm512_load_si512(tile.terms->right + at);
-    const bool with_sign = tile.lowest < tile.zero;
-    const ShortTerms terms(_mm512_load_si512(tile.terms->start + at), _mm512_load_si512(tile.terms->multiplier + at), right, _mm512_load_si512(tile.terms->rounding + at), with_sign);
+    const ShortTerms terms(_mm512_load_si512(tile.terms->start + at), _mm512_load_si512(tile.terms->multiplier + at), _mm512_load_si512(tile.terms->right + at), _mm512_load_si512(tile.terms->rounding + at), with_sign);
     with_sign ? finish_block<kSigned, kStarted, true>(tile, channel, terms) : finish_block<kSigned, kStarted, false>(tile, channel, terms);
   }
 }

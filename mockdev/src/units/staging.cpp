@@ -63,9 +63,11 @@ void stage_as(const StageRun& run) noexcept {
   }
   std::size_t done = 0;
   if constexpr (sizeof(Target) == 1) {
-    if (run.channels == 3 && run.padded == 4 && source_stride != 0) {  // the first layer of every image network
+    constexpr std::uint32_t kFlip = std::is_signed_v<Source> ? 0x80808080U : 0;
+    const bool is_image = run.channels == 3 && run.padded == 4;  // the first layer of every image network
+    if (is_image && source_stride == 3 && run.threes != nullptr) return run.threes(run.source, run.target, run.pixels, static_cast<std::uint8_t>(kFlip));
+    if (is_image && source_stride != 0) {
       // Four bytes at a time; the last pixel has no fourth one, so it goes the long way.
-      constexpr std::uint32_t kFlip = std::is_signed_v<Source> ? 0x80808080U : 0;
       for (; done + 1 < run.pixels; ++done, source += source_stride, target += 4)
         store(reinterpret_cast<std::byte*>(target), (load<std::uint32_t>(reinterpret_cast<const std::byte*>(source)) & 0xFFFFFFU) ^ kFlip);
     }
@@ -86,6 +88,19 @@ void stage(const StageRun& run, abi::ElementType type, Staging staging) noexcept
   } else {
     is_signed ? stage_as<std::int8_t, std::int16_t>(run) : stage_as<std::uint8_t, std::int16_t>(run);
   }
+}
+
+void stage_band(const BandPlan& plan, const Band& band, const std::byte* input, std::byte* target, std::size_t channels, abi::ElementType type, Staging staging, StageThrees threes) noexcept {
+  const std::uint64_t cols = plan.staged_cols(band.cols);
+  for (std::uint64_t i = 0; i < plan.staged_rows(band.rows); ++i)
+    stage({.source = input + plan.source_offset(band.first_row, band.first_col, i),
+           .target = target + i * cols * plan.pixel_bytes(),
+           .pixels = cols,
+           .source_stride = plan.source_stride(),
+           .channels = channels,
+           .padded = plan.pixel_bytes() / (staging == Staging::kU8 ? 1 : 2),
+           .threes = threes},
+          type, staging);
 }
 
 }  // namespace naru::mockdev

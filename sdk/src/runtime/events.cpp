@@ -151,7 +151,7 @@ void Device::poll() {
     } else {
       device.wait(device.now());
     }
-    for (const auto& session : sdk::runtime::sessions_of(*handle)) sdk::runtime::drive(*session, false);
+    for (const auto& session : sdk::runtime::sessions_of(*handle)) sdk::runtime::drive(*session);
     return {};
   });
   if (!polled) naru::log(LogLevel::kError, "sdk", "{}", polled.error().message());

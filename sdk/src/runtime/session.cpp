@@ -48,7 +48,7 @@ Inference::~Inference() {
 }
 
 bool Inference::poll() {
-  sdk::runtime::drive(*state_->session);
+  sdk::runtime::drive(*state_->session, true);
   return state_->phase == Phase::kEnded;
 }
 
@@ -56,7 +56,7 @@ Result<Outputs> Inference::wait() {
   return sdk::runtime::guarded([&]() -> Result<Outputs> {
     SessionState& session = *state_->session;
     while (state_->phase != Phase::kEnded) {
-      sdk::runtime::drive(session, false);  // the driver's wait() has looked
+      sdk::runtime::drive(session);
       if (state_->phase == Phase::kEnded) break;
       // A deadline bounds this: the driver's for a job, the inference's for everything else.
       session.device->device->wait(sdk::runtime::before_waiting(session));
@@ -174,7 +174,7 @@ Result<Inference> Session::submit(const RunOptions& options) {
     const auto free_slot = [&] { return std::find_if(state_->slots.begin(), state_->slots.end(), [](const detail::Slot& slot) { return !slot.busy; }); };
     auto slot = free_slot();
     while (slot == state_->slots.end()) {
-      sdk::runtime::drive(*state_, false);  // the driver's wait() has looked
+      sdk::runtime::drive(*state_);
       slot = free_slot();
       if (slot != state_->slots.end()) break;
       if (device.now() >= deadline) return fail(ErrorId::kDeadline, fmt::format("{} inferences of the session were in flight until the deadline, as many as may be", state_->slots.size()));
@@ -197,7 +197,7 @@ Result<Inference> Session::submit(const RunOptions& options) {
     state_->active.push_back(inference);
     slot->busy = true;
     ++state_->device->waiting_for_place;  // until it gets one, which may be at once
-    sdk::runtime::drive(*state_, false);
+    sdk::runtime::drive(*state_);
     return Inference(std::move(inference));
   });
 }
@@ -210,7 +210,7 @@ Result<Outputs> Session::run(const RunOptions& options) {
 void Session::wait(std::chrono::nanoseconds at_most) {
   driver::Device& device = *state_->device->device;
   device.wait(std::min(later(device.now(), at_most), sdk::runtime::before_waiting(*state_)));
-  sdk::runtime::drive(*state_, false);
+  sdk::runtime::drive(*state_);
 }
 
 Result<void> Session::reset_state() {

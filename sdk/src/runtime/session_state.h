@@ -152,9 +152,9 @@ namespace sdk::runtime {
 
 /// Loads constants and streams, makes slots. Part of Session::create().
 [[nodiscard]] Result<void> prepare(detail::SessionState& session);
-/// Lets every active inference go on as far as it can without blocking, then calls the callbacks of those that ended. Without `look`: by what the device's
-/// last wait() found, for those who wait() next.
-void drive(detail::SessionState& session, bool look = true);
+/// Lets every active inference go on as far as it can without blocking, then calls the callbacks of those that ended. By what the device's
+/// last wait() found, or, for those who do not wait(), after a `look` for more.
+void drive(detail::SessionState& session, bool look = false);
 /// Ends it early, now: what it has in flight is cancelled and let go.
 void abandon(detail::InferenceState& inference);
 

@@ -2,7 +2,8 @@
 //
 // Contract, the same for all (tests/conformance proves it for each):
 // - submit() queues and returns at once. Completion is observed through poll() or wait_with(), on the caller's thread, exactly once per ticket,
-//   whether the transfer finished, failed or was cancelled. Transfers of one endpoint complete in the order submitted.
+//   whether the transfer finished, failed or was cancelled. Transfers of one endpoint complete in the order submitted; only what never reached
+//   the cable (cancelled while it waited, or not to be launched) may be told before those that are on it.
 // - The buffer belongs to the transport from submit() until the ticket's completion was observed; destroying the transport cancels what is in flight and
 //   returns only when the bus has let go of every buffer.
 // - Once a completion or call says kDeviceLost, every later call says the same; what was in flight completes as kDeviceLost.
@@ -32,7 +33,8 @@ struct Transfer {
   std::span<std::byte> buffer{};             // data stage or bulk data; IN sizes are multiples of the packet size (libusb trap T17)
   bool ends_with_short_packet = false;       // kBulkOut: add a zero-length packet when the length is a multiple of the packet size
   bool may_join = false;                     // bulk, whole packets: may wait for flush(), and move together with those submitted next that adjoin it in memory. One that fails
-                                             // or ends short may then end those behind it, as it ended or as cancelled; one that is cancelled may end all that are not over
+                                             // or ends short may then end those behind it, as it ended or as cancelled; one that is cancelled may end all that are not over, one that
+                                             // overflows all of them. What submit() says of others (kDeviceLost, a failure) may come as their completion
   Duration timeout = std::chrono::seconds(5);  // on the transport's clock; 0 waits for ever
 };
 

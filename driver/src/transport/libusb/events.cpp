@@ -60,7 +60,7 @@ void LibusbTransport::deliver(Slot& slot) noexcept {
   push_done(slot);
 }
 
-/// Those before the end are whole; the one that was reached, and those behind it, end as the run did. A run that ended short ends the rest as cancelled.
+/// Those before the end are whole (of an overflow, none is); the one that was reached, and those behind it, end as the run did. A run that ended short ends the rest as cancelled.
 void LibusbTransport::on_run(Slot& leader) noexcept {
   const libusb_transfer_status status = leader.raw->status;
   // T17: after an overflow the length is undefined.
@@ -189,9 +189,9 @@ void LibusbTransport::wait(TimePoint until) {
   }
   if (!ended_.empty() || (lost_ && (!lost_cancelled_ || queued_ != 0))) return;
   if (queued_ != 0) until = std::min(until, retry_at_);
-  const Duration left = until == kForever ? kEventWaitMax : until - clock_.now();
-  if (left <= Duration::zero()) return;
-  handle_events(left);
+  const TimePoint now = clock_.now();
+  if (until <= now) return;  // before anything is subtracted: it may be the beginning of time
+  handle_events(until == kForever ? kEventWaitMax : until - now);
   looked_ = true;
   const std::lock_guard lock(mutex_);
   woken_ = false;

@@ -127,8 +127,8 @@ Result<Ticket> LibusbTransport::submit(const Transfer& transfer) {
   Lane& lane = lane_of(transfer.kind);
   if (!may_be_held(lane, transfer) || !adjoins(lane, transfer)) release(lane);
   if (lane.untold != 0) {
-    slots_.give_back(*slot);
-    return lost_ ? fail(transport::lost_error(info())) : fail(to_error(LIBUSB_ERROR_IO, "submitting a transfer behind one that could not be", info().selector));
+    fail_held(lane, *slot, LIBUSB_ERROR_OTHER);
+    return ticket;
   }
   if (may_be_held(lane, transfer)) {
     hold(lane, *slot);
@@ -192,7 +192,7 @@ void LibusbTransport::hold(Lane& lane, Slot& slot) noexcept {
   ++lane.held_count;
 }
 
-/// One that cannot be launched ends all behind it, and nothing follows in its lane before that was told: on a cable that goes on, what comes next would take its bytes.
+/// One that cannot be launched ends all behind it, and what is submitted in its lane before that was told: on a cable that goes on, the next one would take its bytes.
 void LibusbTransport::release(Lane& lane) noexcept {
   Slot* const leader = std::exchange(lane.held, nullptr);
   if (leader == nullptr) return;
@@ -329,8 +329,8 @@ void LibusbTransport::cancel(Ticket ticket) {
 // ---- completions ----
 
 std::size_t LibusbTransport::poll(std::span<TransferCompletion> completions) {
-  // A look costs system calls, and on a served node a turn of its server: what wait() has just found is taken without.
   flush();
+  // A look costs system calls, and on a served node a turn of its server: what wait() has just found is taken without.
   bool look = !std::exchange(looked_, false);
   if (look) {
     const std::lock_guard lock(mutex_);

@@ -50,7 +50,7 @@ struct Slot {
   Slot* leader = nullptr;       // kJoined: whose transfer moves it
   Slot* next = nullptr;         // in the run
   std::size_t run_bytes = 0;    // of a leader: what its transfer moves
-  bool never_flew = false;      // was held and could not be launched
+  bool never_flew = false;      // of those that Lane::untold counts
 };
 
 /// What a transport is made from. Members go in reverse order: the handle before the descriptor that it wraps, the context last.
@@ -91,7 +91,7 @@ class LibusbTransport final : public Transport {
     Slot* held = nullptr;       // leads the run that is held
     Slot* held_last = nullptr;
     std::size_t held_count = 0;
-    std::size_t untold = 0;     // of what was held and could not be launched, and poll() has not told yet
+    std::size_t untold = 0;     // transfers that could not be launched after submit() had taken them, and those behind them, until poll() tells of them
   };
 
   explicit LibusbTransport(Opened opened) : opened_(std::move(opened)) {}
@@ -116,6 +116,7 @@ class LibusbTransport final : public Transport {
   void hold(Lane& lane, Slot& slot) noexcept;
   /// Launches what is held, as one, or else each of it by itself.
   void release(Lane& lane) noexcept;
+  /// Ends it as a transfer that failed, without its ever having been launched.
   void fail_held(Lane& lane, Slot& slot, int code) noexcept;
   void queue(Lane& lane, Slot& slot);
 

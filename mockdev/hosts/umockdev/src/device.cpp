@@ -235,6 +235,7 @@ int Device::submit(UMockdevIoctlClient* client, UMockdevIoctlData* argument) {
   const std::lock_guard lock(gate_);
   if (!controller_.plugged()) return -ENODEV;
   if (urb->endpoint != 0 && !take_interface(client)) return -EBUSY;  // usbfs, too, claims for programs that forgot to
+  if (record.type == USBDEVFS_URB_TYPE_BULK && (record.endpoint & 0x80) != 0 && ++bulk_in_count_ == options_.refused_bulk_in) return -EIO;
   if (options_.memory_bytes_max != 0 && memory_bytes_ + urb->charged > options_.memory_bytes_max) return -ENOMEM;
   memory_bytes_ += urb->charged;
   controller_.submit(*urb);

@@ -16,6 +16,7 @@ struct UmockdevPlug {
   Pacing pacing = Pacing::kFree;
   bool scatter_gather = true;     // false: libusb splits transfers into 16 KiB urbs, as on old controllers
   std::size_t memory_bytes_max = 0;  // of all urbs in flight, as usbfs' limit; 0: none
+  std::size_t refused_bulk_in = 0;   // this bulk IN urb, counted from 1, is refused with an I/O error; 0: none
 };
 
 /// A testbed with any number of devices. One at a time in a process, and its programs must link (or preload) libumockdev-preload: linking
