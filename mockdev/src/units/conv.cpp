@@ -36,10 +36,12 @@ class ConvRun {
   }
 
  private:
+  static constexpr std::uint64_t kWidePixelsMin = 4;  // fewer do not pay for widening
+
   /// The usual way: the band's input is staged once as a rectangle.
   void band(const BandPlan& plan, const Band& area, bool taps_adjoin) noexcept {
     const auto [first_row, first_col, rows, cols] = area;
-    stage_band(plan, area, at_.input, scratch_.staged, record_.in_channels, record_.input_type, kernels_.conv_staging, kernels_.stage_threes);
+    stage_band(plan, area, at_.input, scratch_.staged, record_.in_channels, record_.input_type, kernels_.conv_staging, kernels_.stage);
     ConvTile tile;
     tile.segment_offset = scratch_.offsets;
     tile.segment_count = 0;
@@ -47,17 +49,22 @@ class ConvRun {
       for (std::uint64_t x = 0; x < (taps_adjoin ? 1 : window_.kernel_cols); ++x)
         scratch_.offsets[tile.segment_count++] = static_cast<std::uint32_t>(plan.tap_offset(y, x, cols));
     tile.segment_groups = static_cast<std::uint32_t>(groups_ * (taps_adjoin ? window_.kernel_cols : 1));
-    tile.block_bytes = block_bytes_;
     tile.sums = scratch_.sums;
 
-    const Spans spans = spans_of(plan, rows, cols);
-    const std::uint64_t pixels = rows * cols, chunk_max = chunk_blocks(block_bytes_);
+    const std::uint64_t pixels = rows * cols;
+    const std::size_t wide_bytes = kernels_.wide == nullptr ? 0 : kernels_.wide->bytes(window_.taps() * groups_);
+    tile.is_wide = kernels_.wide != nullptr && pixels >= kWidePixelsMin && pixels <= kStagedPixelsMax && std::min<std::uint64_t>(blocks_, kTermBlocks) * wide_bytes <= kWideWeightBytes;
+    tile.block_bytes = tile.is_wide ? wide_bytes : block_bytes_;
+    if (tile.is_wide) sum_own_terms(plan, rows, cols);
+    const Spans spans = tile.is_wide || kernels_.wide == nullptr ? spans_of(plan, rows, cols) : Spans{};
+    const std::uint64_t chunk_max = chunk_blocks(tile.block_bytes);
     for (std::uint64_t chunk = 0; chunk < blocks_; chunk += chunk_max) {
       const std::uint64_t count = std::min(chunk_max, blocks_ - chunk);
       prepare_terms(chunk, count);
+      const std::byte* const weights = tile.is_wide ? widened(chunk, count, wide_bytes) : block_weights(chunk);
       TileOutput output = tile_output();
       if (spans.pixels != 0 && !output.has_additions) {
-        chunk_of_spans(tile, spans, plan, area, chunk, count, output);
+        chunk_of_spans(tile, spans, plan, area, weights, chunk, count, output);
         continue;
       }
       // The first tile tells what sums have too much; the others begin with that subtracted.
@@ -75,6 +82,7 @@ class ConvRun {
         }
         output.sums = scratch_.sums + excess * kTileChannelsMax;
         output.pixels = static_cast<std::uint32_t>(std::min(step - excess, pixels - pixel));
+        if (tile.is_wide) tile.pixel_start = scratch_.window_starts + pixel;
         tile.pixels = excess + output.pixels;
         for (std::uint32_t m = 0; m < output.pixels; ++m) cursor.place(tile.pixel[excess + m], output.output[m], output.partial[m]);
         if (record_.weight_zero != 0) {
@@ -83,7 +91,7 @@ class ConvRun {
         }
         for (std::uint64_t place = 0; place < count; place += tile.blocks) {
           tile.blocks = static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks_max, count - place));
-          tile.weights = block_weights(chunk + place);
+          tile.weights = weights + place * tile.block_bytes;
           tile.start = output.is_started ? scratch_.starts + place * kBlock : nullptr;
           // Accumulators are the output as they are.
           const bool in_place = output.is_started && record_.output_type == abi::ElementType::kI32 && (chunk + place + tile.blocks) * kBlock <= record_.out_channels;
@@ -111,20 +119,20 @@ class ConvRun {
   [[nodiscard]] Spans spans_of(const BandPlan& plan, std::uint64_t rows, std::uint64_t cols) const noexcept {
     if (kernels_.conv_span == nullptr) return {};
     const bool adjoin = rows == 1 || (plan.window_offset(1, 0, cols) == plan.window_offset(0, cols, cols) && record_.output_row_stride == cols * record_.output_pixel_stride);
-    if (adjoin && rows * cols >= kTilePixelsMax) return {.count = 1, .pixels = rows * cols};
-    if (cols * 4 < align_up<std::uint64_t>(cols, kTilePixelsMax) * 3) return {};
+    if (adjoin && rows * cols >= kernels_.span_pixels) return {.count = 1, .pixels = rows * cols};
+    if (cols * 4 < align_up<std::uint64_t>(cols, kernels_.span_pixels) * 3) return {};
     return {.count = rows, .pixels = cols};
   }
 
   /// All pixels of a band, for the blocks of a chunk.
-  void chunk_of_spans(ConvTile& tile, const Spans& spans, const BandPlan& plan, const Band& band, std::uint64_t chunk, std::uint64_t count, TileOutput& output) noexcept {
+  void chunk_of_spans(ConvTile& tile, const Spans& spans, const BandPlan& plan, const Band& band, const std::byte* weights, std::uint64_t chunk, std::uint64_t count, TileOutput& output) noexcept {
     constexpr std::uint64_t kWindowBytes = 16 * 1024;  // of pixels that all blocks pass over while they are in the first-level cache
     if (offset_by_128_) {
       tile.pixel[0] = scratch_.all_128;
       tile.pixels = 1;
       for (std::uint64_t place = 0; place < count; place += tile.blocks) {
         tile.blocks = static_cast<std::uint32_t>(std::min<std::uint64_t>(kTermBlocks, count - place));
-        tile.weights = block_weights(chunk + place);
+        tile.weights = weights + place * tile.block_bytes;
         kernels_.conv(tile);
         subtract_excess(place, tile.blocks);
       }
@@ -135,7 +143,7 @@ class ConvRun {
     span.output_step = record_.output_pixel_stride;
     span.pixel_step = plan.window_offset(0, 1, band.cols);
     span.segment_offset = tile.segment_offset, span.segment_count = tile.segment_count, span.segment_groups = tile.segment_groups;
-    span.block_bytes = block_bytes_;
+    span.block_bytes = tile.block_bytes;
     std::uint32_t pixels_max = 0, blocks_max = 0;
     kernels_.conv_shape(spans.pixels, count, pixels_max, blocks_max);
     if (count % kTermBlocks == 0) blocks_max = kTermBlocks;  // codes of whole cache lines; sums lose nothing
@@ -149,9 +157,10 @@ class ConvRun {
       for (std::uint64_t first = 0; first < spans.pixels; first += at_once) {
         span.pixels = std::min(at_once, spans.pixels - first);
         span.pixel = windows + first * span.pixel_step;
+        if (tile.is_wide) span.pixel_start = scratch_.window_starts + row * spans.pixels + first;
         for (std::uint64_t place = 0; place < count; place += span.blocks) {
           span.blocks = static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks_max, count - place));
-          span.weights = block_weights(chunk + place);
+          span.weights = weights + place * span.block_bytes;
           span.start = scratch_.starts + place * kBlock;
           span.output = outputs + first * span.output_step + place * kBlock * abi::element_bytes(record_.output_type);
           const ChannelTerms& terms = scratch_.terms[place / kTermBlocks];
@@ -181,7 +190,35 @@ class ConvRun {
       for (std::uint32_t m = 0; m < output.pixels; ++m, target += record_.output_pixel_stride) output.output[m] = target;
       kernels_.finish(output);
       span.pixel += span.pixels * span.pixel_step;
+      if (span.pixel_start != nullptr) span.pixel_start += span.pixels;
     }
+  }
+
+  /// What the windows of a band's pixels have as terms of their own, each tap's pixel once: along the rows first.
+  void sum_own_terms(const BandPlan& plan, std::uint64_t rows, std::uint64_t cols) const noexcept {
+    const std::uint64_t staged_rows = plan.staged_rows(rows), staged_cols = plan.staged_cols(cols);
+    std::int32_t* const starts = scratch_.window_starts;
+    if (window_.taps() == 1 && plan.row_step() == 1 && plan.col_step() == 1) return kernels_.wide->own_terms(scratch_.staged, rows * cols, groups_, starts);
+    std::fill_n(starts, rows * cols, 0);
+    for (std::uint64_t i = 0; i < staged_rows; ++i) {
+      kernels_.wide->own_terms(scratch_.staged + i * staged_cols * pixel_bytes_, staged_cols, groups_, scratch_.pixel_terms);
+      std::fill_n(scratch_.row_starts, cols, 0);
+      for (std::uint64_t x = 0; x < window_.kernel_cols; ++x) {
+        const std::int32_t* const terms = scratch_.pixel_terms + x * window_.dilation_cols;
+        for (std::uint64_t c = 0; c < cols; ++c) scratch_.row_starts[c] = wrap_add(scratch_.row_starts[c], terms[c * plan.col_step()]);
+      }
+      for (std::uint64_t y = 0; y < window_.kernel_rows && y * window_.dilation_rows <= i; ++y) {
+        const std::uint64_t top = i - y * window_.dilation_rows, row = top / plan.row_step();
+        if (top % plan.row_step() != 0 || row >= rows) continue;
+        for (std::uint64_t c = 0; c < cols; ++c) starts[row * cols + c] = wrap_add(starts[row * cols + c], scratch_.row_starts[c]);
+      }
+    }
+  }
+
+  /// The weights of `count` blocks from number `first` on, as wide ones.
+  [[nodiscard]] const std::byte* widened(std::uint64_t first, std::uint64_t count, std::size_t wide_bytes) const noexcept {
+    for (std::uint64_t n = 0; n < count; ++n) kernels_.wide->weights(block_weights(first + n), window_.taps() * groups_, scratch_.wide_weights + n * wide_bytes);
+    return scratch_.wide_weights;
   }
 
   /// For windows too large or too sparse for a rectangle: a few pixels at a time, tap by tap, the reduction cut to what scratch holds.
@@ -243,7 +280,8 @@ class ConvRun {
              .pixels = 1,
              .source_stride = 0,
              .channels = std::min<std::uint64_t>(record_.in_channels - channel, run * kGroup),
-             .padded = run * kGroup},
+             .padded = run * kGroup,
+             .kernels = kernels_.stage},
             record_.input_type, kernels_.conv_staging);
       target += run * group_bytes;
       group += run;

@@ -64,7 +64,7 @@ class MatrixRun {
                                  .tap_row = plan.tap_offset(1, 0, cols),
                                  .taps_adjoin = window_.kernel_cols == 1 || window_.dilation_cols == 1};
         if (!set_segments(strides)) return false;  // of the first band, or of none
-        stage_band(plan, {row, col, rows, cols}, at_.input, scratch_.staged, record_.in_channels, abi::ElementType::kU8, Staging::kU8, kernels_.stage_threes);  // bytes as they are
+        stage_band(plan, {row, col, rows, cols}, at_.input, scratch_.staged, record_.in_channels, abi::ElementType::kU8, Staging::kU8, kernels_.stage);  // bytes as they are
         band(scratch_.staged, strides, row, col, rows, cols);
       }
     return true;

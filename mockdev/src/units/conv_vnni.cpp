@@ -221,9 +221,9 @@ void conv_span(const ConvSpan& span) noexcept {
 }
 
 /// Twelve bytes of every sixteen-byte lane.
-NARU_TARGET_VNNI void stage_threes(const std::byte* source, std::byte* target, std::size_t pixels, std::uint8_t flip) noexcept {
+NARU_TARGET_VNNI void stage_threes(const std::byte* source, std::byte* target, std::size_t pixels, bool is_signed) noexcept {
   const __m512i spread = _mm512_setr_epi32(0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11);
-  const __m512i widen = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1)), flips = _mm512_set1_epi8(static_cast<char>(flip));
+  const __m512i widen = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1)), flips = _mm512_set1_epi8(is_signed ? -128 : 0);
   for (; pixels != 0; source += 48, target += 64) {
     const std::size_t count = std::min<std::size_t>(pixels, 16);
     const __m512i threes = _mm512_maskz_loadu_epi8((std::uint64_t{1} << (3 * count)) - 1, source);
@@ -251,7 +251,7 @@ void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_
 }
 void conv(const ConvTile& tile) noexcept { portable::conv(tile); }
 void conv_span(const ConvSpan&) noexcept {}
-void stage_threes(const std::byte*, std::byte*, std::size_t, std::uint8_t) noexcept {}
+void stage_threes(const std::byte*, std::byte*, std::size_t, bool) noexcept {}
 std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept { return portable::sum(inputs, count); }
 
 #endif

@@ -40,6 +40,8 @@ struct ConvTile {
   std::uint32_t segment_groups = 0;
   const std::byte* weights = nullptr;  // of the first block, at the first segment
   std::size_t block_bytes = 0;         // from one block's weights to the next block's
+  bool is_wide = false;                // the weights are WideKernels'
+  const std::int32_t* pixel_start = nullptr;  // where they are wide: of each pixel, the sum of its window's own terms
   std::uint32_t pixels = 0;            // at most the kernel's
   std::uint32_t blocks = 0;            // at most the kernel's for this number of pixels
   bool accumulate = false;
@@ -59,7 +61,8 @@ struct ConvSpan {
   const std::uint32_t* segment_offset = nullptr;
   std::uint32_t segment_count = 0;
   std::uint32_t segment_groups = 0;
-  const std::byte* weights = nullptr;
+  const std::byte* weights = nullptr;   // wide where there are WideKernels
+  const std::int32_t* pixel_start = nullptr;  // there: of each pixel, the sum of its window's own terms
   std::size_t block_bytes = 0;
   std::uint32_t blocks = 0;             // 1 to kTermBlocks
   const std::int32_t* start = nullptr;  // 64-byte aligned, what the sums of each block's channels begin with
@@ -161,6 +164,24 @@ struct Bounds {
 enum class Staging : std::uint8_t {
   kU8,   // one byte per input; signed inputs as x ^ 0x80, so that every product has 128 * weight too much
   kI16,  // two bytes per input, as it is
+  kI16EvenFirst,  // the same, of every kGroup inputs 0 and 2 first, then 1 and 3; kernels of the table do it
+};
+
+/// Loops of staging.h, in the table's conv_staging; null: there is none. Both are there for kI16EvenFirst.
+struct StageKernels {
+  /// For images: adjoining pixels of three bytes become four elements each, the fourth zero. Reads no byte more.
+  void (*threes)(const std::byte* source, std::byte* target, std::size_t pixels, bool is_signed) noexcept = nullptr;
+  /// Bytes to 16 bits each; whole groups are written.
+  void (*bytes)(const std::byte* source, std::byte* target, std::size_t count, bool is_signed) noexcept = nullptr;
+};
+
+/// Of kernels that multiply weights of two bytes in an order of their own, and inputs that have terms of their own, which a pixel's sums begin with.
+struct WideKernels {
+  /// Of a block with so many groups of weights.
+  std::size_t (*bytes)(std::size_t groups) noexcept;
+  void (*weights)(const std::byte* weights, std::size_t groups, std::byte* target) noexcept;
+  /// Of staged pixels of so many groups each.
+  void (*own_terms)(const std::byte* inputs, std::size_t pixels, std::size_t groups, std::int32_t* terms) noexcept;
 };
 
 struct KernelTable {
@@ -183,8 +204,9 @@ struct KernelTable {
   bool (*add_bytes)(const abi::Elementwise& record, const std::byte* a, const std::byte* b, std::byte* output, std::size_t count) noexcept = nullptr;
   /// Equally spaced pixels; null: tile by tile. Only where conv_starts.
   void (*conv_span)(const ConvSpan& span) noexcept = nullptr;
-  /// StageThrees of staging.h.
-  void (*stage_threes)(const std::byte* source, std::byte* target, std::size_t pixels, std::uint8_t flip) noexcept = nullptr;
+  std::uint32_t span_pixels = kTilePixelsMax;  // of its tiles
+  StageKernels stage = {};
+  const WideKernels* wide = nullptr;  // null: weights are taken as they lie
   const MatrixKernels* matrix = nullptr;  // takes convolutions when there is one
 };
 
@@ -198,10 +220,19 @@ void load_terms(const std::byte* block, std::uint32_t n, ChannelTerms& terms, bo
 void finish(const TileOutput& tile) noexcept;
 void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;
 }  // namespace portable
-namespace highway {
+namespace avx2 {
 void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept;
 void conv(const ConvTile& tile) noexcept;
+void conv_span(const ConvSpan& span) noexcept;
+std::size_t wide_bytes(std::size_t groups) noexcept;
+void widen_weights(const std::byte* weights, std::size_t groups, std::byte* target) noexcept;
+void own_terms(const std::byte* inputs, std::size_t pixels, std::size_t groups, std::int32_t* terms) noexcept;
+void stage_bytes(const std::byte* source, std::byte* target, std::size_t count, bool is_signed) noexcept;
+void stage_threes(const std::byte* source, std::byte* target, std::size_t pixels, bool is_signed) noexcept;
 std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept;
+void finish(const TileOutput& tile) noexcept;
+}  // namespace avx2
+namespace highway {
 void depthwise(const DepthwiseTile& tile) noexcept;
 void finish(const TileOutput& tile) noexcept;
 void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;
@@ -210,7 +241,7 @@ namespace vnni {
 void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept;
 void conv(const ConvTile& tile) noexcept;
 void conv_span(const ConvSpan& span) noexcept;
-void stage_threes(const std::byte* source, std::byte* target, std::size_t pixels, std::uint8_t flip) noexcept;
+void stage_threes(const std::byte* source, std::byte* target, std::size_t pixels, bool is_signed) noexcept;
 std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept;
 void depthwise(const DepthwiseTile& tile) noexcept;
 std::uint64_t depthwise_bytes(const abi::Depthwise& record, const DepthwisePointers& at, Scratch& scratch) noexcept;

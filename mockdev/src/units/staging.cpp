@@ -63,9 +63,9 @@ void stage_as(const StageRun& run) noexcept {
   }
   std::size_t done = 0;
   if constexpr (sizeof(Target) == 1) {
-    constexpr std::uint32_t kFlip = std::is_signed_v<Source> ? 0x80808080U : 0;
     const bool is_image = run.channels == 3 && run.padded == 4;  // the first layer of every image network
-    if (is_image && source_stride == 3 && run.threes != nullptr) return run.threes(run.source, run.target, run.pixels, static_cast<std::uint8_t>(kFlip));
+    if (is_image && source_stride == 3 && run.kernels.threes != nullptr) return run.kernels.threes(run.source, run.target, run.pixels, std::is_signed_v<Source>);
+    constexpr std::uint32_t kFlip = std::is_signed_v<Source> ? 0x80808080U : 0;
     if (is_image && source_stride != 0) {
       // Four bytes at a time; the last pixel has no fourth one, so it goes the long way.
       for (; done + 1 < run.pixels; ++done, source += source_stride, target += 4)
@@ -78,10 +78,17 @@ void stage_as(const StageRun& run) noexcept {
   }
 }
 
+void stage_even_first(const StageRun& run, bool is_signed) noexcept {
+  if (run.channels == 3 && run.source_stride == 3) return run.kernels.threes(run.source, run.target, run.pixels, is_signed);
+  if (run.channels == run.padded && run.source_stride == run.channels) return run.kernels.bytes(run.source, run.target, run.pixels * run.channels, is_signed);
+  for (std::size_t p = 0; p < run.pixels; ++p) run.kernels.bytes(run.source + p * run.source_stride, run.target + p * run.padded * sizeof(std::int16_t), run.channels, is_signed);
+}
+
 }  // namespace
 
 void stage(const StageRun& run, abi::ElementType type, Staging staging) noexcept {
   const bool is_signed = type == abi::ElementType::kI8;
+  if (staging == Staging::kI16EvenFirst) return stage_even_first(run, is_signed);
   if (type == abi::ElementType::kI16) return stage_as<std::int16_t, std::int16_t>(run);
   if (staging == Staging::kU8) {
     is_signed ? stage_as<std::int8_t, std::uint8_t>(run) : stage_as<std::uint8_t, std::uint8_t>(run);
@@ -90,7 +97,7 @@ void stage(const StageRun& run, abi::ElementType type, Staging staging) noexcept
   }
 }
 
-void stage_band(const BandPlan& plan, const Band& band, const std::byte* input, std::byte* target, std::size_t channels, abi::ElementType type, Staging staging, StageThrees threes) noexcept {
+void stage_band(const BandPlan& plan, const Band& band, const std::byte* input, std::byte* target, std::size_t channels, abi::ElementType type, Staging staging, const StageKernels& kernels) noexcept {
   const std::uint64_t cols = plan.staged_cols(band.cols);
   for (std::uint64_t i = 0; i < plan.staged_rows(band.rows); ++i)
     stage({.source = input + plan.source_offset(band.first_row, band.first_col, i),
@@ -99,7 +106,7 @@ void stage_band(const BandPlan& plan, const Band& band, const std::byte* input, 
            .source_stride = plan.source_stride(),
            .channels = channels,
            .padded = plan.pixel_bytes() / (staging == Staging::kU8 ? 1 : 2),
-           .threes = threes},
+           .kernels = kernels},
           type, staging);
 }
 

@@ -55,6 +55,9 @@ class BandPlan {
   /// Bytes of the input from one staged column to the next.
   [[nodiscard]] std::size_t source_stride() const noexcept { return (window_.kernel_cols == 1 ? window_.stride_cols : 1) * window_.pixel_stride; }
   [[nodiscard]] std::size_t pixel_bytes() const noexcept { return pixel_bytes_; }
+  /// Staged pixels between neighbouring output pixels.
+  [[nodiscard]] std::uint64_t row_step() const noexcept { return row_step_; }
+  [[nodiscard]] std::uint64_t col_step() const noexcept { return col_step_; }
 
  private:
   [[nodiscard]] static std::uint64_t extent(std::uint64_t count, std::uint64_t step, std::uint64_t kernel, std::uint64_t dilation) noexcept {
@@ -63,7 +66,7 @@ class BandPlan {
 
   Window window_;
   std::size_t pixel_bytes_;
-  std::uint64_t row_step_, col_step_;  // staged pixels between neighbouring output pixels
+  std::uint64_t row_step_, col_step_;
   std::uint64_t rows_ = 0, cols_ = 0;
 };
 
@@ -72,9 +75,6 @@ struct Band {
   std::uint64_t first_row, first_col, rows, cols;
 };
 
-/// A kernel for images: `pixels` adjoining pixels of three bytes become four each, the fourth zero, all of them xor `flip`. Reads no byte more.
-using StageThrees = void (*)(const std::byte* source, std::byte* target, std::size_t pixels, std::uint8_t flip) noexcept;
-
 /// Copies `pixels` pixels of `channels` inputs each; each becomes `padded` staged elements, the missing ones zero.
 /// channel_multiplier > 1 repeats every input that often (channels counts the copies; `first` is the first copy's number).
 struct StageRun {
@@ -82,10 +82,10 @@ struct StageRun {
   std::byte* target;
   std::size_t pixels, source_stride, channels, padded;
   std::size_t channel_multiplier = 1, first = 0;
-  StageThrees threes = nullptr;  // null: there is none
+  StageKernels kernels = {};  // of `staging`
 };
 void stage(const StageRun& run, abi::ElementType type, Staging staging) noexcept;
 /// The rectangle of a band, to `target`; `input` is the command's.
-void stage_band(const BandPlan& plan, const Band& band, const std::byte* input, std::byte* target, std::size_t channels, abi::ElementType type, Staging staging, StageThrees threes) noexcept;
+void stage_band(const BandPlan& plan, const Band& band, const std::byte* input, std::byte* target, std::size_t channels, abi::ElementType type, Staging staging, const StageKernels& kernels) noexcept;
 
 }  // namespace naru::mockdev

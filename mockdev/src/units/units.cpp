@@ -11,9 +11,15 @@
 namespace naru::mockdev {
 namespace {
 
-constexpr KernelTable kPortableKernels = {Staging::kI16, false, portable::conv_shape, portable::conv, portable::sum, portable::depthwise, portable::load_terms, portable::finish, portable::requantize};
-constexpr KernelTable kHighwayKernels = {Staging::kI16, false, highway::conv_shape, highway::conv, highway::sum, highway::depthwise, portable::load_terms, highway::finish, highway::requantize};
-constexpr KernelTable kVnniKernels = {Staging::kU8, true, vnni::conv_shape, vnni::conv, vnni::sum, vnni::depthwise, vnni::load_terms, vnni::finish, vnni::requantize, vnni::depthwise_bytes, vnni::add_bytes, vnni::conv_span, vnni::stage_threes};
+constexpr KernelTable kPortableKernels = {.conv_staging = Staging::kI16, .conv_shape = portable::conv_shape, .conv = portable::conv, .sum = portable::sum, .depthwise = portable::depthwise,
+                                          .load_terms = portable::load_terms, .finish = portable::finish, .requantize = portable::requantize};
+constexpr WideKernels kAvx2Wide = {.bytes = avx2::wide_bytes, .weights = avx2::widen_weights, .own_terms = avx2::own_terms};
+constexpr KernelTable kAvx2Kernels = {.conv_staging = Staging::kI16EvenFirst, .conv_starts = true, .conv_shape = avx2::conv_shape, .conv = avx2::conv, .sum = avx2::sum, .depthwise = highway::depthwise,
+                                      .load_terms = portable::load_terms, .finish = avx2::finish, .requantize = highway::requantize, .conv_span = avx2::conv_span, .span_pixels = 4,
+                                      .stage = {.threes = avx2::stage_threes, .bytes = avx2::stage_bytes}, .wide = &kAvx2Wide};
+constexpr KernelTable kVnniKernels = {.conv_staging = Staging::kU8, .conv_starts = true, .conv_shape = vnni::conv_shape, .conv = vnni::conv, .sum = vnni::sum, .depthwise = vnni::depthwise,
+                                      .load_terms = vnni::load_terms, .finish = vnni::finish, .requantize = vnni::requantize, .depthwise_bytes = vnni::depthwise_bytes, .add_bytes = vnni::add_bytes,
+                                      .conv_span = vnni::conv_span, .stage = {.threes = vnni::stage_threes}};
 constexpr KernelTable kAmxKernels = [] {
   KernelTable kernels = kVnniKernels;
   kernels.matrix = &amx::kKernels;
@@ -26,7 +32,7 @@ const KernelTable& kernels_of(KernelPath path) noexcept {
   switch (path) {
     case KernelPath::kAmx: return kAmxKernels;
     case KernelPath::kVnni: return kVnniKernels;
-    case KernelPath::kAvx2: return kHighwayKernels;
+    case KernelPath::kAvx2: return kAvx2Kernels;
     case KernelPath::kPortable: break;
   }
   return kPortableKernels;

@@ -1,0 +1,316 @@
+// Convolution by vpmaddwd, exact for all operands. Where many pixels meet the same weights, two products cost one multiplication (S. Winograd, 1968):
+//   x0*w0 + x1*w1 = (x0 + w1) * (x1 + w0) - x0*x1 - w0*w1
+// The last two terms are summed once for each pixel and once for each channel, all modulo 2^32; what is left needs the multipliers half as often as the plain form, and the adders,
+// of which there are more, take the rest. Weights are widened to 16 bits for it; where few pixels meet them they are widened on the way, and multiplied as they are.
+// The staging of bytes to 16 bits is here, too: of every four inputs the even ones come first.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "units/avx2.h"
+
+namespace naru::mockdev::avx2 {
+
+#if defined(__x86_64__)
+namespace {
+
+/// With two vectors each they are 8 of 16 registers.
+constexpr int kPixels = 4;
+/// Four staged inputs: 0 and 2, then 1 and 3.
+constexpr std::size_t kStagedGroupBytes = kGroup * sizeof(std::int16_t);
+/// Wide weights of four inputs: the odd ones' and the even ones' of eight channels, then of the other eight. A block of them has its channels' own terms, the w0*w1, before it.
+constexpr std::size_t kWideGroupBytes = kBlock * kGroup * sizeof(std::int16_t), kWideHeaderBytes = kBlock * sizeof(std::int32_t);
+
+NARU_AVX2_INLINE __m256i load_vector(const void* from) noexcept { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
+NARU_AVX2_INLINE void store_vector(void* to, __m256i value) noexcept { _mm256_storeu_si256(static_cast<__m256i*>(to), value); }
+
+/// What all pixels of a tile have in common, of ConvTile and ConvSpan.
+struct Reduction {
+  const std::uint32_t* segment_offset;
+  std::uint32_t segment_count, segment_groups;
+  const std::byte* weights;    // of a block, wide
+  const std::int32_t* start;   // of the block's channels; null: zero
+};
+
+/// sum += value, where it stands: g++ 12 moves additions about, and then sums from register to register, for which there is neither room nor time.
+NARU_AVX2_INLINE void accumulate(__m256i& sum, __m256i value) noexcept { asm("vpaddd %1, %0, %0" : "+x"(sum) : "x"(value)); }
+
+template <int kCount>
+NARU_AVX2_INLINE void multiply_group(__m256i (&sums)[kCount][2], const std::byte* const (&pixel)[kCount], std::size_t at, const std::byte* weights) noexcept {
+  const __m256i odd_low = load_vector(weights), even_low = load_vector(weights + 32), odd_high = load_vector(weights + 64), even_high = load_vector(weights + 96);
+  NARU_UNROLL
+  for (int m = 0; m < kCount; ++m) {
+    const __m256i even = _mm256_set1_epi32(load<std::int32_t>(pixel[m] + at)), odd = _mm256_set1_epi32(load<std::int32_t>(pixel[m] + at + 4));
+    accumulate(sums[m][0], _mm256_madd_epi16(_mm256_add_epi16(even, odd_low), _mm256_add_epi16(odd, even_low)));
+    accumulate(sums[m][1], _mm256_madd_epi16(_mm256_add_epi16(even, odd_high), _mm256_add_epi16(odd, even_high)));
+  }
+}
+
+/// sums[pixel] = start + start_of_pixel + over the groups of its window, sixteen channels.
+template <int kCount>
+NARU_AVX2_INLINE void multiply_add(__m256i (&sums)[kCount][2], const std::byte* const (&pixel)[kCount], const std::int32_t* pixel_start, const Reduction& over) noexcept {
+  __m256i low = load_vector(over.weights), high = load_vector(over.weights + sizeof(__m256i));
+  if (over.start != nullptr) low = _mm256_add_epi32(low, load_vector(over.start)), high = _mm256_add_epi32(high, load_vector(over.start + 8));
+  NARU_UNROLL
+  for (int m = 0; m < kCount; ++m) {
+    const __m256i own = _mm256_set1_epi32(pixel_start[m]);
+    sums[m][0] = _mm256_add_epi32(low, own), sums[m][1] = _mm256_add_epi32(high, own);
+  }
+  const std::byte* weights = over.weights + kWideHeaderBytes;
+  for (std::uint32_t segment = 0; segment < over.segment_count; ++segment) {
+    std::size_t at = over.segment_offset[segment];
+    for (const std::size_t end = at + std::size_t{over.segment_groups} * kStagedGroupBytes; at != end; at += kStagedGroupBytes, weights += kWideGroupBytes) multiply_group(sums, pixel, at, weights);
+  }
+}
+
+NARU_AVX2_INLINE void store_sums(const ConvTile& tile, std::uint32_t m, __m256i low, __m256i high) noexcept {
+  if (tile.output != nullptr) {
+    store_vector(tile.output[m], low);
+    store_vector(tile.output[m] + sizeof(__m256i), high);
+    return;
+  }
+  std::int32_t* const target = tile.sums + m * kTileChannelsMax;
+  if (tile.accumulate) low = _mm256_add_epi32(low, load_vector(target)), high = _mm256_add_epi32(high, load_vector(target + 8));
+  store_vector(target, low);
+  store_vector(target + 8, high);
+}
+
+template <int kCount>
+NARU_TARGET_AVX2 void multiply(const ConvTile& tile) noexcept {
+  __m256i sums[kCount][2];
+  const std::byte* pixel[kCount];
+  NARU_UNROLL
+  for (int m = 0; m < kCount; ++m) pixel[m] = tile.pixel[m];
+  multiply_add(sums, pixel, tile.pixel_start, {tile.segment_offset, tile.segment_count, tile.segment_groups, tile.weights, tile.start});
+  NARU_UNROLL
+  for (int m = 0; m < kCount; ++m) store_sums(tile, static_cast<std::uint32_t>(m), sums[m][0], sums[m][1]);
+}
+
+/// Pixels from number `first` on, weights as they lie: four inputs of four channels per vector, every channel's sum in two neighbouring lanes until the end.
+template <int kCount>
+NARU_TARGET_AVX2 void multiply_narrow(const ConvTile& tile, std::uint32_t first) noexcept {
+  constexpr int kVectors = 4;
+  __m256i sums[kCount][kVectors];
+  const std::byte* pixel[kCount];
+  NARU_UNROLL
+  for (int m = 0; m < kCount; ++m) {
+    pixel[m] = tile.pixel[first + static_cast<std::uint32_t>(m)];
+    NARU_UNROLL
+    for (int v = 0; v < kVectors; ++v) sums[m][v] = _mm256_setzero_si256();
+  }
+  const std::byte* weights = tile.weights;
+  const __m256i in_order = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
+  for (std::uint32_t segment = 0; segment < tile.segment_count; ++segment) {
+    std::size_t at = tile.segment_offset[segment];
+    for (const std::size_t end = at + std::size_t{tile.segment_groups} * kStagedGroupBytes; at != end; at += kStagedGroupBytes, weights += kBlock * kGroup) {
+      __m256i inputs[kCount];
+      NARU_UNROLL
+      for (int m = 0; m < kCount; ++m) inputs[m] = _mm256_shuffle_epi8(_mm256_set1_epi64x(load<std::int64_t>(pixel[m] + at)), in_order);
+      NARU_UNROLL
+      for (int v = 0; v < kVectors; ++v) {
+        const __m256i weight = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weights) + v));
+        NARU_UNROLL
+        for (int m = 0; m < kCount; ++m) sums[m][v] = _mm256_add_epi32(sums[m][v], _mm256_madd_epi16(inputs[m], weight));
+      }
+    }
+  }
+  const __m256i none = _mm256_setzero_si256(), low_start = tile.start == nullptr ? none : load_vector(tile.start), high_start = tile.start == nullptr ? none : load_vector(tile.start + 8);
+  NARU_UNROLL
+  for (int m = 0; m < kCount; ++m) {
+    const __m256i low = _mm256_permute4x64_epi64(_mm256_hadd_epi32(sums[m][0], sums[m][1]), 0xD8), high = _mm256_permute4x64_epi64(_mm256_hadd_epi32(sums[m][2], sums[m][3]), 0xD8);
+    store_sums(tile, first + static_cast<std::uint32_t>(m), _mm256_add_epi32(low, low_start), _mm256_add_epi32(high, high_start));
+  }
+}
+
+enum class Ending : std::uint8_t { kSums, kCodes, kCodesWithSign };  // with sign as in ShortTerms
+
+/// Of one block of a span's channels.
+struct CodeTerms {
+  ShortTerms low, high;
+  __m256i lowest, highest, flips;
+};
+
+/// The first kCount pixels from `first` on, one block of channels.
+template <int kCount, Ending kEnding>
+NARU_TARGET_AVX2 void multiply_span(const ConvSpan& span, const Reduction& over, const std::int32_t* pixel_start, const CodeTerms& terms, const std::byte* first, std::byte* target) noexcept {
+  __m256i sums[kCount][2];
+  const std::byte* pixel[kCount];
+  NARU_UNROLL
+  for (int m = 0; m < kCount; ++m) pixel[m] = first + static_cast<std::size_t>(m) * span.pixel_step;
+  multiply_add(sums, pixel, pixel_start, over);
+  if constexpr (kEnding == Ending::kSums) {
+    NARU_UNROLL
+    for (int m = 0; m < kCount; ++m, target += span.output_step) {
+      store_vector(target, sums[m][0]);
+      store_vector(target + sizeof(__m256i), sums[m][1]);
+    }
+  } else {
+    constexpr bool kWithSign = kEnding == Ending::kCodesWithSign;
+    NARU_UNROLL
+    for (int m = 0; m < kCount; m += 2) {
+      const int next = m + 1 < kCount ? m + 1 : m;
+      const __m256i low = terms.low.rounded<kWithSign>(sums[m][0]), high = terms.high.rounded<kWithSign>(sums[m][1]);
+      const bool both = next != m;
+      const __m256i codes = ordered_bytes(low, high, both ? terms.low.rounded<kWithSign>(sums[next][0]) : low, both ? terms.high.rounded<kWithSign>(sums[next][1]) : high, terms.lowest, terms.highest, terms.flips);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(target), _mm256_castsi256_si128(codes));
+      if (both) _mm_storeu_si128(reinterpret_cast<__m128i*>(target + span.output_step), _mm256_extracti128_si256(codes, 1));
+      target += 2 * span.output_step;
+    }
+  }
+}
+
+using MultiplySpan = void (*)(const ConvSpan&, const Reduction&, const std::int32_t*, const CodeTerms&, const std::byte*, std::byte*) noexcept;
+/// By number of pixels, less one.
+template <Ending kEnding, int... kCounts>
+constexpr std::array<MultiplySpan, sizeof...(kCounts)> span_kernels(std::integer_sequence<int, kCounts...>) {
+  return {multiply_span<kCounts + 1, kEnding>...};
+}
+template <Ending kEnding>
+constexpr std::array<MultiplySpan, kPixels> kSpanKernels = span_kernels<kEnding>(std::make_integer_sequence<int, kPixels>());
+
+constexpr void (*kTileKernels[kPixels])(const ConvTile&) noexcept = {multiply<1>, multiply<2>, multiply<3>, multiply<4>};
+
+/// 16 bytes to 16 values, of every four the even ones first.
+NARU_AVX2_INLINE __m256i staged(__m128i bytes, bool is_signed) noexcept {
+  const __m128i crossed = _mm_shuffle_epi8(bytes, _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15));
+  return is_signed ? _mm256_cvtepi8_epi16(crossed) : _mm256_cvtepu8_epi16(crossed);
+}
+
+/// Two neighbouring lanes each have x0*x1 + x2*x3 of a group.
+NARU_AVX2_INLINE __m256i own_products(__m256i groups) noexcept { return _mm256_madd_epi16(groups, _mm256_shuffle_epi32(groups, 0xB1)); }
+
+}  // namespace
+
+void conv_shape(std::uint64_t, std::uint64_t, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept { tile_pixels = kPixels, tile_blocks = 1; }
+
+void conv(const ConvTile& tile) noexcept {
+  if (tile.is_wide) return kTileKernels[tile.pixels - 1](tile);
+  std::uint32_t m = 0;
+  for (; m + 2 <= tile.pixels; m += 2) multiply_narrow<2>(tile, m);
+  if (m != tile.pixels) multiply_narrow<1>(tile, m);
+}
+
+NARU_TARGET_AVX2 void conv_span(const ConvSpan& span) noexcept {
+  const bool with_sign = span.lowest < span.zero;
+  const auto& kernels = span.terms == nullptr ? kSpanKernels<Ending::kSums> : with_sign ? kSpanKernels<Ending::kCodesWithSign> : kSpanKernels<Ending::kCodes>;
+  const std::int32_t lower = span.is_signed ? 0 : 128;
+  CodeTerms terms;
+  if (span.terms != nullptr) {
+    terms.flips = _mm256_set1_epi8(static_cast<char>(lower));
+    terms.lowest = _mm256_set1_epi8(static_cast<char>(span.lowest - lower)), terms.highest = _mm256_set1_epi8(static_cast<char>(span.highest - lower));
+  }
+  for (std::uint32_t block = 0; block < span.blocks; ++block) {
+    const Reduction over = {span.segment_offset, span.segment_count, span.segment_groups, span.weights + block * span.block_bytes, span.start + block * kBlock};
+    if (span.terms != nullptr) {
+      const std::uint32_t at = span.terms_channel + block * kBlock;
+      terms.low = ShortTerms(*span.terms, at, with_sign, lower), terms.high = ShortTerms(*span.terms, at + 8, with_sign, lower);
+    }
+    const std::byte* pixel = span.pixel;
+    const std::int32_t* pixel_start = span.pixel_start;
+    std::byte* output = span.output + block * kBlock * (span.terms == nullptr ? sizeof(std::int32_t) : 1);
+    std::uint64_t left = span.pixels;
+    for (std::uint64_t tiles = ceil_div<std::uint64_t>(left, kPixels); tiles != 0; --tiles) {
+      const std::uint64_t share = ceil_div(left, tiles);
+      kernels[share - 1](span, over, pixel_start, terms, pixel, output);
+      pixel_start += share;
+      pixel += share * span.pixel_step;
+      output += share * span.output_step;
+      left -= share;
+    }
+  }
+}
+
+std::size_t wide_bytes(std::size_t groups) noexcept { return kWideHeaderBytes + groups * kWideGroupBytes; }
+
+NARU_TARGET_AVX2 void widen_weights(const std::byte* weights, std::size_t groups, std::byte* target) noexcept {
+  // Of four channels: the odd inputs' weights, then the even ones'.
+  const __m256i halves = _mm256_broadcastsi128_si256(_mm_setr_epi8(1, 3, 5, 7, 9, 11, 13, 15, 0, 2, 4, 6, 8, 10, 12, 14));
+  __m256i own[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+  std::byte* wide = target + kWideHeaderBytes;
+  for (std::size_t group = 0; group < groups; ++group, weights += kBlock * kGroup, wide += kWideGroupBytes) {
+    NARU_UNROLL
+    for (std::size_t half = 0; half < 2; ++half) {
+      const __m256i pairs = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(load_vector(weights + half * sizeof(__m256i)), halves), 0xD8);
+      const __m256i odd = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(pairs)), even = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(pairs, 1));
+      own[half] = _mm256_sub_epi32(own[half], _mm256_madd_epi16(odd, even));
+      store_vector(wide + half * 2 * sizeof(__m256i), odd);
+      store_vector(wide + (half * 2 + 1) * sizeof(__m256i), even);
+    }
+  }
+  store_vector(target, own[0]);
+  store_vector(target + sizeof(__m256i), own[1]);
+}
+
+NARU_TARGET_AVX2 void stage_bytes(const std::byte* source, std::byte* target, std::size_t count, bool is_signed) noexcept {
+  std::size_t i = 0;
+  for (; i + 16 <= count; i += 16) store_vector(target + 2 * i, staged(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + i)), is_signed));
+  if (i == count) return;
+  // The last ones make whole groups, with zeros.
+  alignas(16) std::byte last[16] = {};
+  std::memcpy(last, source + i, count - i);
+  alignas(32) std::byte values[32];
+  store_vector(values, staged(_mm_load_si128(reinterpret_cast<const __m128i*>(last)), is_signed));
+  std::memcpy(target + 2 * i, values, align_up<std::size_t>(count - i, kGroup) * sizeof(std::int16_t));
+}
+
+/// Twelve bytes of sixteen; the last pixels, where sixteen are not there, one by one.
+NARU_TARGET_AVX2 void stage_threes(const std::byte* source, std::byte* target, std::size_t pixels, bool is_signed) noexcept {
+  const __m128i spread = _mm_setr_epi8(0, 2, 1, -1, 3, 5, 4, -1, 6, 8, 7, -1, 9, 11, 10, -1);
+  for (; pixels >= 6; pixels -= 4, source += 12, target += 4 * kStagedGroupBytes) {
+    const __m128i fours = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)), spread);
+    store_vector(target, is_signed ? _mm256_cvtepi8_epi16(fours) : _mm256_cvtepu8_epi16(fours));
+  }
+  for (; pixels != 0; --pixels, source += 3, target += kStagedGroupBytes) stage_bytes(source, target, 3, is_signed);
+}
+
+NARU_TARGET_AVX2 void own_terms(const std::byte* inputs, std::size_t pixels, std::size_t groups, std::int32_t* terms) noexcept {
+  const std::size_t pixel_bytes = groups * kStagedGroupBytes;
+  if (groups == 1) {
+    std::size_t p = 0;
+    for (; p + 8 <= pixels; p += 8, inputs += 64) {
+      const __m256i first = own_products(load_vector(inputs)), second = own_products(load_vector(inputs + sizeof(__m256i)));
+      const __m256i eight = _mm256_permute4x64_epi64(_mm256_castps_si256(_mm256_shuffle_ps(_mm256_castsi256_ps(first), _mm256_castsi256_ps(second), 0x88)), 0xD8);
+      store_vector(terms + p, _mm256_sub_epi32(_mm256_setzero_si256(), eight));
+    }
+    terms += p, pixels -= p;
+  }
+  for (std::size_t p = 0; p < pixels; ++p, inputs += pixel_bytes) {
+    __m256i total = _mm256_setzero_si256();
+    std::size_t group = 0;
+    for (; group + 4 <= groups; group += 4) total = _mm256_add_epi32(total, own_products(load_vector(inputs + group * kStagedGroupBytes)));
+    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(total), _mm256_extracti128_si256(total, 1));
+    for (; group < groups; ++group) {
+      const __m128i one = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(inputs + group * kStagedGroupBytes));
+      four = _mm_add_epi32(four, _mm_madd_epi16(one, _mm_shuffle_epi32(one, 0xB1)));
+    }
+    terms[p] = -_mm_cvtsi128_si32(_mm_add_epi32(four, _mm_unpackhi_epi64(four, four)));
+  }
+}
+
+NARU_TARGET_AVX2 std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept {
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i total = _mm256_setzero_si256();
+  std::size_t i = 0;
+  for (; i + 16 <= count; i += 16) total = _mm256_add_epi32(total, _mm256_madd_epi16(load_vector(inputs + 2 * i), ones));
+  alignas(32) std::uint32_t lanes[8];
+  store_vector(lanes, total);
+  std::uint32_t whole = portable::sum(inputs + 2 * i, count - i);
+  for (const std::uint32_t lane : lanes) whole += lane;
+  return whole;
+}
+
+#else  // never chosen: is_supported() says no
+
+void conv_shape(std::uint64_t pixels, std::uint64_t blocks, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept { portable::conv_shape(pixels, blocks, tile_pixels, tile_blocks); }
+void conv(const ConvTile& tile) noexcept { portable::conv(tile); }
+void conv_span(const ConvSpan&) noexcept {}
+std::size_t wide_bytes(std::size_t) noexcept { return 0; }
+void widen_weights(const std::byte*, std::size_t, std::byte*) noexcept {}
+void own_terms(const std::byte*, std::size_t, std::size_t, std::int32_t*) noexcept {}
+void stage_bytes(const std::byte*, std::byte*, std::size_t, bool) noexcept {}
+void stage_threes(const std::byte*, std::byte*, std::size_t, bool) noexcept {}
+std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept { return portable::sum(inputs, count); }
+
+#endif
+
+}  // namespace naru::mockdev::avx2
