@@ -150,7 +150,8 @@ class ConvRun {
     const bool sums_wanted = record_.output_type == abi::ElementType::kI32;
     span.is_signed = record_.output_type == abi::ElementType::kI8;
     span.zero = output.zero, span.lowest = output.lowest, span.highest = output.highest;
-    const std::uint64_t at_once = even_share(spans.pixels, std::clamp<std::uint64_t>(kWindowBytes / std::max<std::size_t>(span.pixel_step, 1), 2 * kTilePixelsMax, 8 * kTilePixelsMax));
+    const std::uint64_t share = even_share(spans.pixels, std::clamp<std::uint64_t>(kWindowBytes / std::max<std::size_t>(span.pixel_step, 1), 2 * kTilePixelsMax, 8 * kTilePixelsMax));
+    const std::uint64_t at_once = align_up<std::uint64_t>(share, kernels_.span_pixels);
     for (std::uint64_t row = 0; row < spans.count; ++row) {
       const std::byte* const windows = scratch_.staged + plan.window_offset(row, 0, band.cols);
       std::byte* const outputs = output_at(band.first_row + row, band.first_col, chunk);

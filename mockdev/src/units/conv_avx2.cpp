@@ -21,9 +21,6 @@ constexpr std::size_t kStagedGroupBytes = kGroup * sizeof(std::int16_t);
 /// Wide weights of four inputs: the odd ones' and the even ones' of eight channels, then of the other eight. A block of them has its channels' own terms, the w0*w1, before it.
 constexpr std::size_t kWideGroupBytes = kBlock * kGroup * sizeof(std::int16_t), kWideHeaderBytes = kBlock * sizeof(std::int32_t);
 
-NARU_AVX2_INLINE __m256i load_vector(const void* from) noexcept { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
-NARU_AVX2_INLINE void store_vector(void* to, __m256i value) noexcept { _mm256_storeu_si256(static_cast<__m256i*>(to), value); }
-
 /// What all pixels of a tile have in common, of ConvTile and ConvSpan.
 struct Reduction {
   const std::uint32_t* segment_offset;
@@ -31,9 +28,6 @@ struct Reduction {
   const std::byte* weights;    // of a block, wide
   const std::int32_t* start;   // of the block's channels; null: zero
 };
-
-/// sum += value, where it stands: g++ 12 moves additions about, and then sums from register to register, for which there is neither room nor time.
-NARU_AVX2_INLINE void accumulate(__m256i& sum, __m256i value) noexcept { asm("vpaddd %1, %0, %0" : "+x"(sum) : "x"(value)); }
 
 template <int kCount>
 NARU_AVX2_INLINE void multiply_group(__m256i (&sums)[kCount][2], const std::byte* const (&pixel)[kCount], std::size_t at, const std::byte* weights) noexcept {
@@ -124,12 +118,6 @@ NARU_TARGET_AVX2 void multiply_narrow(const ConvTile& tile, std::uint32_t first)
 
 enum class Ending : std::uint8_t { kSums, kCodes, kCodesWithSign };  // with sign as in ShortTerms
 
-/// Of one block of a span's channels.
-struct CodeTerms {
-  ShortTerms low, high;
-  __m256i lowest, highest, flips;
-};
-
 /// The first kCount pixels from `first` on, one block of channels.
 template <int kCount, Ending kEnding>
 NARU_TARGET_AVX2 void multiply_span(const ConvSpan& span, const Reduction& over, const std::int32_t* pixel_start, const CodeTerms& terms, const std::byte* first, std::byte* target) noexcept {
@@ -145,17 +133,7 @@ NARU_TARGET_AVX2 void multiply_span(const ConvSpan& span, const Reduction& over,
       store_vector(target + sizeof(__m256i), sums[m][1]);
     }
   } else {
-    constexpr bool kWithSign = kEnding == Ending::kCodesWithSign;
-    NARU_UNROLL
-    for (int m = 0; m < kCount; m += 2) {
-      const int next = m + 1 < kCount ? m + 1 : m;
-      const __m256i low = terms.low.rounded<kWithSign>(sums[m][0]), high = terms.high.rounded<kWithSign>(sums[m][1]);
-      const bool both = next != m;
-      const __m256i codes = ordered_bytes(low, high, both ? terms.low.rounded<kWithSign>(sums[next][0]) : low, both ? terms.high.rounded<kWithSign>(sums[next][1]) : high, terms.lowest, terms.highest, terms.flips);
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(target), _mm256_castsi256_si128(codes));
-      if (both) _mm_storeu_si128(reinterpret_cast<__m128i*>(target + span.output_step), _mm256_extracti128_si256(codes, 1));
-      target += 2 * span.output_step;
-    }
+    store_codes<kEnding == Ending::kCodesWithSign>(sums, terms, target, span.output_step);
   }
 }
 
@@ -193,18 +171,10 @@ void conv(const ConvTile& tile) noexcept {
 NARU_TARGET_AVX2 void conv_span(const ConvSpan& span) noexcept {
   const bool with_sign = span.lowest < span.zero;
   const auto& kernels = span.terms == nullptr ? kSpanKernels<Ending::kSums> : with_sign ? kSpanKernels<Ending::kCodesWithSign> : kSpanKernels<Ending::kCodes>;
-  const std::int32_t lower = span.is_signed ? 0 : 128;
-  CodeTerms terms;
-  if (span.terms != nullptr) {
-    terms.flips = _mm256_set1_epi8(static_cast<char>(lower));
-    terms.lowest = _mm256_set1_epi8(static_cast<char>(span.lowest - lower)), terms.highest = _mm256_set1_epi8(static_cast<char>(span.highest - lower));
-  }
+  CodeTerms terms(span.is_signed, span.lowest, span.highest);
   for (std::uint32_t block = 0; block < span.blocks; ++block) {
     const Reduction over = {span.segment_offset, span.segment_count, span.segment_groups, span.weights + block * span.block_bytes, span.start + block * kBlock};
-    if (span.terms != nullptr) {
-      const std::uint32_t at = span.terms_channel + block * kBlock;
-      terms.low = ShortTerms(*span.terms, at, with_sign, lower), terms.high = ShortTerms(*span.terms, at + 8, with_sign, lower);
-    }
+    if (span.terms != nullptr) terms.load(*span.terms, span.terms_channel + block * kBlock, with_sign);
     const std::byte* pixel = span.pixel;
     const std::int32_t* pixel_start = span.pixel_start;
     std::byte* output = span.output + block * kBlock * (span.terms == nullptr ? sizeof(std::int32_t) : 1);

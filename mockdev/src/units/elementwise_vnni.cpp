@@ -1,4 +1,5 @@
 // Sums and differences of quantised bytes in AVX-512: both inputs rescaled, added, rescaled and clamped in registers.
+#include "units/short_add.h"
 #include "units/short_terms_vnni.h"
 
 namespace naru::mockdev::vnni {
@@ -52,14 +53,8 @@ NARU_TARGET_VNNI void add_as(const abi::Elementwise& record, const std::byte* a,
 }  // namespace
 
 bool add_bytes(const abi::Elementwise& record, const std::byte* a, const std::byte* b, std::byte* output, std::size_t count) noexcept {
-  // 510 << 20 each, so that no value and no sum reaches 2^30.
-  const auto is_short = [](std::int32_t multiplier, std::int32_t shift) { return multiplier >= 0 && shift <= 0 && shift >= -kShortShiftMax; };
-  const auto is_near = [](std::int32_t zero) { return zero >= -255 && zero <= 255; };
-  const bool is_signed = record.type == abi::ElementType::kI8;
-  if ((record.op != abi::ElementwiseOp::kAdd && record.op != abi::ElementwiseOp::kSub) || abi::element_bytes(record.type) != 1 || record.left_shift > 20) return false;
-  if (!is_short(record.a_multiplier, record.a_shift) || !is_short(record.b_multiplier, record.b_shift) || !is_short(record.output_multiplier, record.output_shift)) return false;
-  if (!is_near(record.a_zero) || !is_near(record.b_zero) || !is_near(record.output_zero) || !bounds_fit(record.type, record.activation_min, record.activation_max)) return false;
-  is_signed ? add_as<true>(record, a, b, output, count) : add_as<false>(record, a, b, output, count);
+  if (!is_short_add(record)) return false;
+  record.type == abi::ElementType::kI8 ? add_as<true>(record, a, b, output, count) : add_as<false>(record, a, b, output, count);
   return true;
 }
 

@@ -230,6 +230,9 @@ void own_terms(const std::byte* inputs, std::size_t pixels, std::size_t groups, 
 void stage_bytes(const std::byte* source, std::byte* target, std::size_t count, bool is_signed) noexcept;
 void stage_threes(const std::byte* source, std::byte* target, std::size_t pixels, bool is_signed) noexcept;
 std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept;
+std::uint64_t depthwise_bytes(const abi::Depthwise& record, const DepthwisePointers& at, Scratch& scratch) noexcept;
+bool add_bytes(const abi::Elementwise& record, const std::byte* a, const std::byte* b, std::byte* output, std::size_t count) noexcept;
+void load_terms(const std::byte* block, std::uint32_t n, ChannelTerms& terms, bool with_start) noexcept;
 void finish(const TileOutput& tile) noexcept;
 }  // namespace avx2
 namespace highway {
