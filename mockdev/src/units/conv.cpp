@@ -36,7 +36,8 @@ class ConvRun {
   }
 
  private:
-  static constexpr std::uint64_t kWidePixelsMin = 4;  // fewer do not pay for widening
+  static constexpr std::uint64_t kWidePixelsMin = 4;   // fewer do not pay for widening
+  static constexpr std::int64_t kWideZeroMax = 255;    // so that a sum with an input fits 16 bits
 
   /// The usual way: the band's input is staged once as a rectangle.
   void band(const BandPlan& plan, const Band& area, bool taps_adjoin) noexcept {
@@ -53,7 +54,7 @@ class ConvRun {
 
     const std::uint64_t pixels = rows * cols;
     const std::size_t wide_bytes = kernels_.wide == nullptr ? 0 : kernels_.wide->bytes(window_.taps() * groups_);
-    tile.is_wide = kernels_.wide != nullptr && pixels >= kWidePixelsMin && pixels <= kStagedPixelsMax && std::min<std::uint64_t>(blocks_, kTermBlocks) * wide_bytes <= kWideWeightBytes;
+    tile.is_wide = kernels_.wide != nullptr && pixels >= kWidePixelsMin && pixels <= kStagedPixelsMax && std::abs(std::int64_t{record_.weight_zero}) <= kWideZeroMax && std::min<std::uint64_t>(blocks_, kTermBlocks) * wide_bytes <= kWideWeightBytes;
     tile.block_bytes = tile.is_wide ? wide_bytes : block_bytes_;
     if (tile.is_wide) sum_own_terms(plan, rows, cols);
     const Spans spans = tile.is_wide || kernels_.wide == nullptr ? spans_of(plan, rows, cols) : Spans{};
@@ -63,6 +64,7 @@ class ConvRun {
       prepare_terms(chunk, count);
       const std::byte* const weights = tile.is_wide ? widened(chunk, count, wide_bytes) : block_weights(chunk);
       TileOutput output = tile_output();
+      if (tile.is_wide) output.has_additions = record_.start == abi::Start::kPartial;  // the pixels' own terms have the rest
       if (spans.pixels != 0 && !output.has_additions) {
         chunk_of_spans(tile, spans, plan, area, weights, chunk, count, output);
         continue;
@@ -85,7 +87,7 @@ class ConvRun {
         if (tile.is_wide) tile.pixel_start = scratch_.window_starts + pixel;
         tile.pixels = excess + output.pixels;
         for (std::uint32_t m = 0; m < output.pixels; ++m) cursor.place(tile.pixel[excess + m], output.output[m], output.partial[m]);
-        if (record_.weight_zero != 0) {
+        if (record_.weight_zero != 0 && !tile.is_wide) {
           std::fill_n(output.pixel_start, output.pixels, 0);
           subtract_weight_zero(tile, excess, output);
         }
@@ -199,10 +201,10 @@ class ConvRun {
   void sum_own_terms(const BandPlan& plan, std::uint64_t rows, std::uint64_t cols) const noexcept {
     const std::uint64_t staged_rows = plan.staged_rows(rows), staged_cols = plan.staged_cols(cols);
     std::int32_t* const starts = scratch_.window_starts;
-    if (window_.taps() == 1 && plan.row_step() == 1 && plan.col_step() == 1) return kernels_.wide->own_terms(scratch_.staged, rows * cols, groups_, starts);
+    if (window_.taps() == 1 && plan.row_step() == 1 && plan.col_step() == 1) return kernels_.wide->own_terms(scratch_.staged, rows * cols, groups_, record_.weight_zero, starts);
     std::fill_n(starts, rows * cols, 0);
     for (std::uint64_t i = 0; i < staged_rows; ++i) {
-      kernels_.wide->own_terms(scratch_.staged + i * staged_cols * pixel_bytes_, staged_cols, groups_, scratch_.pixel_terms);
+      kernels_.wide->own_terms(scratch_.staged + i * staged_cols * pixel_bytes_, staged_cols, groups_, record_.weight_zero, scratch_.pixel_terms);
       std::fill_n(scratch_.row_starts, cols, 0);
       for (std::uint64_t x = 0; x < window_.kernel_cols; ++x) {
         const std::int32_t* const terms = scratch_.pixel_terms + x * window_.dilation_cols;

@@ -25,8 +25,14 @@ constexpr std::size_t kWideGroupBytes = kBlock * kGroup * sizeof(std::int16_t), 
 struct Reduction {
   const std::uint32_t* segment_offset;
   std::uint32_t segment_count, segment_groups;
-  const std::byte* weights;    // of a block, wide
-  const std::int32_t* start;   // of the block's channels; null: zero
+  const std::byte* weights;  // of a block, wide
+  alignas(32) std::int32_t start[kBlock];  // of the block's channels
+
+  /// `from` null: zero, but for the channels' own terms.
+  NARU_AVX2_INLINE void begin(const std::byte* block, const std::int32_t* from) noexcept {
+    weights = block;
+    for (std::size_t half = 0; half < kBlock; half += 8) store_vector(start + half, from == nullptr ? load_vector(block + half * 4) : _mm256_add_epi32(load_vector(block + half * 4), load_vector(from + half)));
+  }
 };
 
 template <int kCount>
@@ -43,8 +49,7 @@ NARU_AVX2_INLINE void multiply_group(__m256i (&sums)[kCount][2], const std::byte
 /// sums[pixel] = start + start_of_pixel + over the groups of its window, sixteen channels.
 template <int kCount>
 NARU_AVX2_INLINE void multiply_add(__m256i (&sums)[kCount][2], const std::byte* const (&pixel)[kCount], const std::int32_t* pixel_start, const Reduction& over) noexcept {
-  __m256i low = load_vector(over.weights), high = load_vector(over.weights + sizeof(__m256i));
-  if (over.start != nullptr) low = _mm256_add_epi32(low, load_vector(over.start)), high = _mm256_add_epi32(high, load_vector(over.start + 8));
+  const __m256i low = load_vector(over.start), high = load_vector(over.start + 8);
   NARU_UNROLL
   for (int m = 0; m < kCount; ++m) {
     const __m256i own = _mm256_set1_epi32(pixel_start[m]);
@@ -75,7 +80,9 @@ NARU_TARGET_AVX2 void multiply(const ConvTile& tile) noexcept {
   const std::byte* pixel[kCount];
   NARU_UNROLL
   for (int m = 0; m < kCount; ++m) pixel[m] = tile.pixel[m];
-  multiply_add(sums, pixel, tile.pixel_start, {tile.segment_offset, tile.segment_count, tile.segment_groups, tile.weights, tile.start});
+  Reduction over = {.segment_offset = tile.segment_offset, .segment_count = tile.segment_count, .segment_groups = tile.segment_groups, .weights = nullptr, .start = {}};
+  over.begin(tile.weights, tile.start);
+  multiply_add(sums, pixel, tile.pixel_start, over);
   NARU_UNROLL
   for (int m = 0; m < kCount; ++m) store_sums(tile, static_cast<std::uint32_t>(m), sums[m][0], sums[m][1]);
 }
@@ -118,33 +125,38 @@ NARU_TARGET_AVX2 void multiply_narrow(const ConvTile& tile, std::uint32_t first)
 
 enum class Ending : std::uint8_t { kSums, kCodes, kCodesWithSign };  // with sign as in ShortTerms
 
-/// The first kCount pixels from `first` on, one block of channels.
+/// Where a run of a span's pixels begins.
+struct Place {
+  const std::byte* pixel;
+  const std::int32_t* pixel_start;
+  std::byte* output;
+};
+
+/// `tiles` times kCount pixels, one block of channels.
 template <int kCount, Ending kEnding>
-NARU_TARGET_AVX2 void multiply_span(const ConvSpan& span, const Reduction& over, const std::int32_t* pixel_start, const CodeTerms& terms, const std::byte* first, std::byte* target) noexcept {
-  __m256i sums[kCount][2];
-  const std::byte* pixel[kCount];
-  NARU_UNROLL
-  for (int m = 0; m < kCount; ++m) pixel[m] = first + static_cast<std::size_t>(m) * span.pixel_step;
-  multiply_add(sums, pixel, pixel_start, over);
-  if constexpr (kEnding == Ending::kSums) {
+NARU_TARGET_AVX2 void multiply_span(const ConvSpan& span, const Reduction& over, const CodeTerms& terms, Place& place, std::uint64_t tiles) noexcept {
+  for (; tiles != 0; --tiles) {
+    __m256i sums[kCount][2];
+    const std::byte* pixel[kCount];
     NARU_UNROLL
-    for (int m = 0; m < kCount; ++m, target += span.output_step) {
-      store_vector(target, sums[m][0]);
-      store_vector(target + sizeof(__m256i), sums[m][1]);
+    for (int m = 0; m < kCount; ++m) pixel[m] = place.pixel + static_cast<std::size_t>(m) * span.pixel_step;
+    multiply_add(sums, pixel, place.pixel_start, over);
+    if constexpr (kEnding == Ending::kSums) {
+      NARU_UNROLL
+      for (int m = 0; m < kCount; ++m) {
+        store_vector(place.output + static_cast<std::size_t>(m) * span.output_step, sums[m][0]);
+        store_vector(place.output + static_cast<std::size_t>(m) * span.output_step + sizeof(__m256i), sums[m][1]);
+      }
+    } else {
+      store_codes<kEnding == Ending::kCodesWithSign>(sums, terms, place.output, span.output_step);
     }
-  } else {
-    store_codes<kEnding == Ending::kCodesWithSign>(sums, terms, target, span.output_step);
+    place.pixel += kCount * span.pixel_step, place.pixel_start += kCount, place.output += kCount * span.output_step;
   }
 }
 
-using MultiplySpan = void (*)(const ConvSpan&, const Reduction&, const std::int32_t*, const CodeTerms&, const std::byte*, std::byte*) noexcept;
 /// By number of pixels, less one.
-template <Ending kEnding, int... kCounts>
-constexpr std::array<MultiplySpan, sizeof...(kCounts)> span_kernels(std::integer_sequence<int, kCounts...>) {
-  return {multiply_span<kCounts + 1, kEnding>...};
-}
 template <Ending kEnding>
-constexpr std::array<MultiplySpan, kPixels> kSpanKernels = span_kernels<kEnding>(std::make_integer_sequence<int, kPixels>());
+constexpr void (*kSpanKernels[kPixels])(const ConvSpan&, const Reduction&, const CodeTerms&, Place&, std::uint64_t) noexcept = {multiply_span<1, kEnding>, multiply_span<2, kEnding>, multiply_span<3, kEnding>, multiply_span<4, kEnding>};
 
 constexpr void (*kTileKernels[kPixels])(const ConvTile&) noexcept = {multiply<1>, multiply<2>, multiply<3>, multiply<4>};
 
@@ -154,8 +166,11 @@ NARU_AVX2_INLINE __m256i staged(__m128i bytes, bool is_signed) noexcept {
   return is_signed ? _mm256_cvtepi8_epi16(crossed) : _mm256_cvtepu8_epi16(crossed);
 }
 
-/// Two neighbouring lanes each have x0*x1 + x2*x3 of a group.
-NARU_AVX2_INLINE __m256i own_products(__m256i groups) noexcept { return _mm256_madd_epi16(groups, _mm256_shuffle_epi32(groups, 0xB1)); }
+/// Two neighbouring lanes together have x0*x1 + x2*x3 + zero * (x0 + x1 + x2 + x3) of a group.
+NARU_AVX2_INLINE __m256i own_products(__m256i groups, __m256i zeros) noexcept {
+  const __m256i factors = _mm256_blend_epi32(_mm256_shuffle_epi32(groups, 0xB1), _mm256_setzero_si256(), 0xAA);
+  return _mm256_madd_epi16(groups, _mm256_add_epi16(factors, zeros));
+}
 
 }  // namespace
 
@@ -172,21 +187,13 @@ NARU_TARGET_AVX2 void conv_span(const ConvSpan& span) noexcept {
   const bool with_sign = span.lowest < span.zero;
   const auto& kernels = span.terms == nullptr ? kSpanKernels<Ending::kSums> : with_sign ? kSpanKernels<Ending::kCodesWithSign> : kSpanKernels<Ending::kCodes>;
   CodeTerms terms(span.is_signed, span.lowest, span.highest);
+  Reduction over = {.segment_offset = span.segment_offset, .segment_count = span.segment_count, .segment_groups = span.segment_groups, .weights = nullptr, .start = {}};
   for (std::uint32_t block = 0; block < span.blocks; ++block) {
-    const Reduction over = {span.segment_offset, span.segment_count, span.segment_groups, span.weights + block * span.block_bytes, span.start + block * kBlock};
+    over.begin(span.weights + block * span.block_bytes, span.start + block * kBlock);
     if (span.terms != nullptr) terms.load(*span.terms, span.terms_channel + block * kBlock, with_sign);
-    const std::byte* pixel = span.pixel;
-    const std::int32_t* pixel_start = span.pixel_start;
-    std::byte* output = span.output + block * kBlock * (span.terms == nullptr ? sizeof(std::int32_t) : 1);
-    std::uint64_t left = span.pixels;
-    for (std::uint64_t tiles = ceil_div<std::uint64_t>(left, kPixels); tiles != 0; --tiles) {
-      const std::uint64_t share = ceil_div(left, tiles);
-      kernels[share - 1](span, over, pixel_start, terms, pixel, output);
-      pixel_start += share;
-      pixel += share * span.pixel_step;
-      output += share * span.output_step;
-      left -= share;
-    }
+    Place place = {.pixel = span.pixel, .pixel_start = span.pixel_start, .output = span.output + block * kBlock * (span.terms == nullptr ? sizeof(std::int32_t) : 1)};
+    kernels[kPixels - 1](span, over, terms, place, span.pixels / kPixels);
+    if (const std::uint64_t rest = span.pixels % kPixels; rest != 0) kernels[rest - 1](span, over, terms, place, 1);
   }
 }
 
@@ -198,6 +205,7 @@ NARU_TARGET_AVX2 void widen_weights(const std::byte* weights, std::size_t groups
   __m256i own[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
   std::byte* wide = target + kWideHeaderBytes;
   for (std::size_t group = 0; group < groups; ++group, weights += kBlock * kGroup, wide += kWideGroupBytes) {
+    _mm_prefetch(reinterpret_cast<const char*>(weights + 1024), _MM_HINT_T0);
     NARU_UNROLL
     for (std::size_t half = 0; half < 2; ++half) {
       const __m256i pairs = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(load_vector(weights + half * sizeof(__m256i)), halves), 0xD8);
@@ -233,27 +241,26 @@ NARU_TARGET_AVX2 void stage_threes(const std::byte* source, std::byte* target, s
   for (; pixels != 0; --pixels, source += 3, target += kStagedGroupBytes) stage_bytes(source, target, 3, is_signed);
 }
 
-NARU_TARGET_AVX2 void own_terms(const std::byte* inputs, std::size_t pixels, std::size_t groups, std::int32_t* terms) noexcept {
+NARU_TARGET_AVX2 void own_terms(const std::byte* inputs, std::size_t pixels, std::size_t groups, std::int32_t weight_zero, std::int32_t* terms) noexcept {
   const std::size_t pixel_bytes = groups * kStagedGroupBytes;
+  const __m256i zeros = _mm256_set1_epi16(static_cast<std::int16_t>(weight_zero));
+  std::size_t p = 0;
   if (groups == 1) {
-    std::size_t p = 0;
     for (; p + 8 <= pixels; p += 8, inputs += 64) {
-      const __m256i first = own_products(load_vector(inputs)), second = own_products(load_vector(inputs + sizeof(__m256i)));
-      const __m256i eight = _mm256_permute4x64_epi64(_mm256_castps_si256(_mm256_shuffle_ps(_mm256_castsi256_ps(first), _mm256_castsi256_ps(second), 0x88)), 0xD8);
+      const __m256i eight = _mm256_permute4x64_epi64(_mm256_hadd_epi32(own_products(load_vector(inputs), zeros), own_products(load_vector(inputs + sizeof(__m256i)), zeros)), 0xD8);
       store_vector(terms + p, _mm256_sub_epi32(_mm256_setzero_si256(), eight));
     }
-    terms += p, pixels -= p;
   }
-  for (std::size_t p = 0; p < pixels; ++p, inputs += pixel_bytes) {
+  for (; p < pixels; ++p, inputs += pixel_bytes) {
     __m256i total = _mm256_setzero_si256();
     std::size_t group = 0;
-    for (; group + 4 <= groups; group += 4) total = _mm256_add_epi32(total, own_products(load_vector(inputs + group * kStagedGroupBytes)));
-    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(total), _mm256_extracti128_si256(total, 1));
+    for (; group + 4 <= groups; group += 4) total = _mm256_add_epi32(total, own_products(load_vector(inputs + group * kStagedGroupBytes), zeros));
     for (; group < groups; ++group) {
       const __m128i one = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(inputs + group * kStagedGroupBytes));
-      four = _mm_add_epi32(four, _mm_madd_epi16(one, _mm_shuffle_epi32(one, 0xB1)));
+      total = _mm256_add_epi32(total, own_products(_mm256_zextsi128_si256(one), zeros));
     }
-    terms[p] = -_mm_cvtsi128_si32(_mm_add_epi32(four, _mm_unpackhi_epi64(four, four)));
+    const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(total), _mm256_extracti128_si256(total, 1)), two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
+    terms[p] = -_mm_cvtsi128_si32(_mm_hadd_epi32(two, two));
   }
 }
 
@@ -276,7 +283,7 @@ void conv(const ConvTile& tile) noexcept { portable::conv(tile); }
 void conv_span(const ConvSpan&) noexcept {}
 std::size_t wide_bytes(std::size_t) noexcept { return 0; }
 void widen_weights(const std::byte*, std::size_t, std::byte*) noexcept {}
-void own_terms(const std::byte*, std::size_t, std::size_t, std::int32_t*) noexcept {}
+void own_terms(const std::byte*, std::size_t, std::size_t, std::int32_t, std::int32_t*) noexcept {}
 void stage_bytes(const std::byte*, std::byte*, std::size_t, bool) noexcept {}
 void stage_threes(const std::byte*, std::byte*, std::size_t, bool) noexcept {}
 std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept { return portable::sum(inputs, count); }

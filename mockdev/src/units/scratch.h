@@ -6,7 +6,7 @@
 namespace naru::mockdev {
 
 /// Staged inputs of one band; fits the second-level cache with room for the weights.
-inline constexpr std::size_t kStagedBytes = 192 * 1024;
+inline constexpr std::size_t kStagedBytes = 224 * 1024;
 /// A staged pixel of 16-bit inputs has at least one group.
 inline constexpr std::size_t kStagedPixelsMax = kStagedBytes / (kGroup * sizeof(std::int16_t));
 /// Of a chunk of blocks, for kernels that want weights of two bytes: 4 blocks of 5120 inputs, or what chunk_blocks() says.
