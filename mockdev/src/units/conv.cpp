@@ -56,7 +56,7 @@ class ConvRun {
     const std::size_t wide_bytes = kernels_.wide == nullptr ? 0 : kernels_.wide->bytes(window_.taps() * groups_);
     tile.is_wide = kernels_.wide != nullptr && pixels >= kWidePixelsMin && pixels <= kStagedPixelsMax && std::abs(std::int64_t{record_.weight_zero}) <= kWideZeroMax && std::min<std::uint64_t>(blocks_, kTermBlocks) * wide_bytes <= kWideWeightBytes;
     tile.block_bytes = tile.is_wide ? wide_bytes : block_bytes_;
-    if (tile.is_wide) sum_own_terms(plan, rows, cols);
+    if (tile.is_wide) sum_own_terms(plan, area, groups_, record_.weight_zero, *kernels_.wide, scratch_);
     const Spans spans = tile.is_wide || kernels_.wide == nullptr ? spans_of(plan, rows, cols) : Spans{};
     const std::uint64_t chunk_max = chunk_blocks(tile.block_bytes);
     for (std::uint64_t chunk = 0; chunk < blocks_; chunk += chunk_max) {
@@ -194,27 +194,6 @@ class ConvRun {
       kernels_.finish(output);
       span.pixel += span.pixels * span.pixel_step;
       if (span.pixel_start != nullptr) span.pixel_start += span.pixels;
-    }
-  }
-
-  /// What the windows of a band's pixels have as terms of their own, each tap's pixel once: along the rows first.
-  void sum_own_terms(const BandPlan& plan, std::uint64_t rows, std::uint64_t cols) const noexcept {
-    const std::uint64_t staged_rows = plan.staged_rows(rows), staged_cols = plan.staged_cols(cols);
-    std::int32_t* const starts = scratch_.window_starts;
-    if (window_.taps() == 1 && plan.row_step() == 1 && plan.col_step() == 1) return kernels_.wide->own_terms(scratch_.staged, rows * cols, groups_, record_.weight_zero, starts);
-    std::fill_n(starts, rows * cols, 0);
-    for (std::uint64_t i = 0; i < staged_rows; ++i) {
-      kernels_.wide->own_terms(scratch_.staged + i * staged_cols * pixel_bytes_, staged_cols, groups_, record_.weight_zero, scratch_.pixel_terms);
-      std::fill_n(scratch_.row_starts, cols, 0);
-      for (std::uint64_t x = 0; x < window_.kernel_cols; ++x) {
-        const std::int32_t* const terms = scratch_.pixel_terms + x * window_.dilation_cols;
-        for (std::uint64_t c = 0; c < cols; ++c) scratch_.row_starts[c] = wrap_add(scratch_.row_starts[c], terms[c * plan.col_step()]);
-      }
-      for (std::uint64_t y = 0; y < window_.kernel_rows && y * window_.dilation_rows <= i; ++y) {
-        const std::uint64_t top = i - y * window_.dilation_rows, row = top / plan.row_step();
-        if (top % plan.row_step() != 0 || row >= rows) continue;
-        for (std::uint64_t c = 0; c < cols; ++c) starts[row * cols + c] = wrap_add(starts[row * cols + c], scratch_.row_starts[c]);
-      }
     }
   }
 

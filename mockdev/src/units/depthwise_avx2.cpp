@@ -36,6 +36,13 @@ NARU_AVX2_INLINE __m256i widened(__m128i bytes) noexcept {
   return kSigned ? _mm256_cvtepi8_epi16(bytes) : _mm256_cvtepu8_epi16(bytes);
 }
 
+/// With weights in memory, where they belong: g++ 12 takes registers for them, and puts sums away instead.
+NARU_AVX2_INLINE __m256i product(__m256i pairs, const std::byte* weights) noexcept {
+  __m256i value;
+  asm("vpmaddwd %2, %1, %0" : "=x"(value) : "x"(pairs), "m"(*reinterpret_cast<const std::byte(*)[sizeof(__m256i)]>(weights)));
+  return value;
+}
+
 template <int kCount, int kStride, int kCols, bool kSigned>
 NARU_TARGET_AVX2 void multiply_row(const Row& row, const std::byte* first, std::byte* target) noexcept {
   __m256i sums[kCount][2];
@@ -55,8 +62,8 @@ NARU_TARGET_AVX2 void multiply_row(const Row& row, const std::byte* first, std::
         const int m = (col - x) / kStride;
         if (col < x || (col - x) % kStride != 0 || m >= kCount) continue;
         const std::byte* const weight = weights + static_cast<std::size_t>(x) * kRowPairBytes;
-        accumulate(sums[m][0], _mm256_madd_epi16(low, load_vector(weight)));
-        accumulate(sums[m][1], _mm256_madd_epi16(high, load_vector(weight + sizeof(__m256i))));
+        accumulate(sums[m][0], product(low, weight));
+        accumulate(sums[m][1], product(high, weight + sizeof(__m256i)));
       }
     }
   }

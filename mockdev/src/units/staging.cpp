@@ -110,4 +110,27 @@ void stage_band(const BandPlan& plan, const Band& band, const std::byte* input, 
           type, staging);
 }
 
+void sum_own_terms(const BandPlan& plan, const Band& band, std::uint64_t groups, std::int32_t weight_zero, const WideKernels& kernels, Scratch& scratch) noexcept {
+  const Window& window = plan.window();
+  const std::uint64_t rows = band.rows, cols = band.cols, staged_cols = plan.staged_cols(cols);
+  if (window.taps() == 1 && plan.row_step() == 1 && plan.col_step() == 1) return kernels.own_terms(scratch.staged, rows * cols, groups, weight_zero, scratch.window_starts);
+  std::fill_n(scratch.window_starts, rows * cols, 0);
+  const std::uint64_t positions = (cols - 1) * plan.col_step() + 1;  // where windows begin, and those between
+  for (std::uint64_t i = 0; i < plan.staged_rows(rows); ++i) {
+    kernels.own_terms(scratch.staged + i * staged_cols * plan.pixel_bytes(), staged_cols, groups, weight_zero, scratch.pixel_terms);
+    std::int32_t* const sums = scratch.row_starts;
+    std::copy_n(scratch.pixel_terms, positions, sums);
+    for (std::uint64_t x = 1; x < window.kernel_cols; ++x) {
+      const std::int32_t* const terms = scratch.pixel_terms + x * window.dilation_cols;
+      for (std::uint64_t c = 0; c < positions; ++c) sums[c] = wrap_add(sums[c], terms[c]);
+    }
+    for (std::uint64_t y = 0; y < window.kernel_rows && y * window.dilation_rows <= i; ++y) {
+      const std::uint64_t top = i - y * window.dilation_rows, row = top / plan.row_step();
+      if (top % plan.row_step() != 0 || row >= rows) continue;
+      std::int32_t* const starts = scratch.window_starts + row * cols;
+      for (std::uint64_t c = 0; c < cols; ++c) starts[c] = wrap_add(starts[c], sums[c * plan.col_step()]);
+    }
+  }
+}
+
 }  // namespace naru::mockdev

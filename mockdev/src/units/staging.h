@@ -55,6 +55,7 @@ class BandPlan {
   /// Bytes of the input from one staged column to the next.
   [[nodiscard]] std::size_t source_stride() const noexcept { return (window_.kernel_cols == 1 ? window_.stride_cols : 1) * window_.pixel_stride; }
   [[nodiscard]] std::size_t pixel_bytes() const noexcept { return pixel_bytes_; }
+  [[nodiscard]] const Window& window() const noexcept { return window_; }
   /// Staged pixels between neighbouring output pixels.
   [[nodiscard]] std::uint64_t row_step() const noexcept { return row_step_; }
   [[nodiscard]] std::uint64_t col_step() const noexcept { return col_step_; }
@@ -87,5 +88,8 @@ struct StageRun {
 void stage(const StageRun& run, abi::ElementType type, Staging staging) noexcept;
 /// The rectangle of a band, to `target`; `input` is the command's.
 void stage_band(const BandPlan& plan, const Band& band, const std::byte* input, std::byte* target, std::size_t channels, abi::ElementType type, Staging staging, const StageKernels& kernels) noexcept;
+
+/// Scratch::window_starts from the pixels that stage_band() has put into Scratch::staged: for every output pixel of the band, the sum of its window's own terms.
+void sum_own_terms(const BandPlan& plan, const Band& band, std::uint64_t groups, std::int32_t weight_zero, const WideKernels& kernels, Scratch& scratch) noexcept;
 
 }  // namespace naru::mockdev
