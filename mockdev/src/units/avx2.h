@@ -65,7 +65,7 @@ struct CodeTerms {
 
   NARU_AVX2_INLINE CodeTerms(bool is_signed, std::int32_t lowest_code, std::int32_t highest_code) noexcept : lower(is_signed ? 0 : 128) {
     flips = _mm256_set1_epi8(static_cast<char>(lower));
-    lowest = _mm256_set1_epi8(static_cast<char>(lowest_code - lower)), highest = _mm256_set1_epi8(static_cast<char>(highest_code - lower));
+    lowest = _mm256_set1_epi8(static_cast<char>(wrap_sub(lowest_code, lower))), highest = _mm256_set1_epi8(static_cast<char>(wrap_sub(highest_code, lower)));
   }
   NARU_AVX2_INLINE void load(const ChannelTerms& terms, std::uint32_t at, bool with_sign) noexcept { low = ShortTerms(terms, at, with_sign, lower), high = ShortTerms(terms, at + 8, with_sign, lower); }
 };
