@@ -42,7 +42,6 @@ class ConvRun {
   /// The usual way: the band's input is staged once as a rectangle.
   void band(const BandPlan& plan, const Band& area, bool taps_adjoin) noexcept {
     const auto [first_row, first_col, rows, cols] = area;
-    stage_band(plan, area, at_.input, scratch_.staged, record_.in_channels, record_.input_type, kernels_.conv_staging, kernels_.stage);
     ConvTile tile;
     tile.segment_offset = scratch_.offsets;
     tile.segment_count = 0;
@@ -56,7 +55,12 @@ class ConvRun {
     const std::size_t wide_bytes = kernels_.wide == nullptr ? 0 : kernels_.wide->bytes(window_.taps() * groups_);
     tile.is_wide = kernels_.wide != nullptr && pixels >= kWidePixelsMin && pixels <= kStagedPixelsMax && std::abs(std::int64_t{record_.weight_zero}) <= kWideZeroMax && std::min<std::uint64_t>(blocks_, kTermBlocks) * wide_bytes <= kWideWeightBytes;
     tile.block_bytes = tile.is_wide ? wide_bytes : block_bytes_;
-    if (tile.is_wide) sum_own_terms(plan, area, groups_, record_.weight_zero, *kernels_.wide, scratch_);
+    if (tile.is_wide) {
+      const StagedPixels inputs = {.source = at_.input, .target = nullptr, .pixels = 0, .source_stride = 0, .channels = record_.in_channels, .is_signed = record_.input_type == abi::ElementType::kI8, .weight_zero = record_.weight_zero, .terms = nullptr};
+      stage_band_with_terms(plan, area, inputs, *kernels_.wide, scratch_);
+    } else {
+      stage_band(plan, area, at_.input, scratch_.staged, record_.in_channels, record_.input_type, kernels_.conv_staging, kernels_.stage);
+    }
     const Spans spans = tile.is_wide || kernels_.wide == nullptr ? spans_of(plan, rows, cols) : Spans{};
     const std::uint64_t chunk_max = chunk_blocks(tile.block_bytes);
     for (std::uint64_t chunk = 0; chunk < blocks_; chunk += chunk_max) {

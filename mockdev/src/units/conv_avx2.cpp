@@ -172,6 +172,54 @@ NARU_AVX2_INLINE __m256i own_products(__m256i groups, __m256i zeros) noexcept {
   return _mm256_madd_epi16(groups, _mm256_add_epi16(factors, zeros));
 }
 
+/// The other way round: a pixel's sums begin with what is subtracted.
+NARU_AVX2_INLINE std::int32_t negative_sum(__m256i lanes) noexcept {
+  const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1)), two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
+  return -_mm_cvtsi128_si32(_mm_hadd_epi32(two, two));
+}
+
+NARU_TARGET_AVX2 void terms_of_single_groups(const std::byte* inputs, std::size_t pixels, std::int32_t weight_zero, std::int32_t* terms) noexcept {
+  const __m256i zeros = _mm256_set1_epi16(static_cast<std::int16_t>(weight_zero));
+  std::size_t p = 0;
+  for (; p + 8 <= pixels; p += 8, inputs += 8 * kStagedGroupBytes) {
+    const __m256i eight = _mm256_permute4x64_epi64(_mm256_hadd_epi32(own_products(load_vector(inputs), zeros), own_products(load_vector(inputs + sizeof(__m256i)), zeros)), 0xD8);
+    store_vector(terms + p, _mm256_sub_epi32(_mm256_setzero_si256(), eight));
+  }
+  for (; p < pixels; ++p, inputs += kStagedGroupBytes) terms[p] = negative_sum(own_products(_mm256_zextsi128_si256(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(inputs))), zeros));
+}
+
+template <bool kSigned>
+NARU_TARGET_AVX2 void stage_with_terms(const StagedPixels& run) noexcept {
+  const __m256i zeros = _mm256_set1_epi16(static_cast<std::int16_t>(run.weight_zero));
+  const std::size_t sixteens = run.channels / 16 * 16, whole = run.channels / 8 * 8, rest = run.channels - whole, rest_bytes = align_up<std::size_t>(rest, kGroup) * sizeof(std::int16_t);
+  const std::byte* source = run.source;
+  std::byte* target = run.target;
+  for (std::size_t p = 0; p < run.pixels; ++p, source += run.source_stride, target += whole * sizeof(std::int16_t) + rest_bytes) {
+    __m256i total = _mm256_setzero_si256();
+    for (std::size_t c = 0; c < sixteens; c += 16) {
+      const __m256i values = staged(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + c)), kSigned);
+      store_vector(target + c * sizeof(std::int16_t), values);
+      total = _mm256_add_epi32(total, own_products(values, zeros));
+    }
+    if (whole != sixteens) {
+      const __m256i values = staged(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(source + sixteens)), kSigned);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(target + sixteens * sizeof(std::int16_t)), _mm256_castsi256_si128(values));
+      total = _mm256_add_epi32(total, own_products(values, zeros));  // the rest of them are zeros
+    }
+    if (rest != 0) {
+      // The last ones make whole groups, with zeros.
+      alignas(16) std::byte last[16] = {};
+      std::memcpy(last, source + whole, rest);
+      alignas(32) std::byte values[32];
+      const __m256i of_rest = staged(_mm_load_si128(reinterpret_cast<const __m128i*>(last)), kSigned);
+      store_vector(values, of_rest);
+      std::memcpy(target + whole * sizeof(std::int16_t), values, rest_bytes);
+      total = _mm256_add_epi32(total, own_products(of_rest, zeros));
+    }
+    run.terms[p] = negative_sum(total);
+  }
+}
+
 }  // namespace
 
 void conv_shape(std::uint64_t, std::uint64_t, std::uint32_t& tile_pixels, std::uint32_t& tile_blocks) noexcept { tile_pixels = kPixels, tile_blocks = 1; }
@@ -241,26 +289,14 @@ NARU_TARGET_AVX2 void stage_threes(const std::byte* source, std::byte* target, s
   for (; pixels != 0; --pixels, source += 3, target += kStagedGroupBytes) stage_bytes(source, target, 3, is_signed);
 }
 
-NARU_TARGET_AVX2 void own_terms(const std::byte* inputs, std::size_t pixels, std::size_t groups, std::int32_t weight_zero, std::int32_t* terms) noexcept {
-  const std::size_t pixel_bytes = groups * kStagedGroupBytes;
-  const __m256i zeros = _mm256_set1_epi16(static_cast<std::int16_t>(weight_zero));
-  std::size_t p = 0;
-  if (groups == 1) {
-    for (; p + 8 <= pixels; p += 8, inputs += 64) {
-      const __m256i eight = _mm256_permute4x64_epi64(_mm256_hadd_epi32(own_products(load_vector(inputs), zeros), own_products(load_vector(inputs + sizeof(__m256i)), zeros)), 0xD8);
-      store_vector(terms + p, _mm256_sub_epi32(_mm256_setzero_si256(), eight));
-    }
-  }
-  for (; p < pixels; ++p, inputs += pixel_bytes) {
-    __m256i total = _mm256_setzero_si256();
-    std::size_t group = 0;
-    for (; group + 4 <= groups; group += 4) total = _mm256_add_epi32(total, own_products(load_vector(inputs + group * kStagedGroupBytes), zeros));
-    for (; group < groups; ++group) {
-      const __m128i one = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(inputs + group * kStagedGroupBytes));
-      total = _mm256_add_epi32(total, own_products(_mm256_zextsi128_si256(one), zeros));
-    }
-    const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(total), _mm256_extracti128_si256(total, 1)), two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
-    terms[p] = -_mm_cvtsi128_si32(_mm_hadd_epi32(two, two));
+void stage_pixels(const StagedPixels& run) noexcept {
+  if (run.channels == 3 && run.source_stride == 3) {
+    stage_threes(run.source, run.target, run.pixels, run.is_signed);
+    terms_of_single_groups(run.target, run.pixels, run.weight_zero, run.terms);
+  } else if (run.is_signed) {
+    stage_with_terms<true>(run);
+  } else {
+    stage_with_terms<false>(run);
   }
 }
 
@@ -283,7 +319,7 @@ void conv(const ConvTile& tile) noexcept { portable::conv(tile); }
 void conv_span(const ConvSpan&) noexcept {}
 std::size_t wide_bytes(std::size_t) noexcept { return 0; }
 void widen_weights(const std::byte*, std::size_t, std::byte*) noexcept {}
-void own_terms(const std::byte*, std::size_t, std::size_t, std::int32_t, std::int32_t*) noexcept {}
+void stage_pixels(const StagedPixels&) noexcept {}
 void stage_bytes(const std::byte*, std::byte*, std::size_t, bool) noexcept {}
 void stage_threes(const std::byte*, std::byte*, std::size_t, bool) noexcept {}
 std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept { return portable::sum(inputs, count); }

@@ -20,7 +20,6 @@ constexpr std::size_t kRowPairsMax = sizeof(Scratch::tap_weights) / kRowPairByte
 constexpr std::uint64_t kChunkBlocksMax = std::uint64_t{kTermsMax} * kTermBlocks;
 
 struct Row {
-  const std::byte* input;         // of the row of windows, at the block's first channel
   const std::uint32_t* offsets;   // of the kernel's rows, two for each pair
   std::uint32_t pairs;
   std::size_t pixel_stride;
@@ -123,8 +122,7 @@ class Chunk {
     for (std::uint64_t r = 0; r < window_.out_rows; ++r)
       for (std::uint64_t n = 0; n < count_; ++n) {
         if (!sums) terms.load(scratch_.terms[n / kTermBlocks], static_cast<std::uint32_t>(n % kTermBlocks * kBlock), with_sign);
-        const Row row = {.input = nullptr,
-                         .offsets = scratch_.offsets,
+        const Row row = {.offsets = scratch_.offsets,
                          .pairs = pairs_,
                          .pixel_stride = window_.pixel_stride,
                          .weights = weights(n),

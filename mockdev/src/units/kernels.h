@@ -175,13 +175,22 @@ struct StageKernels {
   void (*bytes)(const std::byte* source, std::byte* target, std::size_t count, bool is_signed) noexcept = nullptr;
 };
 
+/// Pixels of bytes on their way to whole groups of the table's conv_staging; of each, its own terms, with -weight_zero * (the sum of its inputs) in them.
+struct StagedPixels {
+  const std::byte* source;
+  std::byte* target;
+  std::size_t pixels, source_stride, channels;
+  bool is_signed;
+  std::int32_t weight_zero;
+  std::int32_t* terms;
+};
+
 /// Of kernels that multiply weights of two bytes in an order of their own, and inputs that have terms of their own, which a pixel's sums begin with.
 struct WideKernels {
   /// Of a block with so many groups of weights.
   std::size_t (*bytes)(std::size_t groups) noexcept;
   void (*weights)(const std::byte* weights, std::size_t groups, std::byte* target) noexcept;
-  /// Of staged pixels of so many groups each, with -weight_zero * (the sum of the pixel's inputs) in them.
-  void (*own_terms)(const std::byte* inputs, std::size_t pixels, std::size_t groups, std::int32_t weight_zero, std::int32_t* terms) noexcept;
+  void (*stage)(const StagedPixels& run) noexcept;
 };
 
 struct KernelTable {
@@ -226,7 +235,7 @@ void conv(const ConvTile& tile) noexcept;
 void conv_span(const ConvSpan& span) noexcept;
 std::size_t wide_bytes(std::size_t groups) noexcept;
 void widen_weights(const std::byte* weights, std::size_t groups, std::byte* target) noexcept;
-void own_terms(const std::byte* inputs, std::size_t pixels, std::size_t groups, std::int32_t weight_zero, std::int32_t* terms) noexcept;
+void stage_pixels(const StagedPixels& run) noexcept;
 void stage_bytes(const std::byte* source, std::byte* target, std::size_t count, bool is_signed) noexcept;
 void stage_threes(const std::byte* source, std::byte* target, std::size_t pixels, bool is_signed) noexcept;
 std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept;

@@ -110,14 +110,20 @@ void stage_band(const BandPlan& plan, const Band& band, const std::byte* input, 
           type, staging);
 }
 
-void sum_own_terms(const BandPlan& plan, const Band& band, std::uint64_t groups, std::int32_t weight_zero, const WideKernels& kernels, Scratch& scratch) noexcept {
+void stage_band_with_terms(const BandPlan& plan, const Band& band, const StagedPixels& record, const WideKernels& kernels, Scratch& scratch) noexcept {
   const Window& window = plan.window();
   const std::uint64_t rows = band.rows, cols = band.cols, staged_cols = plan.staged_cols(cols);
-  if (window.taps() == 1 && plan.row_step() == 1 && plan.col_step() == 1) return kernels.own_terms(scratch.staged, rows * cols, groups, weight_zero, scratch.window_starts);
-  std::fill_n(scratch.window_starts, rows * cols, 0);
+  const bool is_pixel = window.taps() == 1;
+  if (!is_pixel) std::fill_n(scratch.window_starts, rows * cols, 0);
   const std::uint64_t positions = (cols - 1) * plan.col_step() + 1;  // where windows begin, and those between
   for (std::uint64_t i = 0; i < plan.staged_rows(rows); ++i) {
-    kernels.own_terms(scratch.staged + i * staged_cols * plan.pixel_bytes(), staged_cols, groups, weight_zero, scratch.pixel_terms);
+    StagedPixels run = record;
+    run.source += plan.source_offset(band.first_row, band.first_col, i);
+    run.target = scratch.staged + i * staged_cols * plan.pixel_bytes();
+    run.pixels = staged_cols, run.source_stride = plan.source_stride();
+    run.terms = is_pixel ? scratch.window_starts + i * cols : scratch.pixel_terms;  // a pixel's stride is skipped when it is staged
+    kernels.stage(run);
+    if (is_pixel) continue;
     std::int32_t* const sums = scratch.row_starts;
     std::copy_n(scratch.pixel_terms, positions, sums);
     for (std::uint64_t x = 1; x < window.kernel_cols; ++x) {

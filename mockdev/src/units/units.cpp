@@ -13,7 +13,7 @@ namespace {
 
 constexpr KernelTable kPortableKernels = {.conv_staging = Staging::kI16, .conv_shape = portable::conv_shape, .conv = portable::conv, .sum = portable::sum, .depthwise = portable::depthwise,
                                           .load_terms = portable::load_terms, .finish = portable::finish, .requantize = portable::requantize};
-constexpr WideKernels kAvx2Wide = {.bytes = avx2::wide_bytes, .weights = avx2::widen_weights, .own_terms = avx2::own_terms};
+constexpr WideKernels kAvx2Wide = {.bytes = avx2::wide_bytes, .weights = avx2::widen_weights, .stage = avx2::stage_pixels};
 constexpr KernelTable kAvx2Kernels = {.conv_staging = Staging::kI16EvenFirst, .conv_starts = true, .conv_shape = avx2::conv_shape, .conv = avx2::conv, .sum = avx2::sum, .depthwise = highway::depthwise,
                                       .load_terms = avx2::load_terms, .finish = avx2::finish, .requantize = highway::requantize, .depthwise_bytes = avx2::depthwise_bytes, .add_bytes = avx2::add_bytes, .conv_span = avx2::conv_span, .span_pixels = 4,
                                       .stage = {.threes = avx2::stage_threes, .bytes = avx2::stage_bytes}, .wide = &kAvx2Wide};
