@@ -61,7 +61,7 @@ bool has_tiles() {
   return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx >> 24 & 3) == 3 && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
-// The same loop in three widths: intrinsics of one width cannot be called from a template of another target.
+// The same loop in two widths: intrinsics of one width cannot be called from a template of another target.
 #define NARU_PAIR_PRODUCTS(name, attributes, Vector, operand, set, add, multiply)                     \
   attributes void name() {                                                                           \
     Vector sums[8] = {};                                                                              \
@@ -74,7 +74,6 @@ bool has_tiles() {
     }                                                                                                 \
     for (int j = 0; j < 8; ++j) asm volatile("" ::operand(sums[j]));                                  \
   }
-NARU_PAIR_PRODUCTS(wide_pair_products, __attribute__((target("avx512f,avx512bw"))), __m512i, "v", _mm512_set1_epi16, _mm512_add_epi32, _mm512_madd_epi16)
 NARU_PAIR_PRODUCTS(pair_products, __attribute__((target("avx2"))), __m256i, "x", _mm256_set1_epi16, _mm256_add_epi32, _mm256_madd_epi16)
 NARU_PAIR_PRODUCTS(baseline_pair_products, , __m128i, "x", _mm_set1_epi16, _mm_add_epi32, _mm_madd_epi16)
 #undef NARU_PAIR_PRODUCTS
@@ -86,9 +85,7 @@ NARU_PAIR_PRODUCTS(baseline_pair_products, , __m128i, "x", _mm_set1_epi16, _mm_a
 Peak register_only_peak(const std::string& kernels) {
 #if defined(__x86_64__)
   if (kernels == "amx" && has_tiles()) return {"tdpbssd", best_of(4 * 16 * 16 * 64 / 16.0, tile_products)};
-  const bool wide = __builtin_cpu_supports("avx512bw") != 0;
   if (kernels == "vnni" && __builtin_cpu_supports("avx512vnni") != 0) return {"vpdpbusd zmm", best_of(12 * 64, dot_products)};
-  if (kernels == "avx2" && wide) return {"vpmaddwd + vpaddd zmm", best_of(8 * 32, wide_pair_products)};
   if (kernels == "avx2" && __builtin_cpu_supports("avx2") != 0) return {"vpmaddwd + vpaddd ymm", best_of(8 * 16, pair_products)};
   if (kernels == "portable") return {"pmaddwd + paddd xmm", best_of(8 * 8, baseline_pair_products)};
 #endif

@@ -26,16 +26,6 @@ using D32 = hn::ScalableTag<std::int32_t>;
 constexpr std::size_t kLanes16 = hn::MaxLanes(D16());
 static_assert(kDepthwiseChannels % kLanes16 == 0);
 
-/// Fours of the lower half and of the upper half in turn.
-HWY_INLINE hn::Vec<D32> InterleaveFours(hn::Vec<D32> halves) {
-  const D32 d32;
-  constexpr std::size_t kLanes = hn::MaxLanes(D32());
-  if constexpr (kLanes <= 8) return halves;
-  HWY_ALIGN std::int32_t from[kLanes];
-  for (std::size_t i = 0; i < kLanes; ++i) from[i] = static_cast<std::int32_t>(i / 4 / 2 * 4 + i / 4 % 2 * (kLanes / 2) + i % 4);
-  return hn::TableLookupLanes(halves, hn::SetTableIndices(d32, from));
-}
-
 template <int kPixels>
 HWY_ATTR void Multiply(const DepthwiseTile& tile, std::size_t channel) {
   const D16 d16;
@@ -65,7 +55,7 @@ HWY_ATTR void Multiply(const DepthwiseTile& tile, std::size_t channel) {
   NARU_UNROLL
   for (int m = 0; m < kPixels; ++m) {
     const V32 front = hn::RearrangeToOddPlusEven(low[m], low_other[m]), back = hn::RearrangeToOddPlusEven(high[m], high_other[m]);
-    V32 first = InterleaveFours(hn::ConcatLowerLower(d32, back, front)), second = InterleaveFours(hn::ConcatUpperUpper(d32, back, front));
+    V32 first = hn::ConcatLowerLower(d32, back, front), second = hn::ConcatUpperUpper(d32, back, front);
     std::int32_t* target = tile.sums + m * kTileChannelsMax + channel;
     if (tile.accumulate) first = hn::Add(first, hn::Load(d32, target)), second = hn::Add(second, hn::Load(d32, target + hn::MaxLanes(d32)));
     hn::Store(first, d32, target);

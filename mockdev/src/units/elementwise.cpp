@@ -68,6 +68,16 @@ void combine_row(const abi::Elementwise& record, std::int32_t* a, std::int32_t* 
   add_zero_and_clamp_row(a, count, record.output_zero, record.activation_min, record.activation_max);
 }
 
+/// Whether a sum or difference of bytes may go the short way through requantisation (kernels.h).
+bool is_short_add(const abi::Elementwise& record) noexcept {
+  // 510 << 20 each, so that no value and no sum reaches 2^30.
+  const auto is_short = [](std::int32_t multiplier, std::int32_t shift) { return multiplier >= 0 && shift <= 0 && shift >= -kShortShiftMax; };
+  const auto is_near = [](std::int32_t zero) { return zero >= -255 && zero <= 255; };
+  if ((record.op != abi::ElementwiseOp::kAdd && record.op != abi::ElementwiseOp::kSub) || abi::element_bytes(record.type) != 1 || record.left_shift > 20) return false;
+  if (!is_short(record.a_multiplier, record.a_shift) || !is_short(record.b_multiplier, record.b_shift) || !is_short(record.output_multiplier, record.output_shift)) return false;
+  return is_near(record.a_zero) && is_near(record.b_zero) && is_near(record.output_zero) && bounds_fit(record.type, record.activation_min, record.activation_max);
+}
+
 }  // namespace
 
 void load_row(const std::byte* from, std::uint64_t stride, abi::ElementType type, std::size_t count, std::int32_t* values) noexcept {
@@ -90,9 +100,9 @@ void store_row(std::byte* to, std::uint64_t stride, abi::ElementType type, std::
 void execute_elementwise(const abi::Elementwise& record, const ElementwisePointers& at, const Context& context) noexcept {
   const Walk<3> walk(record.extent, {record.a_stride, record.b_stride, record.output_stride});
   Scratch& scratch = context.scratch;
-  const bool adjoin = walk.row_stride[0] == 1 && walk.row_stride[1] == 1 && walk.row_stride[2] == 1 && context.kernels.add_bytes != nullptr;
+  const bool by_bytes = walk.row_stride[0] == 1 && walk.row_stride[1] == 1 && walk.row_stride[2] == 1 && context.kernels.add_bytes != nullptr && is_short_add(record);
   walk.rows([&](const std::array<std::uint64_t, 3>& offset) {
-    if (adjoin && context.kernels.add_bytes(record, at.a + offset[0], at.b + offset[1], at.output + offset[2], walk.row)) return;
+    if (by_bytes) return context.kernels.add_bytes(record, at.a + offset[0], at.b + offset[1], at.output + offset[2], walk.row);
     for (std::uint64_t i = 0; i < walk.row; i += kRowElements) {
       const std::size_t count = std::min<std::uint64_t>(kRowElements, walk.row - i);
       load_row(at.a + offset[0] + i * walk.row_stride[0], walk.row_stride[0], record.type, count, scratch.row_a);

@@ -1,5 +1,4 @@
 // Sums and differences of quantised bytes in AVX-512: both inputs rescaled, added, rescaled and clamped in registers.
-#include "units/short_add.h"
 #include "units/short_terms_vnni.h"
 
 namespace naru::mockdev::vnni {
@@ -52,15 +51,13 @@ NARU_TARGET_VNNI void add_as(const abi::Elementwise& record, const std::byte* a,
 
 }  // namespace
 
-bool add_bytes(const abi::Elementwise& record, const std::byte* a, const std::byte* b, std::byte* output, std::size_t count) noexcept {
-  if (!is_short_add(record)) return false;
+void add_bytes(const abi::Elementwise& record, const std::byte* a, const std::byte* b, std::byte* output, std::size_t count) noexcept {
   record.type == abi::ElementType::kI8 ? add_as<true>(record, a, b, output, count) : add_as<false>(record, a, b, output, count);
-  return true;
 }
 
 #else
 
-bool add_bytes(const abi::Elementwise&, const std::byte*, const std::byte*, std::byte*, std::size_t) noexcept { return false; }
+void add_bytes(const abi::Elementwise&, const std::byte*, const std::byte*, std::byte*, std::size_t) noexcept {}
 
 #endif
 

@@ -209,8 +209,8 @@ struct KernelTable {
   void (*requantize)(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;
   /// Computes the first channels of a command and tells how many; may be 0.
   std::uint64_t (*depthwise_bytes)(const abi::Depthwise& record, const DepthwisePointers& at, Scratch& scratch) noexcept = nullptr;
-  /// `count` neighbouring elements of a sum or difference of bytes. False: not exact for this record; nothing was done.
-  bool (*add_bytes)(const abi::Elementwise& record, const std::byte* a, const std::byte* b, std::byte* output, std::size_t count) noexcept = nullptr;
+  /// `count` neighbouring elements of a sum or difference of bytes, the short way, where that is exact.
+  void (*add_bytes)(const abi::Elementwise& record, const std::byte* a, const std::byte* b, std::byte* output, std::size_t count) noexcept = nullptr;
   /// Equally spaced pixels; null: tile by tile. Only where conv_starts.
   void (*conv_span)(const ConvSpan& span) noexcept = nullptr;
   std::uint32_t span_pixels = kTilePixelsMax;  // of its tiles
@@ -240,7 +240,7 @@ void stage_bytes(const std::byte* source, std::byte* target, std::size_t count, 
 void stage_threes(const std::byte* source, std::byte* target, std::size_t pixels, bool is_signed) noexcept;
 std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept;
 std::uint64_t depthwise_bytes(const abi::Depthwise& record, const DepthwisePointers& at, Scratch& scratch) noexcept;
-bool add_bytes(const abi::Elementwise& record, const std::byte* a, const std::byte* b, std::byte* output, std::size_t count) noexcept;
+void add_bytes(const abi::Elementwise& record, const std::byte* a, const std::byte* b, std::byte* output, std::size_t count) noexcept;
 void load_terms(const std::byte* block, std::uint32_t n, ChannelTerms& terms, bool with_start) noexcept;
 void finish(const TileOutput& tile) noexcept;
 }  // namespace avx2
@@ -257,7 +257,7 @@ void stage_threes(const std::byte* source, std::byte* target, std::size_t pixels
 std::uint32_t sum(const std::byte* inputs, std::size_t count) noexcept;
 void depthwise(const DepthwiseTile& tile) noexcept;
 std::uint64_t depthwise_bytes(const abi::Depthwise& record, const DepthwisePointers& at, Scratch& scratch) noexcept;
-bool add_bytes(const abi::Elementwise& record, const std::byte* a, const std::byte* b, std::byte* output, std::size_t count) noexcept;
+void add_bytes(const abi::Elementwise& record, const std::byte* a, const std::byte* b, std::byte* output, std::size_t count) noexcept;
 void load_terms(const std::byte* block, std::uint32_t n, ChannelTerms& terms, bool with_start) noexcept;
 void finish(const TileOutput& tile) noexcept;
 void requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;

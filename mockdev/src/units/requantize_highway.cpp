@@ -1,4 +1,4 @@
-// What becomes of a tile of sums, with Highway: the operations of requantize_vnni.cpp for AVX2 and AVX-512BW.
+// What becomes of a tile of sums, with Highway: whatever requantize_avx2.cpp does not take.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "units/requantize_highway.cpp"
 #include "units/highway_targets.h"
@@ -53,25 +53,7 @@ HWY_INLINE V32 Requantized(V32 value, const Terms& terms) {
   return hn::Sub(hn::Shr(high, terms.right), hn::VecFromMask(d32, hn::Gt(remainder, threshold)));
 }
 
-/// Whole blocks to bytes, the short way, nothing added per pixel: nearly every tile of nearly every network.
-template <typename Byte>
-HWY_ATTR void FinishUsual(const TileOutput& tile, std::uint32_t channels) {
-  const D32 d32;
-  const hn::Rebind<Byte, D32> d8;
-  const V32 lowest = hn::Set(d32, tile.lowest), highest = hn::Set(d32, tile.highest);
-  for (std::uint32_t channel = 0; channel < channels; channel += kLanes32) {
-    const std::uint32_t at = tile.terms_channel + channel;
-    const V32 start = hn::Load(d32, tile.terms->start + at), multiplier = hn::Load(d32, tile.terms->multiplier + at);
-    const V32 right = hn::Load(d32, tile.terms->right + at), rounding = hn::Load(d32, tile.terms->rounding + at);
-    for (std::uint32_t m = 0; m < tile.pixels; ++m) {
-      const V32 high = HighProduct(hn::Add(hn::Load(d32, tile.sums + m * kTileChannelsMax + channel), start), multiplier);
-      const V32 value = hn::Shr(hn::Add(hn::Add(high, rounding), hn::ShiftRight<31>(high)), right);
-      hn::StoreU(hn::DemoteTo(d8, hn::Min(hn::Max(value, lowest), highest)), d8, reinterpret_cast<Byte*>(tile.output[m] + channel));
-    }
-  }
-}
-
-HWY_ATTR void FinishAny(const TileOutput& tile, std::uint32_t first_channel) {
+HWY_ATTR void Finish(const TileOutput& tile) {
   const D32 d32;
   const hn::Rebind<std::int8_t, D32> d8;
   const hn::Rebind<std::uint8_t, D32> du8;
@@ -80,7 +62,7 @@ HWY_ATTR void FinishAny(const TileOutput& tile, std::uint32_t first_channel) {
   const Bounds bounds = bounds_before_zero(tile);
   const V32 lowest = hn::Set(d32, bounds.lowest), highest = hn::Set(d32, bounds.highest), zero = hn::Set(d32, tile.zero);
   const std::uint32_t bytes = abi::element_bytes(tile.type);
-  for (std::uint32_t channel = first_channel; channel < tile.channels; channel += kLanes32) {
+  for (std::uint32_t channel = 0; channel < tile.channels; channel += kLanes32) {
     const std::uint32_t at = tile.terms_channel + channel;
     const std::uint32_t count = std::min<std::uint32_t>(kLanes32, tile.channels - channel);
     const V32 start = hn::Load(d32, all.start + at);
@@ -104,15 +86,6 @@ HWY_ATTR void FinishAny(const TileOutput& tile, std::uint32_t first_channel) {
       std::memcpy(tile.output[m] + channel * bytes, result, count * bytes);
     }
   }
-}
-
-void Finish(const TileOutput& tile) {
-  std::uint32_t done = 0;
-  if (tile.terms->usual && !tile.has_additions) {
-    done = tile.channels / kBlock * kBlock;
-    tile.type == abi::ElementType::kI8 ? FinishUsual<std::int8_t>(tile, done) : FinishUsual<std::uint8_t>(tile, done);
-  }
-  if (done < tile.channels) FinishAny(tile, done);
 }
 
 HWY_ATTR void Requantize(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) {

@@ -16,7 +16,7 @@ namespace naru::mockdev {
 /// Which kernels compute convolutions, depthwise convolutions and requantisation. All give the same bytes. In the order of abi::kKernelPaths.
 enum class KernelPath {
   kVnni,      // AVX512-VNNI dot products
-  kAvx2,      // Highway's 16-bit multiply-add, compiled for AVX2 and AVX-512BW; the better one that the CPU has is used
+  kAvx2,      // AVX2: products of 16 bits
   kPortable,  // plain C++
   kAmx,       // AMX for convolutions and matrix products, kVnni for the rest
 };
