@@ -2,7 +2,6 @@
 // memory, bytes between the outputs checked for being left alone; and all-extreme operands at the reductions where other libraries are wrong.
 #include <cmath>
 #include <gtest/gtest.h>
-#include <hwy/targets.h>
 
 #include "../support/cpu.h"
 #include "naive.h"
@@ -129,6 +128,7 @@ const std::vector<Shape> kConvShapes = {
     {4, 9, 16, 15, 1, 5, 1, 2, 1, 1}, {5, 5, 6, 31, 3, 3, 1, 1, 2, 2},   {3, 13, 13, 49, 5, 1, 1, 1, 2, 1},  {1, 1, 10, 16, 7, 7, 1, 1, 1, 1},
     {7, 7, 33, 65, 1, 1, 1, 1, 1, 1}, {1, 29, 12, 80, 1, 1, 1, 1, 1, 1}, {2, 2, 3, 64, 7, 7, 2, 2, 1, 1},    {13, 1, 2, 20, 2, 1, 3, 3, 3, 2},
     {1, 6, 8, 96, 2, 2, 1, 1, 1, 2},  {10, 11, 1, 5, 3, 3, 3, 3, 1, 1},  {1, 5, 20, 112, 1, 1, 1, 1, 1, 1},  {3, 3, 9, 7, 2, 4, 2, 1, 4, 3},
+    {1, 30, 1, 16, 1, 100, 1, 40, 1, 1}, {30, 1, 1, 16, 100, 1, 40, 1, 1, 1},
 };
 
 TEST(Conv, GivesTheLoopNestsBytesOnEveryPathAndType) {
@@ -515,21 +515,7 @@ TEST(Depthwise, IsExactOnExtremeOperandsAndZeroPoints) {
   }
 }
 
-/// The AVX2 path runs as AVX-512BW where it can; this holds it to AVX2.
-class WithoutAvx512 : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!is_supported(KernelPath::kAvx2)) GTEST_SKIP() << "no AVX2";
-    hwy::SetSupportedTargetsForTest(HWY_AVX2);
-    hwy::GetChosenTarget().DeInit();
-  }
-  void TearDown() override {
-    hwy::SetSupportedTargetsForTest(0);
-    hwy::GetChosenTarget().DeInit();
-  }
-};
-
-TEST_F(WithoutAvx512, ConvAndDepthwiseAreExactOnPlainAvx2) {
+TEST(Mac, ConvAndDepthwiseAreExactWithGapsAndAZeroPoint) {
   Random random(14);
   for (const Shape& shape : kConvShapes) {
     for (const ElementType input : {ElementType::kI8, ElementType::kU8}) {

@@ -53,7 +53,7 @@ class ConvRun {
 
     const std::uint64_t pixels = rows * cols;
     const std::size_t wide_bytes = kernels_.wide == nullptr ? 0 : kernels_.wide->bytes(window_.taps() * groups_);
-    tile.is_wide = kernels_.wide != nullptr && pixels >= kWidePixelsMin && pixels <= kStagedPixelsMax && std::abs(std::int64_t{record_.weight_zero}) <= kWideZeroMax && std::min<std::uint64_t>(blocks_, kTermBlocks) * wide_bytes <= kWideWeightBytes;
+    tile.is_wide = kernels_.wide != nullptr && pixels >= kWidePixelsMin && plan.row_step() != 0 && plan.col_step() != 0 && std::abs(std::int64_t{record_.weight_zero}) <= kWideZeroMax && std::min<std::uint64_t>(blocks_, kTermBlocks) * wide_bytes <= kWideWeightBytes;
     tile.block_bytes = tile.is_wide ? wide_bytes : block_bytes_;
     if (tile.is_wide) {
       const StagedPixels inputs = {.source = at_.input, .target = nullptr, .pixels = 0, .source_stride = 0, .channels = record_.in_channels, .is_signed = record_.input_type == abi::ElementType::kI8, .weight_zero = record_.weight_zero, .terms = nullptr};

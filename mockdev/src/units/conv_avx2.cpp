@@ -3,10 +3,6 @@
 // The last two terms are summed once for each pixel and once for each channel, all modulo 2^32; what is left needs the multipliers half as often as the plain form, and the adders,
 // of which there are more, take the rest. Weights are widened to 16 bits for it; where few pixels meet them they are widened on the way, and multiplied as they are.
 // The staging of bytes to 16 bits is here, too: of every four inputs the even ones come first.
-#include <algorithm>
-#include <array>
-#include <utility>
-
 #include "units/avx2.h"
 
 namespace naru::mockdev::avx2 {
@@ -175,7 +171,7 @@ NARU_AVX2_INLINE __m256i own_products(__m256i groups, __m256i zeros) noexcept {
 /// The other way round: a pixel's sums begin with what is subtracted.
 NARU_AVX2_INLINE std::int32_t negative_sum(__m256i lanes) noexcept {
   const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1)), two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
-  return -_mm_cvtsi128_si32(_mm_hadd_epi32(two, two));
+  return wrap_sub(0, _mm_cvtsi128_si32(_mm_hadd_epi32(two, two)));
 }
 
 NARU_TARGET_AVX2 void terms_of_single_groups(const std::byte* inputs, std::size_t pixels, std::int32_t weight_zero, std::int32_t* terms) noexcept {
@@ -188,13 +184,25 @@ NARU_TARGET_AVX2 void terms_of_single_groups(const std::byte* inputs, std::size_
   for (; p < pixels; ++p, inputs += kStagedGroupBytes) terms[p] = negative_sum(own_products(_mm256_zextsi128_si256(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(inputs))), zeros));
 }
 
+/// Fewer than sixteen: whole groups, with zeros. Also returns them.
+NARU_AVX2_INLINE __m256i stage_rest(const std::byte* source, std::byte* target, std::size_t count, bool is_signed) noexcept {
+  alignas(16) std::byte last[16] = {};
+  std::memcpy(last, source, count);
+  const __m256i values = staged(_mm_load_si128(reinterpret_cast<const __m128i*>(last)), is_signed);
+  alignas(32) std::byte bytes[32];
+  store_vector(bytes, values);
+  std::memcpy(target, bytes, align_up<std::size_t>(count, kGroup) * sizeof(std::int16_t));
+  return values;
+}
+
 template <bool kSigned>
 NARU_TARGET_AVX2 void stage_with_terms(const StagedPixels& run) noexcept {
   const __m256i zeros = _mm256_set1_epi16(static_cast<std::int16_t>(run.weight_zero));
-  const std::size_t sixteens = run.channels / 16 * 16, whole = run.channels / 8 * 8, rest = run.channels - whole, rest_bytes = align_up<std::size_t>(rest, kGroup) * sizeof(std::int16_t);
+  const std::size_t sixteens = run.channels / 16 * 16, whole = run.channels / 8 * 8, rest = run.channels - whole;
+  const std::size_t pixel_bytes = align_up<std::size_t>(run.channels, kGroup) * sizeof(std::int16_t);
   const std::byte* source = run.source;
   std::byte* target = run.target;
-  for (std::size_t p = 0; p < run.pixels; ++p, source += run.source_stride, target += whole * sizeof(std::int16_t) + rest_bytes) {
+  for (std::size_t p = 0; p < run.pixels; ++p, source += run.source_stride, target += pixel_bytes) {
     __m256i total = _mm256_setzero_si256();
     for (std::size_t c = 0; c < sixteens; c += 16) {
       const __m256i values = staged(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + c)), kSigned);
@@ -207,13 +215,7 @@ NARU_TARGET_AVX2 void stage_with_terms(const StagedPixels& run) noexcept {
       total = _mm256_add_epi32(total, own_products(values, zeros));  // the rest of them are zeros
     }
     if (rest != 0) {
-      // The last ones make whole groups, with zeros.
-      alignas(16) std::byte last[16] = {};
-      std::memcpy(last, source + whole, rest);
-      alignas(32) std::byte values[32];
-      const __m256i of_rest = staged(_mm_load_si128(reinterpret_cast<const __m128i*>(last)), kSigned);
-      store_vector(values, of_rest);
-      std::memcpy(target + whole * sizeof(std::int16_t), values, rest_bytes);
+      const __m256i of_rest = stage_rest(source + whole, target + whole * sizeof(std::int16_t), rest, kSigned);
       total = _mm256_add_epi32(total, own_products(of_rest, zeros));
     }
     run.terms[p] = negative_sum(total);
@@ -271,12 +273,7 @@ NARU_TARGET_AVX2 void stage_bytes(const std::byte* source, std::byte* target, st
   std::size_t i = 0;
   for (; i + 16 <= count; i += 16) store_vector(target + 2 * i, staged(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + i)), is_signed));
   if (i == count) return;
-  // The last ones make whole groups, with zeros.
-  alignas(16) std::byte last[16] = {};
-  std::memcpy(last, source + i, count - i);
-  alignas(32) std::byte values[32];
-  store_vector(values, staged(_mm_load_si128(reinterpret_cast<const __m128i*>(last)), is_signed));
-  std::memcpy(target + 2 * i, values, align_up<std::size_t>(count - i, kGroup) * sizeof(std::int16_t));
+  stage_rest(source + i, target + 2 * i, count - i, is_signed);
 }
 
 /// Twelve bytes of sixteen; the last pixels, where sixteen are not there, one by one.

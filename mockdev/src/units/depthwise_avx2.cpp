@@ -53,7 +53,6 @@ NARU_TARGET_AVX2 void multiply_row(const Row& row, const std::byte* first, std::
     const std::byte *upper = first + row.offsets[2 * pair], *lower = first + row.offsets[2 * pair + 1];
     NARU_UNROLL
     for (int col = 0; col < (kCount - 1) * kStride + kCols; ++col, upper += row.pixel_stride, lower += row.pixel_stride) {
-      if (kCols < kStride && col % kStride >= kCols) continue;
       const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(upper)), b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(lower));
       const __m256i low = widened<kSigned>(_mm_unpacklo_epi8(a, b)), high = widened<kSigned>(_mm_unpackhi_epi8(a, b));
       NARU_UNROLL
@@ -184,7 +183,7 @@ std::uint64_t depthwise_bytes(const abi::Depthwise& record, const DepthwisePoint
   if (!bytes || record.channel_multiplier != 1 || kernels == nullptr) return 0;
   const std::size_t block_pairs = std::size_t{Chunk::pairs_of(record)} * record.kernel_cols;
   const std::uint64_t extent = std::uint64_t{record.kernel_rows} * record.dilation_rows * record.input_row_stride;
-  if (block_pairs > kRowPairsMax || 2 * Chunk::pairs_of(record) > kSegmentsMax || extent > UINT32_MAX) return 0;
+  if (block_pairs > kRowPairsMax || extent > UINT32_MAX) return 0;
   const std::uint64_t blocks = record.channels / kBlock, count_max = std::min<std::uint64_t>(kChunkBlocksMax, kRowPairsMax / block_pairs);
   std::uint64_t first = 0;
   while (first < blocks) {

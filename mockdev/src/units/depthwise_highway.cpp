@@ -24,7 +24,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D16 = hn::ScalableTag<std::int16_t>;
 using D32 = hn::ScalableTag<std::int32_t>;
 constexpr std::size_t kLanes16 = hn::MaxLanes(D16());
-static_assert(kDepthwiseChannels % kLanes16 == 0);
+static_assert(kDepthwiseChannels % kLanes16 == 0 && kLanes16 <= 16, "halves are put together as AVX2 has them");
 
 template <int kPixels>
 HWY_ATTR void Multiply(const DepthwiseTile& tile, std::size_t channel) {

@@ -9,7 +9,7 @@ namespace naru::mockdev {
 inline constexpr std::size_t kStagedBytes = 224 * 1024;
 /// A staged pixel of 16-bit inputs has at least one group.
 inline constexpr std::size_t kStagedPixelsMax = kStagedBytes / (kGroup * sizeof(std::int16_t));
-/// Of a chunk of blocks, for kernels that want weights of two bytes: 4 blocks of 5120 inputs, or what chunk_blocks() says.
+/// Of a chunk of blocks, for kernels that want weights of two bytes: 4 blocks of some 5100 inputs, or what chunk_blocks() says.
 inline constexpr std::size_t kWideWeightBytes = 640 * 1024;
 /// Vector kernels may load past the last staged pixel's last element, inside this.
 inline constexpr std::size_t kStagedSlack = 256;
@@ -27,8 +27,9 @@ struct Scratch {
   alignas(64) std::int16_t tap_weights[kSegmentsMax * kDepthwiseChannels];
   alignas(64) std::byte wide_weights[kWideWeightBytes];
   alignas(64) std::int32_t window_starts[kStagedPixelsMax];
-  alignas(64) std::int32_t pixel_terms[kStagedPixelsMax];  // of a row of staged pixels, and of its windows
-  alignas(64) std::int32_t row_starts[kStagedPixelsMax];
+  alignas(64) std::int32_t pixel_terms[kStagedPixelsMax + 1];  // of a row of staged pixels, then their running sums
+  alignas(64) std::int32_t row_starts[kStagedPixelsMax];       // of that row alone, of the windows that it is in
+  alignas(64) std::int32_t column_sums[kStagedPixelsMax];      // of all rows so far
   alignas(64) std::byte staged[kStagedBytes + kStagedSlack];
   alignas(64) std::byte all_128[kStagedBytes + kStagedSlack];  // a window of it is the pixel that conv.cpp's excess is computed with
   alignas(64) std::int32_t row_a[kRowElements];

@@ -1,6 +1,8 @@
 // Band planning and the copy loops into scratch.
 #include "units/staging.h"
 
+#include <utility>
+
 #include "units/scratch.h"
 
 namespace naru::mockdev {
@@ -110,32 +112,66 @@ void stage_band(const BandPlan& plan, const Band& band, const std::byte* input, 
           type, staging);
 }
 
-void stage_band_with_terms(const BandPlan& plan, const Band& band, const StagedPixels& record, const WideKernels& kernels, Scratch& scratch) noexcept {
+namespace {
+
+/// row_starts[c] = the sum of pixel_terms over the columns of window c. Without dilation the difference of two running sums, whatever the kernel's size.
+void sum_along_row(const BandPlan& plan, std::uint64_t cols, Scratch& scratch) noexcept {
   const Window& window = plan.window();
+  const std::uint64_t step = plan.col_step();
+  std::int32_t* const terms = scratch.pixel_terms;
+  if (window.dilation_cols == 1 || window.kernel_cols == 1) {
+    std::int32_t running = 0;
+    for (std::uint64_t i = 0; i < plan.staged_cols(cols); ++i) running = wrap_add(running, std::exchange(terms[i], running));
+    terms[plan.staged_cols(cols)] = running;
+    for (std::uint64_t c = 0; c < cols; ++c) scratch.row_starts[c] = wrap_sub(terms[c * step + window.kernel_cols], terms[c * step]);
+    return;
+  }
+  for (std::uint64_t c = 0; c < cols; ++c) {
+    std::int32_t sum = 0;
+    for (std::uint64_t x = 0; x < window.kernel_cols; ++x) sum = wrap_add(sum, terms[c * step + x * window.dilation_cols]);
+    scratch.row_starts[c] = sum;
+  }
+}
+
+/// What staged row `i` means for the windows that it is in; in the order of the rows.
+void add_row(const BandPlan& plan, std::uint64_t rows, std::uint64_t cols, std::uint64_t i, Scratch& scratch) noexcept {
+  const Window& window = plan.window();
+  const std::uint64_t step = plan.row_step(), reach = (window.kernel_rows - 1) * window.dilation_rows;
+  const std::int32_t* const own = scratch.row_starts;
+  const auto add = [&](std::uint64_t row, const std::int32_t* values, bool negative) {
+    std::int32_t* const starts = scratch.window_starts + row * cols;
+    for (std::uint64_t c = 0; c < cols; ++c) starts[c] = negative ? wrap_sub(starts[c], values[c]) : wrap_add(starts[c], values[c]);
+  };
+  if (window.dilation_rows == 1 || window.kernel_rows == 1) {
+    std::int32_t* const running = scratch.column_sums;
+    if (i % step == 0 && i / step < rows) add(i / step, running, true);
+    for (std::uint64_t c = 0; c < cols; ++c) running[c] = wrap_add(running[c], own[c]);
+    if (i >= reach && (i - reach) % step == 0 && (i - reach) / step < rows) add((i - reach) / step, running, false);
+    return;
+  }
+  for (std::uint64_t row = i <= reach ? 0 : ceil_div(i - reach, step); row < rows && row * step <= i; ++row)
+    if ((i - row * step) % window.dilation_rows == 0) add(row, own, false);
+}
+
+}  // namespace
+
+void stage_band_with_terms(const BandPlan& plan, const Band& band, const StagedPixels& inputs, const WideKernels& kernels, Scratch& scratch) noexcept {
   const std::uint64_t rows = band.rows, cols = band.cols, staged_cols = plan.staged_cols(cols);
-  const bool is_pixel = window.taps() == 1;
-  if (!is_pixel) std::fill_n(scratch.window_starts, rows * cols, 0);
-  const std::uint64_t positions = (cols - 1) * plan.col_step() + 1;  // where windows begin, and those between
+  const bool is_pixel = plan.window().taps() == 1;
+  if (!is_pixel) {
+    std::fill_n(scratch.window_starts, rows * cols, 0);
+    std::fill_n(scratch.column_sums, cols, 0);
+  }
   for (std::uint64_t i = 0; i < plan.staged_rows(rows); ++i) {
-    StagedPixels run = record;
+    StagedPixels run = inputs;
     run.source += plan.source_offset(band.first_row, band.first_col, i);
     run.target = scratch.staged + i * staged_cols * plan.pixel_bytes();
     run.pixels = staged_cols, run.source_stride = plan.source_stride();
     run.terms = is_pixel ? scratch.window_starts + i * cols : scratch.pixel_terms;  // a pixel's stride is skipped when it is staged
     kernels.stage(run);
     if (is_pixel) continue;
-    std::int32_t* const sums = scratch.row_starts;
-    std::copy_n(scratch.pixel_terms, positions, sums);
-    for (std::uint64_t x = 1; x < window.kernel_cols; ++x) {
-      const std::int32_t* const terms = scratch.pixel_terms + x * window.dilation_cols;
-      for (std::uint64_t c = 0; c < positions; ++c) sums[c] = wrap_add(sums[c], terms[c]);
-    }
-    for (std::uint64_t y = 0; y < window.kernel_rows && y * window.dilation_rows <= i; ++y) {
-      const std::uint64_t top = i - y * window.dilation_rows, row = top / plan.row_step();
-      if (top % plan.row_step() != 0 || row >= rows) continue;
-      std::int32_t* const starts = scratch.window_starts + row * cols;
-      for (std::uint64_t c = 0; c < cols; ++c) starts[c] = wrap_add(starts[c], sums[c * plan.col_step()]);
-    }
+    sum_along_row(plan, cols, scratch);
+    add_row(plan, rows, cols, i, scratch);
   }
 }
 

@@ -89,7 +89,7 @@ void stage(const StageRun& run, abi::ElementType type, Staging staging) noexcept
 /// The rectangle of a band, to `target`; `input` is the command's.
 void stage_band(const BandPlan& plan, const Band& band, const std::byte* input, std::byte* target, std::size_t channels, abi::ElementType type, Staging staging, const StageKernels& kernels) noexcept;
 
-/// The same to Scratch::staged, and to Scratch::window_starts for every output pixel of the band the sum of its window's own terms. `record`: for what is left of a StagedPixels.
-void stage_band_with_terms(const BandPlan& plan, const Band& band, const StagedPixels& record, const WideKernels& kernels, Scratch& scratch) noexcept;
+/// The same to Scratch::staged, and to Scratch::window_starts for every output pixel of the band the sum of its window's own terms. Of `inputs` only what is the same for all runs counts; its source is the command's.
+void stage_band_with_terms(const BandPlan& plan, const Band& band, const StagedPixels& inputs, const WideKernels& kernels, Scratch& scratch) noexcept;
 
 }  // namespace naru::mockdev
