@@ -365,6 +365,7 @@ class ConvRun {
 }  // namespace
 
 void execute_conv(const abi::Conv& record, const ConvPointers& at, const Context& context) noexcept {
+  if (is_column(record)) return execute_conv(as_row(record), at, context);
   if (record.input_type == abi::ElementType::kI16) {
     execute_conv_wide(record, at);
     return;

@@ -1,6 +1,8 @@
 // Entry points of the MAC units, for units.cpp.
 #pragma once
 
+#include <utility>
+
 #include "units/scratch.h"
 #include "units/units.h"
 
@@ -11,6 +13,23 @@ void execute_depthwise(const abi::Depthwise& record, const DepthwisePointers& at
 
 /// On the matrix kernels; false: nothing was done, because they cannot.
 [[nodiscard]] bool execute_conv_matrix(const abi::Conv& record, const ConvPointers& at, const Context& context) noexcept;
+
+/// A column of pixels under a kernel of one column: as a row under a kernel of one row its pixels and taps adjoin. The weights' taps are in the same order either way.
+template <typename Record>
+[[nodiscard]] bool is_column(const Record& record) noexcept {
+  return record.out_cols == 1 && record.kernel_cols == 1 && (record.out_rows != 1 || record.kernel_rows != 1);
+}
+template <typename Record>
+[[nodiscard]] Record as_row(Record record) noexcept {
+  std::swap(record.out_rows, record.out_cols);
+  std::swap(record.kernel_rows, record.kernel_cols);
+  std::swap(record.stride_rows, record.stride_cols);
+  std::swap(record.dilation_rows, record.dilation_cols);
+  std::swap(record.input_row_stride, record.input_pixel_stride);
+  std::swap(record.output_row_stride, record.output_pixel_stride);
+  if constexpr (requires { record.partial_row_stride; }) std::swap(record.partial_row_stride, record.partial_pixel_stride);
+  return record;
+}
 
 /// What is the same for all tiles of a command.
 template <typename Record>

@@ -184,6 +184,21 @@ NARU_TARGET_AVX2 void terms_of_single_groups(const std::byte* inputs, std::size_
   for (; p < pixels; ++p, inputs += kStagedGroupBytes) terms[p] = negative_sum(own_products(_mm256_zextsi128_si256(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(inputs))), zeros));
 }
 
+/// Images and sounds of one channel, pixels adjoining: each becomes a group of its own. Returns how many, eight at a time.
+template <bool kSigned>
+NARU_TARGET_AVX2 std::size_t stage_singles(const StagedPixels& run) noexcept {
+  const __m256i factor = _mm256_set1_epi32(-run.weight_zero);
+  std::size_t p = 0;
+  for (; p + 8 <= run.pixels; p += 8) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(run.source + p)), values = kSigned ? _mm_cvtepi8_epi16(bytes) : _mm_cvtepu8_epi16(bytes);
+    std::byte* const target = run.target + p * kStagedGroupBytes;
+    store_vector(target, _mm256_cvtepu16_epi64(values));
+    store_vector(target + sizeof(__m256i), _mm256_cvtepu16_epi64(_mm_unpackhi_epi64(values, values)));
+    store_vector(run.terms + p, _mm256_mullo_epi32(_mm256_cvtepi16_epi32(values), factor));
+  }
+  return p;
+}
+
 /// Fewer than sixteen: whole groups, with zeros. Also returns them.
 NARU_AVX2_INLINE __m256i stage_rest(const std::byte* source, std::byte* target, std::size_t count, bool is_signed) noexcept {
   alignas(16) std::byte last[16] = {};
@@ -200,9 +215,10 @@ NARU_TARGET_AVX2 void stage_with_terms(const StagedPixels& run) noexcept {
   const __m256i zeros = _mm256_set1_epi16(static_cast<std::int16_t>(run.weight_zero));
   const std::size_t sixteens = run.channels / 16 * 16, whole = run.channels / 8 * 8, rest = run.channels - whole;
   const std::size_t pixel_bytes = align_up<std::size_t>(run.channels, kGroup) * sizeof(std::int16_t);
-  const std::byte* source = run.source;
-  std::byte* target = run.target;
-  for (std::size_t p = 0; p < run.pixels; ++p, source += run.source_stride, target += pixel_bytes) {
+  const std::size_t done = run.channels == 1 && run.source_stride == 1 ? stage_singles<kSigned>(run) : 0;
+  const std::byte* source = run.source + done * run.source_stride;
+  std::byte* target = run.target + done * pixel_bytes;
+  for (std::size_t p = done; p < run.pixels; ++p, source += run.source_stride, target += pixel_bytes) {
     __m256i total = _mm256_setzero_si256();
     for (std::size_t c = 0; c < sixteens; c += 16) {
       const __m256i values = staged(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + c)), kSigned);

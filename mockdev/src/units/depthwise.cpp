@@ -167,6 +167,7 @@ class DepthwiseRun {
 }  // namespace
 
 void execute_depthwise(const abi::Depthwise& record, const DepthwisePointers& at, const Context& context) noexcept {
+  if (is_column(record)) return execute_depthwise(as_row(record), at, context);
   const bool wide_weights = record.weight_format == abi::WeightFormat::kDepthwiseI16;
   // Beyond these, w - weight_zero would not fit the kernels' 16 bits.
   const bool narrow = wide_weights ? record.weight_zero == 0 : record.weight_zero >= -128 && record.weight_zero <= 127;
