@@ -70,6 +70,16 @@ struct CodeTerms {
   NARU_AVX2_INLINE void load(const ChannelTerms& terms, std::uint32_t at, bool with_sign) noexcept { low = ShortTerms(terms, at, with_sign, lower), high = ShortTerms(terms, at + 8, with_sign, lower); }
 };
 
+/// Sixteen sums each to target, target + step, ...
+template <int kCount>
+NARU_AVX2_INLINE void store_sums(const __m256i (&sums)[kCount][2], std::byte* target, std::size_t step) noexcept {
+  NARU_UNROLL
+  for (int m = 0; m < kCount; ++m, target += step) {
+    store_vector(target, sums[m][0]);
+    store_vector(target + sizeof(__m256i), sums[m][1]);
+  }
+}
+
 /// Of sums that have their start and 2^31; sixteen bytes each to target, target + step, ...
 template <bool kWithSign, int kCount>
 NARU_AVX2_INLINE void store_codes(const __m256i (&sums)[kCount][2], const CodeTerms& terms, std::byte* target, std::size_t step) noexcept {

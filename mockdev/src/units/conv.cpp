@@ -36,9 +36,6 @@ class ConvRun {
   }
 
  private:
-  static constexpr std::uint64_t kWidePixelsMin = 4;   // fewer do not pay for widening
-  static constexpr std::int64_t kWideZeroMax = 255;    // so that a sum with an input fits 16 bits
-
   /// The usual way: the band's input is staged once as a rectangle.
   void band(const BandPlan& plan, const Band& area, bool taps_adjoin) noexcept {
     const auto [first_row, first_col, rows, cols] = area;
@@ -53,10 +50,10 @@ class ConvRun {
 
     const std::uint64_t pixels = rows * cols;
     const std::size_t wide_bytes = kernels_.wide == nullptr ? 0 : kernels_.wide->bytes(window_.taps() * groups_);
-    tile.is_wide = kernels_.wide != nullptr && pixels >= kWidePixelsMin && plan.row_step() != 0 && plan.col_step() != 0 && std::abs(std::int64_t{record_.weight_zero}) <= kWideZeroMax && std::min<std::uint64_t>(blocks_, kTermBlocks) * wide_bytes <= kWideWeightBytes;
+    tile.is_wide = can_be_wide(plan, pixels, wide_bytes);
     tile.block_bytes = tile.is_wide ? wide_bytes : block_bytes_;
     if (tile.is_wide) {
-      const StagedPixels inputs = {.source = at_.input, .target = nullptr, .pixels = 0, .source_stride = 0, .channels = record_.in_channels, .is_signed = record_.input_type == abi::ElementType::kI8, .weight_zero = record_.weight_zero, .terms = nullptr};
+      const StagedPixels inputs = {.source = at_.input, .channels = record_.in_channels, .is_signed = record_.input_type == abi::ElementType::kI8, .weight_zero = record_.weight_zero};
       stage_band_with_terms(plan, area, inputs, *kernels_.wide, scratch_);
     } else {
       stage_band(plan, area, at_.input, scratch_.staged, record_.in_channels, record_.input_type, kernels_.conv_staging, kernels_.stage);
@@ -67,8 +64,7 @@ class ConvRun {
       const std::uint64_t count = std::min(chunk_max, blocks_ - chunk);
       prepare_terms(chunk, count);
       const std::byte* const weights = tile.is_wide ? widened(chunk, count, wide_bytes) : block_weights(chunk);
-      TileOutput output = tile_output();
-      if (tile.is_wide) output.has_additions = record_.start == abi::Start::kPartial;  // the pixels' own terms have the rest
+      TileOutput output = tile_output(tile.is_wide);
       if (spans.pixels != 0 && !output.has_additions) {
         chunk_of_spans(tile, spans, plan, area, weights, chunk, count, output);
         continue;
@@ -201,6 +197,12 @@ class ConvRun {
     }
   }
 
+  /// Whether a band of so many pixels meets wide weights: there are kernels and room for them, and enough pixels to pay for them.
+  [[nodiscard]] bool can_be_wide(const BandPlan& plan, std::uint64_t pixels, std::size_t wide_bytes) const noexcept {
+    constexpr std::uint64_t kPixelsMin = 4;
+    if (kernels_.wide == nullptr || pixels < kPixelsMin || plan.row_step() == 0 || plan.col_step() == 0) return false;
+    return std::abs(std::int64_t{record_.weight_zero}) <= kWeightZeroMax && std::min<std::uint64_t>(blocks_, kTermBlocks) * wide_bytes <= kWideWeightBytes;
+  }
   /// The weights of `count` blocks from number `first` on, as wide ones.
   [[nodiscard]] const std::byte* widened(std::uint64_t first, std::uint64_t count, std::size_t wide_bytes) const noexcept {
     for (std::uint64_t n = 0; n < count; ++n) kernels_.wide->weights(block_weights(first + n), window_.taps() * groups_, scratch_.wide_weights + n * wide_bytes);
@@ -226,7 +228,7 @@ class ConvRun {
       for (std::uint64_t pixel = 0; pixel < pixels;) {
         const std::uint32_t excess = pixel == 0 ? excess_pixels() : 0;
         if (excess != 0) tile.pixel[0] = scratch_.all_128;
-        TileOutput output = tile_output();
+        TileOutput output = tile_output(false);
         set_channels(output, block, 0, tile.blocks);
         output.pixels = static_cast<std::uint32_t>(std::min<std::uint64_t>(pixels_max - excess, pixels - pixel));
         output.sums = scratch_.sums + excess * kTileChannelsMax;
@@ -291,9 +293,10 @@ class ConvRun {
     for (std::uint32_t c = 0; c < blocks * kBlock; ++c) start[c] = wrap_sub(start[c], scratch_.sums[c]);
   }
 
-  [[nodiscard]] TileOutput tile_output() const noexcept {
+  /// Where weights are wide, pixels' own terms have the weight zero point.
+  [[nodiscard]] TileOutput tile_output(bool is_wide) const noexcept {
     TileOutput output = begin_output(record_, scratch_.sums);
-    output.has_additions = record_.start == abi::Start::kPartial || record_.weight_zero != 0;
+    output.has_additions = record_.start == abi::Start::kPartial || (record_.weight_zero != 0 && !is_wide);
     return output;
   }
   /// `place`: of the first block in the chunk's terms.

@@ -66,7 +66,7 @@ void begin_terms(ChannelTerms& terms, const Record& record, std::uint64_t magnit
 /// The terms of `count` blocks of a convolution, from the one at `first` on.
 inline void load_chunk_terms(const abi::Conv& record, const std::byte* first, std::size_t block_bytes, std::uint64_t count, const Context& context) noexcept {
   const std::int64_t zero = std::abs(std::int64_t{record.weight_zero});
-  const std::uint64_t magnitude = zero > 255 ? kShortMagnitude : (128 + static_cast<std::uint64_t>(zero)) * 255 * record.kernel_rows * record.kernel_cols * record.in_channels;
+  const std::uint64_t magnitude = zero > kWeightZeroMax ? kShortMagnitude : (128 + static_cast<std::uint64_t>(zero)) * 255 * record.kernel_rows * record.kernel_cols * record.in_channels;
   for (std::uint64_t n = 0; n < count; ++n) {
     ChannelTerms& place = context.scratch.terms[n / kTermBlocks];
     if (n % kTermBlocks == 0) begin_terms(place, record, magnitude);

@@ -58,7 +58,7 @@ NARU_AVX2_INLINE void multiply_add(__m256i (&sums)[kCount][2], const std::byte* 
   }
 }
 
-NARU_AVX2_INLINE void store_sums(const ConvTile& tile, std::uint32_t m, __m256i low, __m256i high) noexcept {
+NARU_AVX2_INLINE void store_pixel(const ConvTile& tile, std::uint32_t m, __m256i low, __m256i high) noexcept {
   if (tile.output != nullptr) {
     store_vector(tile.output[m], low);
     store_vector(tile.output[m] + sizeof(__m256i), high);
@@ -80,7 +80,7 @@ NARU_TARGET_AVX2 void multiply(const ConvTile& tile) noexcept {
   over.begin(tile.weights, tile.start);
   multiply_add(sums, pixel, tile.pixel_start, over);
   NARU_UNROLL
-  for (int m = 0; m < kCount; ++m) store_sums(tile, static_cast<std::uint32_t>(m), sums[m][0], sums[m][1]);
+  for (int m = 0; m < kCount; ++m) store_pixel(tile, static_cast<std::uint32_t>(m), sums[m][0], sums[m][1]);
 }
 
 /// Pixels from number `first` on, weights as they lie: four inputs of four channels per vector, every channel's sum in two neighbouring lanes until the end.
@@ -115,7 +115,7 @@ NARU_TARGET_AVX2 void multiply_narrow(const ConvTile& tile, std::uint32_t first)
   NARU_UNROLL
   for (int m = 0; m < kCount; ++m) {
     const __m256i low = _mm256_permute4x64_epi64(_mm256_hadd_epi32(sums[m][0], sums[m][1]), 0xD8), high = _mm256_permute4x64_epi64(_mm256_hadd_epi32(sums[m][2], sums[m][3]), 0xD8);
-    store_sums(tile, first + static_cast<std::uint32_t>(m), _mm256_add_epi32(low, low_start), _mm256_add_epi32(high, high_start));
+    store_pixel(tile, first + static_cast<std::uint32_t>(m), _mm256_add_epi32(low, low_start), _mm256_add_epi32(high, high_start));
   }
 }
 
@@ -138,11 +138,7 @@ NARU_TARGET_AVX2 void multiply_span(const ConvSpan& span, const Reduction& over,
     for (int m = 0; m < kCount; ++m) pixel[m] = place.pixel + static_cast<std::size_t>(m) * span.pixel_step;
     multiply_add(sums, pixel, place.pixel_start, over);
     if constexpr (kEnding == Ending::kSums) {
-      NARU_UNROLL
-      for (int m = 0; m < kCount; ++m) {
-        store_vector(place.output + static_cast<std::size_t>(m) * span.output_step, sums[m][0]);
-        store_vector(place.output + static_cast<std::size_t>(m) * span.output_step + sizeof(__m256i), sums[m][1]);
-      }
+      store_sums(sums, place.output, span.output_step);
     } else {
       store_codes<kEnding == Ending::kCodesWithSign>(sums, terms, place.output, span.output_step);
     }
@@ -271,7 +267,6 @@ NARU_TARGET_AVX2 void widen_weights(const std::byte* weights, std::size_t groups
   __m256i own[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
   std::byte* wide = target + kWideHeaderBytes;
   for (std::size_t group = 0; group < groups; ++group, weights += kBlock * kGroup, wide += kWideGroupBytes) {
-    _mm_prefetch(reinterpret_cast<const char*>(weights + 1024), _MM_HINT_T0);
     NARU_UNROLL
     for (std::size_t half = 0; half < 2; ++half) {
       const __m256i pairs = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(load_vector(weights + half * sizeof(__m256i)), halves), 0xD8);

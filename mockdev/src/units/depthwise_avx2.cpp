@@ -66,11 +66,7 @@ NARU_TARGET_AVX2 void multiply_row(const Row& row, const std::byte* first, std::
     }
   }
   if (row.terms != nullptr) return row.with_sign ? store_codes<true>(sums, *row.terms, target, row.output_step) : store_codes<false>(sums, *row.terms, target, row.output_step);
-  NARU_UNROLL
-  for (int m = 0; m < kCount; ++m, target += row.output_step) {
-    store_vector(target, sums[m][0]);
-    store_vector(target + sizeof(__m256i), sums[m][1]);
-  }
+  store_sums(sums, target, row.output_step);
 }
 
 using MultiplyRow = void (*)(const Row&, const std::byte*, std::byte*) noexcept;
@@ -82,15 +78,17 @@ constexpr RowKernels row_kernels(std::integer_sequence<int, kCounts...>) {
 template <int kStride, int kCols, bool kSigned>
 constexpr RowKernels kRowKernels = row_kernels<kStride, kCols, kSigned>(std::make_integer_sequence<int, kRowPixels>());
 
+template <int kStride, int kCols>
+constexpr const RowKernels* kernels_for(bool is_signed) noexcept {
+  return is_signed ? &kRowKernels<kStride, kCols, true> : &kRowKernels<kStride, kCols, false>;
+}
 /// Null: none for this shape.
 const RowKernels* kernels_for(const abi::Depthwise& record) noexcept {
   const bool is_signed = record.input_type == abi::ElementType::kI8;
-  if (record.dilation_cols != 1) return nullptr;
-  switch (10 * record.kernel_cols + record.stride_cols) {
-    case 31: return is_signed ? &kRowKernels<1, 3, true> : &kRowKernels<1, 3, false>;
-    case 32: return is_signed ? &kRowKernels<2, 3, true> : &kRowKernels<2, 3, false>;
-    case 51: return is_signed ? &kRowKernels<1, 5, true> : &kRowKernels<1, 5, false>;
-    case 52: return is_signed ? &kRowKernels<2, 5, true> : &kRowKernels<2, 5, false>;
+  if (record.dilation_cols != 1 || record.stride_cols > 2) return nullptr;
+  switch (record.kernel_cols) {
+    case 3: return record.stride_cols == 1 ? kernels_for<1, 3>(is_signed) : kernels_for<2, 3>(is_signed);
+    case 5: return record.stride_cols == 1 ? kernels_for<1, 5>(is_signed) : kernels_for<2, 5>(is_signed);
     default: return nullptr;
   }
 }

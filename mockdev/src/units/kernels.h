@@ -177,13 +177,16 @@ struct StageKernels {
 
 /// Pixels of bytes on their way to whole groups of the table's conv_staging; of each, its own terms, with -weight_zero * (the sum of its inputs) in them.
 struct StagedPixels {
-  const std::byte* source;
-  std::byte* target;
-  std::size_t pixels, source_stride, channels;
-  bool is_signed;
-  std::int32_t weight_zero;
-  std::int32_t* terms;
+  const std::byte* source = nullptr;
+  std::byte* target = nullptr;
+  std::size_t pixels = 0, source_stride = 0, channels = 0;
+  bool is_signed = false;
+  std::int32_t weight_zero = 0;
+  std::int32_t* terms = nullptr;
 };
+
+/// Up to this magnitude a weight zero point and an input fit 16 bits together; devices know no larger one.
+inline constexpr std::int64_t kWeightZeroMax = 255;
 
 /// Of kernels that multiply weights of two bytes in an order of their own, and inputs that have terms of their own, which a pixel's sums begin with.
 struct WideKernels {
