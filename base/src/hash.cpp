@@ -1,4 +1,4 @@
-// CRC-32C and SHA-256 (FIPS 180-4), with the CPU's instructions where there are any.
+// SHA-256 (FIPS 180-4), with the CPU's instructions where there are any.
 #include "naru/base/hash.h"
 
 #include <algorithm>
@@ -15,84 +15,6 @@
 
 namespace naru {
 namespace {
-
-constexpr std::array<std::uint32_t, 256> make_crc_table() {
-  std::array<std::uint32_t, 256> table{};
-  for (std::uint32_t i = 0; i < 256; ++i) {
-    std::uint32_t value = i;
-    for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1) != 0 ? 0x82F63B78U : 0U);
-    table[i] = value;
-  }
-  return table;
-}
-constexpr auto kCrcTable = make_crc_table();
-
-std::uint32_t crc32c_table(const std::byte* data, std::size_t size, std::uint32_t crc) noexcept {
-  for (std::size_t i = 0; i < size; ++i) crc = (crc >> 8) ^ kCrcTable[(crc ^ static_cast<std::uint32_t>(data[i])) & 0xFF];
-  return crc;
-}
-
-#if defined(__x86_64__)
-/// The instruction takes three cycles, and another may begin in each of them: three stretches of so many bytes go side by side. Long ones for payloads, the others for messages.
-constexpr std::size_t kLongLane = 1024, kMiddleLane = 512, kShortLane = 128;
-constexpr std::size_t kCacheLine = 64;
-
-/// What kLane zero bytes make of a CRC, by the CRC's four bytes: it is linear, so the parts are added.
-template <std::size_t kLane>
-constexpr std::array<std::array<std::uint32_t, 256>, 4> make_crc_shift() {
-  std::array<std::array<std::uint32_t, 256>, 4> table{};
-  for (std::size_t bit = 0; bit < 32; ++bit) {
-    std::uint32_t value = std::uint32_t{1} << bit;
-    for (std::size_t i = 0; i < kLane; ++i) value = (value >> 8) ^ kCrcTable[value & 0xFF];
-    for (std::size_t byte = 0; byte < 256; ++byte)
-      if (((byte >> (bit % 8)) & 1) != 0) table[bit / 8][byte] ^= value;
-  }
-  return table;
-}
-template <std::size_t kLane>
-constexpr auto kCrcShift = make_crc_shift<kLane>();
-
-std::uint64_t word(const std::byte* at) noexcept {
-  std::uint64_t value;
-  std::memcpy(&value, at, 8);
-  return value;
-}
-
-/// Takes whole triples of lanes from the front.
-template <std::size_t kLane>
-__attribute__((target("sse4.2"))) std::uint32_t crc32c_lanes(const std::byte*& data, std::size_t& size, std::uint32_t crc) noexcept {
-  const auto after_lane = [](std::uint32_t value) {
-    return kCrcShift<kLane>[0][value & 0xFF] ^ kCrcShift<kLane>[1][(value >> 8) & 0xFF] ^ kCrcShift<kLane>[2][(value >> 16) & 0xFF] ^ kCrcShift<kLane>[3][value >> 24];
-  };
-  for (; size >= 3 * kLane; data += 3 * kLane, size -= 3 * kLane) {
-    std::uint64_t first = crc, second = 0, third = 0;
-    for (std::size_t i = 0; i < kLane; i += kCacheLine) {
-      // Three streams that jump at each turn are more than the CPU foresees: what comes from outside its second cache took half as long again.
-      if constexpr (kLane == kLongLane)
-        for (std::size_t lane = 0; lane < 3; ++lane) __builtin_prefetch(data + (3 + lane) * kLane + i);
-#pragma GCC unroll 8
-      for (std::size_t j = i; j < i + kCacheLine; j += 8) {
-        first = _mm_crc32_u64(first, word(data + j));
-        second = _mm_crc32_u64(second, word(data + kLane + j));
-        third = _mm_crc32_u64(third, word(data + 2 * kLane + j));
-      }
-    }
-    crc = after_lane(after_lane(static_cast<std::uint32_t>(first)) ^ static_cast<std::uint32_t>(second)) ^ static_cast<std::uint32_t>(third);
-  }
-  return crc;
-}
-
-__attribute__((target("sse4.2"))) std::uint32_t crc32c_sse42(const std::byte* data, std::size_t size, std::uint32_t crc) noexcept {
-  crc = crc32c_lanes<kLongLane>(data, size, crc);
-  crc = crc32c_lanes<kMiddleLane>(data, size, crc);
-  crc = crc32c_lanes<kShortLane>(data, size, crc);
-  std::uint64_t wide = crc;
-  for (; size >= 8; data += 8, size -= 8) wide = _mm_crc32_u64(wide, word(data));
-  crc = static_cast<std::uint32_t>(wide);
-  for (; size > 0; ++data, --size) crc = _mm_crc32_u8(crc, static_cast<std::uint8_t>(*data));
-  return crc;
-}
-#endif
 
 void sha256_block(Sha256State& state, const std::byte* block) noexcept {
   std::uint32_t w[64];
@@ -197,15 +119,6 @@ Sha256 finish(Sha256State state, std::span<const std::byte> rest, std::uint64_t 
 }
 
 }  // namespace
-
-std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t seed) noexcept {
-  const std::uint32_t start = ~seed;
-#if defined(__x86_64__)
-  static const bool has_sse42 = __builtin_cpu_supports("sse4.2");
-  if (has_sse42) return ~crc32c_sse42(bytes.data(), bytes.size(), start);
-#endif
-  return ~crc32c_table(bytes.data(), bytes.size(), start);
-}
 
 Sha256 sha256(std::span<const std::byte> bytes) noexcept {
   Sha256State state = kShaStart;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "crc32c.h"
 #include "naru/base/hash.h"
 
 namespace naru {
@@ -54,9 +55,17 @@ TEST(Hash, Crc32cOfAnyLengthIsThatOfItsPolynomial) {
     state = state * 6364136223846793005ULL + 1442695040888963407ULL;
     byte = static_cast<std::byte>(state >> 56);
   }
-  for (const std::size_t size : std::initializer_list<std::size_t>{0, 1, 7, 8, 9, 383, 384, 385, 768, 775, 1023, 1024, 3071, 3072, 3073, 6144, 6151, 20'000}) {
+  for (const std::size_t size : std::initializer_list<std::size_t>{0, 1, 7, 8, 9, 383, 384, 385, 511, 512, 513, 768, 775, 1023, 1024, 3071, 3072, 3073, 6144, 6151, 20'000}) {
     const auto part = std::span(bytes).first(size);
     EXPECT_EQ(crc32c(part), crc_bit_by_bit(part)) << size;
+    EXPECT_EQ(~crc32c_by_table(part.data(), size, ~0U), crc_bit_by_bit(part)) << size;
+    if (cpu_has_crc_instruction()) {
+      EXPECT_EQ(~crc32c_by_instruction(part.data(), size, ~0U), crc_bit_by_bit(part)) << size;
+    }
+    const std::size_t steps = size / kCrcFoldBytes * kCrcFoldBytes;
+    if (cpu_has_crc_folds() && steps != 0) {
+      EXPECT_EQ(~crc32c_by_folding(part.data() + size - steps, steps, ~0U), crc_bit_by_bit(part.last(steps))) << steps;
+    }
     EXPECT_EQ(crc32c(part.subspan(size / 3), crc32c(part.first(size / 3))), crc_bit_by_bit(part)) << size;
   }
 }

@@ -118,10 +118,11 @@ void InPipe::start_transfer(TimePoint now) {
   held_ = 0;
   std::uint64_t announced = 0;
   std::size_t transfer_bytes = 0;
+  // Data that was ready in the same instant is announced together, though its turn on the cable comes later; checksums of what went before begin the transfer.
+  const std::size_t first = !items_.empty() && items_.front().header.type == abi::MessageType::kChecksums ? 1 : 0;
   while (in_transfer_ < items_.size() && announced < abi::kAnnouncedBytesMax && transfer_bytes + items_[in_transfer_].bytes.size() <= abi::kMessageTransferMax) {
-    // Data that was ready in the same instant is announced together, though its turn on the cable comes later.
     const Item& next = items_[in_transfer_];
-    if (next.available > now && (in_transfer_ == 0 || next.payload.bytes == 0 || next.made != items_.front().made)) break;
+    if (next.available > now && (in_transfer_ <= first || next.payload.bytes == 0 || next.made != items_[first].made)) break;
     announced += next.payload.bytes;
     transfer_bytes += next.bytes.size();
     ++in_transfer_;

@@ -1,0 +1,20 @@
+// The ways through CRC-32C, for crc32c.cpp, crc32c_avx512.cpp and their test. States are not inverted: the CRC of nothing is ~0.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace naru {
+
+[[nodiscard]] std::uint32_t crc32c_by_table(const std::byte* data, std::size_t size, std::uint32_t state) noexcept;
+
+[[nodiscard]] bool cpu_has_crc_instruction() noexcept;
+/// Only where cpu_has_crc_instruction().
+[[nodiscard]] std::uint32_t crc32c_by_instruction(const std::byte* data, std::size_t size, std::uint32_t state) noexcept;
+
+inline constexpr std::size_t kCrcFoldBytes = 256;
+[[nodiscard]] bool cpu_has_crc_folds() noexcept;
+/// Only where cpu_has_crc_folds(), and of a multiple of kCrcFoldBytes, not of nothing.
+[[nodiscard]] std::uint32_t crc32c_by_folding(const std::byte* data, std::size_t size, std::uint32_t state) noexcept;
+
+}  // namespace naru
