@@ -78,9 +78,7 @@ class DeviceImpl final : public Device, private ControlTarget {
     if (endpoint != kBulkIn) return std::nullopt;
     return guarded<std::optional<usb::InOffer>>([&]() -> std::optional<usb::InOffer> {
       if (!messages()) return stream_pipe_.in_peek(now());
-      if (!keeps_replies_back()) return in_.peek(now());
-      in_.hold();
-      return std::nullopt;
+      return keeps_replies_back() ? std::nullopt : in_.peek(now());
     });
   }
   void in_done(std::uint8_t endpoint, std::size_t bytes, bool completed) override {
@@ -163,7 +161,11 @@ class DeviceImpl final : public Device, private ControlTarget {
     }
   }
 
-  [[nodiscard]] bool keeps_replies_back() { return in_.can_wait_for_company() && out_.has_more(); }
+  [[nodiscard]] bool keeps_replies_back() {
+    const bool keeps = in_.can_wait_for_company() && (out_.has_more() || scheduler_.completes_by(now() + InPipe::kReplyPatience));
+    if (keeps) in_.hold();
+    return keeps;
+  }
 
   /// Bits: OUT takes something, IN has something, an event is there.
   [[nodiscard]] unsigned readiness() {

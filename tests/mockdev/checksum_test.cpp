@@ -178,6 +178,22 @@ TEST_F(Checksums, OfDataThatIsReadComeBehindItWhenThereIsMore) {
   EXPECT_EQ(bench.request(MessageType::kCreateBuffer, body_of(abi::CreateBuffer{64})).reply().status, Status::kOk) << "they are forgotten";
 }
 
+TEST_F(Checksums, KeepNoDataApartThatWasReadyTogether) {
+  constexpr std::size_t kReads = 6;
+  constexpr std::uint64_t kLarge = abi::kAnnouncedBytesMax / 2;
+  const abi::Handle large = bench.create(kLarge);
+  Bytes transfer;
+  for (std::size_t i = 0; i < kReads; ++i) {
+    const Bytes body = body_of(abi::Access{.handle = large, .bytes = kLarge});
+    append(transfer, Bench::seal({.type = MessageType::kRead, .epoch = bench.epoch, .sequence = ++bench.sequence, .context = bench.context, .flags = kAhead, .body_bytes = static_cast<std::uint32_t>(body.size())}, body));
+  }
+  ASSERT_TRUE(bench.send(transfer));
+  const std::size_t before = bench.transfers_in;
+  std::size_t lists = 0;
+  for (std::size_t data = 0; data < kReads || lists < kReads / 2;) (bench.expect().header.type == MessageType::kChecksums ? lists : data) += 1;
+  EXPECT_EQ(bench.transfers_in - before, kReads / 2 + 1) << "two in each, behind the checksums of the two before, and the last checksums";
+}
+
 TEST_F(Checksums, AreAheadForAHostOfTheFirstProtocol) {
   Bytes transfer;
   for (std::size_t i = 0; i < 2; ++i) {

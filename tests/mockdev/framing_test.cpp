@@ -258,6 +258,28 @@ TEST(Framing, DataAndCompletionsAreNeverKeptBack) {
   finish_write();
 }
 
+TEST(Framing, RepliesWaitForTheCompletionOfAJobThatEndsSoon) {
+  constexpr std::uint32_t kBytes = 64 * 1024;
+  constexpr unsigned kSoon = 1, kLate = 100;  // copies, of 17 us each
+  for (const unsigned copies : {kSoon, kLate}) {
+    Bench bench;
+    bench.open();
+    const abi::Handle buffer = bench.create(kBytes);
+    abi::Stream copying{.regions = {declare(abi::MemoryKind::kDram, abi::Rights::kRead, kBytes), declare(abi::MemoryKind::kSram, abi::Rights::kReadWrite, kBytes)}, .commands = {}};
+    copying.commands.assign(copies, {abi::Engine::kDma0, 0, abi::Dma{.source = abi::Operand::at(0, 0), .target = abi::Operand::at(1, 0), .row_bytes = kBytes}});
+    copying.commands.push_back(end());
+    const abi::Reply stream = bench.load(copying);
+    ASSERT_EQ(stream.status, Status::kOk);
+    Bytes both = bench.message(MessageType::kCreateBuffer, body_of(abi::CreateBuffer{64}));
+    append(both, bench.message(MessageType::kSubmit, Bench::job_body(stream.handle, ++bench.fence, {{.handle = buffer, .bytes = kBytes, .rights = abi::Rights::kRead}, {.handle = abi::kSramHandle, .bytes = kBytes, .rights = abi::Rights::kReadWrite}})));
+    ASSERT_TRUE(bench.send(both));
+    const std::size_t before = bench.transfers_in;
+    EXPECT_EQ(bench.expect().reply().status, Status::kOk);
+    EXPECT_EQ(bench.expect().completion().last_fence, bench.fence);
+    EXPECT_EQ(bench.transfers_in - before, copies == kSoon ? 1u : 2u);
+  }
+}
+
 TEST(Framing, AFewRepliesAreKeptBackAtMost) {
   constexpr unsigned kRequests = 60;
   Bench bench;

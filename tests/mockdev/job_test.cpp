@@ -38,8 +38,8 @@ TEST(Job, ComputesAndReadsItsResultAfterTheFenceInOneTransferEachWay) {
   append(transfer, bench.message(MessageType::kSubmit, Bench::job_body(stream, 1, {sram(kJobSram), bind(input, 1000), bind(output, 1000)})));
   append(transfer, bench.message(MessageType::kRead, body_of(abi::Access{.handle = output, .bytes = 1000, .after_fence = 1})));
   ASSERT_TRUE(bench.send(transfer));
-  EXPECT_EQ(bench.expect().reply().status, Status::kOk);
   const std::size_t before = bench.transfers_in;
+  EXPECT_EQ(bench.expect().reply().status, Status::kOk);
   const abi::Completion completion = bench.expect().completion();
   EXPECT_EQ(completion.status, Status::kOk);
   EXPECT_EQ(completion.first_fence, 1u);
@@ -50,6 +50,26 @@ TEST(Job, ComputesAndReadsItsResultAfterTheFenceInOneTransferEachWay) {
   ASSERT_EQ(answer.payload.size(), 1000u);
   for (std::size_t i = 0; i < data.size(); ++i)
     ASSERT_EQ(static_cast<int>(static_cast<std::int8_t>(answer.payload[i])), std::clamp(2 * static_cast<std::int8_t>(data[i]), -128, 127)) << i;
+}
+
+TEST(Job, WaitsUntilDataHasGoneThatItWouldOverwrite) {
+  constexpr std::uint32_t kBytes = 20'000;  // more than goes with a message: sent from where it lies
+  Bench bench;
+  bench.open();
+  const abi::Handle input = bench.create(kBytes), output = bench.create(kBytes);
+  const abi::Handle stream = bench.load(doubling(kBytes)).handle;
+  ASSERT_EQ(bench.write(input, 0, Bytes(kBytes, std::byte{3})), Status::kOk);
+  ASSERT_EQ(bench.write(output, 0, Bytes(kBytes, std::byte{50})), Status::kOk);
+  // A read as it is, a job over it, and a read of what that made.
+  const auto read = [&](std::uint64_t after) { return bench.message(MessageType::kRead, body_of(abi::Access{.handle = output, .bytes = kBytes, .after_fence = after})); };
+  Bytes transfer = read(0);
+  append(transfer, bench.message(MessageType::kSubmit, Bench::job_body(stream, 1, {sram(kJobSram), bind(input, kBytes), bind(output, kBytes)})));
+  append(transfer, read(1));
+  ASSERT_TRUE(bench.send(transfer));
+  for (int i = 0; i < 100; ++i) static_cast<void>(bench.device->step(bench.device->clock().after(std::chrono::milliseconds(1)), 1'000'000));  // nobody takes anything
+  EXPECT_TRUE(bench.expect().payload == Bytes(kBytes, std::byte{50}));
+  EXPECT_EQ(bench.expect().completion().status, Status::kOk);
+  EXPECT_TRUE(bench.expect().payload == Bytes(kBytes, std::byte{6}));
 }
 
 TEST(Job, AnEmptyStreamTakesNoCycles) {

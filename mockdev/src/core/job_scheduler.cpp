@@ -194,6 +194,11 @@ bool JobScheduler::run(TimePoint now, std::int64_t& budget) {
   return jobs_ != before;
 }
 
+bool JobScheduler::completes_by(TimePoint until) const noexcept {
+  constexpr std::uint64_t kFewCycles = std::uint64_t{1} << 32;
+  return running_ != nullptr && running_->cycle_budget < kFewCycles && time_of(running_->cycle_budget) <= until;
+}
+
 TimePoint JobScheduler::next_event(TimePoint now) const noexcept {
   if (running_ != nullptr) return issuing_ ? now : time_of(std::min(engines_.next_event(), running_->cycle_budget));
   if (unsettled_) return now;

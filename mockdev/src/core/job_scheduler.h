@@ -41,6 +41,9 @@ class JobScheduler {
   /// When run() has something to do; kForever: nothing queued, or what is queued waits for the host to take data.
   [[nodiscard]] TimePoint next_event(TimePoint now) const noexcept;
 
+  /// A job runs that ends by then, one way or another.
+  [[nodiscard]] bool completes_by(TimePoint until) const noexcept;
+
   [[nodiscard]] std::uint32_t jobs_queued() const noexcept { return jobs_; }
   /// Messages whose jobs have all completed since the last call: their credits are free again.
   [[nodiscard]] std::uint32_t take_answered() noexcept { return std::exchange(answered_, 0); }

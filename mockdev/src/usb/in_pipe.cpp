@@ -43,8 +43,7 @@ InPipe::Item& InPipe::add_item(TimePoint now, abi::MessageHeader header, std::sp
   item.sent_from = std::max(now, lane_.free());
   item.available = lane_.send(now, item.bytes.size());
   item.payload_available = payload_bytes != 0 ? lane_.send(now, payload_bytes) : item.available;
-  if (item.is_plain_reply())
-    for (std::size_t i = 0; i < held_; ++i) items_[i].available = item.available;
+  for (std::size_t i = 0; i < held_; ++i) items_[i].join(item);
   // What was made in the same instant travels together, so that the host sees it as one transfer.
   for (std::size_t i = items_.size() - 1; i > in_transfer_ && items_[i - 1].made == now && items_[i - 1].payload.bytes == 0; --i)
     items_[i - 1].available = item.available;
@@ -82,6 +81,9 @@ void InPipe::push_completion(TimePoint now, std::uint32_t context, const abi::Co
   Item& item = add_item(now, {.type = abi::MessageType::kCompletion, .context = context}, kRoom, {}, 0);
   item.is_completion = true;
   item.completion = completion;
+  // A job's end is known before its time has come.
+  for (std::size_t i = in_transfer_; items_[i].is_plain_reply(); ++i)
+    if (item.available - items_[i].available <= kReplyPatience) items_[i].join(item);
 }
 
 bool InPipe::is_sending(std::uint64_t offset, std::uint64_t bytes) const noexcept {
@@ -118,11 +120,12 @@ void InPipe::start_transfer(TimePoint now) {
   held_ = 0;
   std::uint64_t announced = 0;
   std::size_t transfer_bytes = 0;
-  // Data that was ready in the same instant is announced together, though its turn on the cable comes later; checksums of what went before begin the transfer.
+  // Data that was ready in the same instant, or behind checksums that go now, is announced together though its turn on the cable comes later.
   const std::size_t first = !items_.empty() && items_.front().header.type == abi::MessageType::kChecksums ? 1 : 0;
   while (in_transfer_ < items_.size() && announced < abi::kAnnouncedBytesMax && transfer_bytes + items_[in_transfer_].bytes.size() <= abi::kMessageTransferMax) {
     const Item& next = items_[in_transfer_];
-    if (next.available > now && (in_transfer_ <= first || next.payload.bytes == 0 || next.made != items_[first].made)) break;
+    const bool is_early = next.payload.bytes != 0 && in_transfer_ != 0 && (in_transfer_ == first || next.made == items_[first].made);
+    if (next.available > now && !is_early) break;
     announced += next.payload.bytes;
     transfer_bytes += next.bytes.size();
     ++in_transfer_;

@@ -23,6 +23,8 @@ class InPipe {
  public:
   /// More answers than this wait for the host: then requests wait too.
   static constexpr std::size_t kItemsMax = 1024;
+  /// So long do replies without payload wait for a job's completion, to travel with it.
+  static constexpr Duration kReplyPatience = std::chrono::milliseconds(1);
 
   InPipe(State& state, Memory& memory) : state_(state), memory_(memory), lane_(state.profile.link) {
     transfer_.reserve(abi::kMessageTransferMax);
@@ -44,7 +46,7 @@ class InPipe {
   void done(std::size_t bytes, bool completed);
   /// Whether all that waits for the host are a few replies without payload: they may as well wait for more of their kind.
   [[nodiscard]] bool can_wait_for_company() const noexcept;
-  /// They do: the next reply goes with them.
+  /// They do: what comes next goes with them.
   void hold() noexcept { held_ = items_.size(); }
   [[nodiscard]] bool ready(TimePoint now) const noexcept { return next_ready() <= now; }
   /// When there is something to offer; kForever: nothing queued.
@@ -66,6 +68,11 @@ class InPipe {
 
     /// Needs no company, and may wait for some.
     [[nodiscard]] bool is_plain_reply() const noexcept { return header.type == abi::MessageType::kReply && header.payload_bytes == 0; }
+    /// Travels as if it had been made together with a later one.
+    void join(const Item& later) noexcept {
+      made = later.made;
+      available = later.available;
+    }
     /// All else is set by whoever queues it; the storage of `bytes` is kept.
     void clear() noexcept {
       payload = {};

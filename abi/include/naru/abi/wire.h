@@ -18,8 +18,9 @@
 // - Both directions follow the same rules. The host keeps at most Identity::credits requests unanswered.
 // - Device order: requests of one context are carried out in the order received; each is answered exactly once (jobs by a completion).
 //   A read with after_fence != 0 is answered when that fence of its queue is signalled, and does not hold up what follows it.
-// - A device may keep a few replies without payload back while requests, or payloads that were announced, are there or on their way, so that their
-//   replies travel together; never a completion or data, and never while it has nothing to do for the host.
+//   What a read was answered with is sent as it was then: a write or a job that would change it waits until it has gone.
+// - A device may keep a few replies without payload back while requests, or payloads that were announced, are there or on their way, or while a job runs
+//   that has ended a millisecond later, so that they travel together; never a completion or data, and never while it has nothing to do for the host.
 // Resynchronisation: any framing error (magic, checksum, length) stalls bulk OUT after a kStatusReport message that names the error; the host
 //   clears the halt (both endpoints) and goes on with the next sequence number; a soft reset (EP0) starts a new epoch.
 #pragma once
