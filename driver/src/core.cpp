@@ -197,6 +197,7 @@ int Core::pollable_descriptor() noexcept {
 
 void Core::transport_wait(TimePoint until) {
   send_company();
+  send_gathered();
   if (!transport_) return;
   polling_ = true;
   found_ = 0;

@@ -179,6 +179,12 @@ class Core : public std::enable_shared_from_this<Core>, private CompletionSink {
   void fill_out(bool may_build);
   void fill_in();
   void flush();
+  /// Between them, what is begun waits for what will be, to travel with it.
+  void gather() noexcept { ++gathering_; }
+  void gather_end() {
+    if (--gathering_ == 0) pump_out();
+  }
+  void send_gathered();
   /// For a read or write of its own: as enqueue() and pump_out(), but one whose turn would not come yet may wait for company.
   void enqueue_access(std::uint16_t slot);
   void on_out(const Flight& flight, const TransferCompletion& completion);
@@ -266,6 +272,8 @@ class Core : public std::enable_shared_from_this<Core>, private CompletionSink {
   void send_company();
   /// Whether the checksum of the payload that this request announces is better sent behind it; its message is the newest of the transfer.
   [[nodiscard]] bool sends_crc_behind(const Slot& slot) noexcept;
+  /// Whether a job waits behind no more payloads than may have their checksums ahead together, `bytes` of these being there already.
+  [[nodiscard]] bool job_waits_behind(std::uint64_t bytes) noexcept;
   [[nodiscard]] static std::size_t direction_of(abi::MessageType type) noexcept { return type == abi::MessageType::kRead ? 1 : 0; }
   /// Large but not very, no fence, no job: what comes in streams of its like.
   [[nodiscard]] bool is_streaming(const Slot& slot) const noexcept;
@@ -311,6 +319,7 @@ class Core : public std::enable_shared_from_this<Core>, private CompletionSink {
   std::optional<Error> gone_error_;
   std::optional<Error> pending_loss_;
   bool polling_ = false;
+  unsigned gathering_ = 0;     // Device::Gathering, alive
   bool may_be_held_ = false;  // by the transport, since its last flush()
   unsigned found_ = 0;                  // by the last wait, and poll() has not run since
   std::exception_ptr found_failure_;    // of on_found(), which runs inside libusb

@@ -124,6 +124,16 @@ Result<void> Device::read(const Buffer& buffer, std::uint64_t offset, std::span<
   return operation->wait();
 }
 
+Device::Gathering::Gathering(Device& device) noexcept : core_(*device.core_) { core_.gather(); }
+Device::Gathering::~Gathering() {
+  // What finds no memory now goes with the next poll() or wait().
+  static_cast<void>(guarded([&]() -> Result<void> {
+    core_.gather_end();
+    return {};
+  }));
+}
+void Device::send() { core_->send_gathered(); }
+
 Result<bool> Device::fence_reached(Fence fence) const {
   return guarded([&] { return core_->fence_reached(fence); });
 }

@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::size_t kHeaderBytes = abi::wire_size<abi::MessageHeader>();
 constexpr std::uint64_t kHasteBytes = 512 * 1024;  // with so much or less still to move, what waits goes now
+constexpr std::uint64_t kCrcAheadMax = 4 << 20;    // payloads before a job, in one transfer: they are in the outer caches still when their turn comes
+constexpr std::size_t kRequestsBeforeJobMax = 8;
 
 std::size_t body_bytes(const Slot& slot) noexcept {
   switch (slot.type) {
@@ -118,9 +120,20 @@ std::size_t Core::seal(std::span<std::byte> target, abi::MessageHeader header, s
   return kHeaderBytes + body_bytes;
 }
 
+bool Core::job_waits_behind(std::uint64_t bytes) noexcept {
+  for (std::size_t i = 0; i < std::min(waiting_.size(), kRequestsBeforeJobMax) && bytes <= kCrcAheadMax; ++i) {
+    const Slot& slot = slots_[waiting_.at(i)];
+    if (slot.is_job()) return true;
+    if (payload_follows(slot)) bytes += slot.bytes;
+  }
+  return false;
+}
+
 /// Behind what goes in several transfers, or with others: it would have left the CPU's caches between its checksum and its turn. What goes alone and whole gains nothing.
+/// Not where a job is next: it could not travel in the same transfer then, and no inference after it.
 bool Core::sends_crc_behind(const Slot& slot) noexcept {
   if (!info_.payload_checksums || info_.protocol < abi::kProtocolChecksumsBehind || is_inline(slot)) return false;
+  if (!announced_crc_behind_ && slot.bytes <= chunk_bytes_ && job_waits_behind(announced_bytes_ + slot.bytes)) return false;
   return announced_bytes_ != 0 || slot.bytes > chunk_bytes_ || (!waiting_.empty() && payload_follows(slots_[waiting_.front()]));
 }
 
@@ -320,7 +333,13 @@ bool Core::send_payload_chunk() {
 }
 
 void Core::pump_out(bool may_build) {
-  fill_out(may_build);
+  fill_out(may_build && gathering_ == 0);
+  flush();
+}
+
+void Core::send_gathered() {
+  if (gathering_ == 0 || polling_) return;
+  fill_out(true);
   flush();
 }
 

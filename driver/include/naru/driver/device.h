@@ -103,6 +103,21 @@ class NARU_API Device {
   [[nodiscard]] Result<void> write(const Buffer& buffer, std::uint64_t offset, std::span<const std::byte> bytes);
   [[nodiscard]] Result<void> read(const Buffer& buffer, std::uint64_t offset, std::span<std::byte> bytes);
 
+  /// While one is alive, requests and jobs that are begun wait for those that will be, and go in as few transfers as they fit into when the last one ends: transfers are most of
+  /// what small requests cost. Whatever blocks sends them first, and so does send(). Outlived by the device.
+  class NARU_API Gathering {
+   public:
+    explicit Gathering(Device& device) noexcept;
+    Gathering(const Gathering&) = delete;
+    Gathering& operator=(const Gathering&) = delete;
+    ~Gathering();
+
+   private:
+    Core& core_;
+  };
+  /// What a Gathering keeps back goes now. Without one there is nothing to send.
+  void send();
+
   /// kInvalidArgument: a fence of an era that is over.
   [[nodiscard]] Result<bool> fence_reached(Fence fence) const;
   /// Drives the device until the fence is reached or `until`; tells whether it is.
