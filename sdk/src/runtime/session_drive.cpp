@@ -25,9 +25,6 @@ using SteadyTime = std::chrono::steady_clock;
 /// Transfers that one inference has in flight at once; the driver's requests are for all of them.
 constexpr std::size_t kTransfersMax = 32;
 
-/// Whether uploads and downloads travel with the job, in its transfers.
-bool travel_with_job(const SessionState& session, const detail::StepPlan& plan) { return !session.options.split_timing && plan.uploads.size() + plan.downloads.size() <= kTransfersMax; }
-
 /// Moves to `phase` and books the time of the one that ends, on the device's clock and on this host's.
 void enter(InferenceState& inference, Phase phase) {
   const TimePoint now = inference.session->device->device->now();
@@ -53,13 +50,17 @@ void enter(InferenceState& inference, Phase phase) {
   inference.wall_phase_started = wall;
 }
 
+void leave_place(InferenceState& inference) {
+  if (inference.place && !std::exchange(inference.has_left_place, true)) inference.session->places[*inference.place].busy = false;
+}
+
 void end(InferenceState& inference, Result<Outputs> result) {
   if (waits_for_place(inference)) --inference.session->device->waiting_for_place;
   enter(inference, Phase::kEnded);
   inference.operations.clear();
   inference.job.reset();
   inference.session->slots[inference.slot].busy = false;
-  if (inference.place) inference.session->places[*inference.place].busy = false;
+  leave_place(inference);
   inference.place.reset();
   inference.result = std::move(result);
 }
@@ -109,6 +110,7 @@ bool take_place(InferenceState& inference) {
 }
 
 Result<void> run_host_step(InferenceState& inference, const HostStep& step) {
+  inference.session->device->device->send();  // the device need not wait for this host
   const auto start = SteadyTime::now();
   Slot& slot = inference.session->slots[inference.slot];
   std::vector<std::span<const std::byte>> inputs;
@@ -246,7 +248,10 @@ Result<bool> advance(InferenceState& inference) {
         NARU_CHECK_OK(submitted);
         inference.lease_lost = false;
       }
-      if (!inference.job->done()) return false;
+      if (!inference.job->done()) {
+        if (session.leaves_early && session.device->device->fence_reached(inference.job->fence()).value_or(false)) leave_place(inference);
+        return false;
+      }
       const Result<driver::JobResult> result = inference.job->result();
       inference.job.reset();
       inference.lease_lost = !result && result.error().id() == ErrorId::kLeaseLost && inference.needs_lease;
@@ -299,6 +304,8 @@ bool advance_all(InferenceState& inference) {
 namespace {
 
 void advance_session(SessionState& session) {
+  // What several inferences begin now goes together.
+  const driver::Device::Gathering gathering(*session.device->device);
   // What one gives back may be what an earlier one waits for.
   for (bool again = true; again;) {
     bool held_up = false;
@@ -343,6 +350,8 @@ void drive_all(SessionState& session, bool look) {
 }
 
 }  // namespace
+
+bool travel_with_job(const SessionState& session, const detail::StepPlan& plan) noexcept { return !session.options.split_timing && plan.uploads.size() + plan.downloads.size() <= kTransfersMax; }
 
 void drive(SessionState& session, bool look) {
   const Result<void> driven = guarded([&]() -> Result<void> {

@@ -88,14 +88,23 @@ Result<detail::Place> make_place(const detail::SessionState& session, const std:
   return place;
 }
 
-/// So many at once keep cable and device busy: one comes, one computes, one goes. More of large ones only spread over more memory, out of everybody's caches.
+/// With one job there is nothing that needs what was uploaded once it has ended, unless that is downloaded again, or the job repeated (for its lease).
+bool may_leave_early(const detail::SessionState& session) {
+  if (session.package().steps.size() != 1 || !session.package().state.empty() || session.resident.valid() || !travel_with_job(session, session.plans.front())) return false;
+  const auto& [uploads, downloads] = session.plans.front();
+  return std::ranges::none_of(uploads, [&](std::uint32_t tensor) { return std::ranges::find(downloads, tensor) != downloads.end(); });
+}
+
+/// So many at once keep cable and device busy: one comes, one computes, one goes, the last without a place where it leaves early. More of large ones only spread over more memory, out
+/// of everybody's caches.
 std::size_t places_wanted(const detail::SessionState& session) {
-  constexpr std::uint64_t kPlacesMin = 3, kExchangedBytesMax = 4 * 1024 * 1024;
+  constexpr std::uint64_t kExchangedBytesMax = 4 * 1024 * 1024;
+  const std::uint64_t places_min = session.leaves_early ? 2 : 3;
   std::uint64_t exchanged = 0;
   for (const detail::StepPlan& plan : session.plans)
     for (const auto* tensors : {&plan.uploads, &plan.downloads})
       for (std::uint32_t tensor : *tensors) exchanged += session.package().tensors[tensor].bytes;
-  return std::min<std::size_t>(session.slots.size(), std::max<std::uint64_t>(kPlacesMin, kExchangedBytesMax / std::max<std::uint64_t>(exchanged, 1)));
+  return std::min<std::size_t>(session.slots.size(), std::max<std::uint64_t>(places_min, kExchangedBytesMax / std::max<std::uint64_t>(exchanged, 1)));
 }
 
 }  // namespace
@@ -145,6 +154,7 @@ Result<void> prepare(detail::SessionState& session) {
     for (std::size_t t = 0; t < package.tensors.size(); ++t)
       if (on_host[t]) slot.host[t].resize(package.tensors[t].bytes);
   }
+  session.leaves_early = may_leave_early(session);
   const std::size_t wanted = places_wanted(session);
   while (session.places.size() < wanted) {
     const bool first = session.places.empty();

@@ -75,7 +75,7 @@ struct Slot {
   bool busy = false;
 };
 
-/// What one inference needs of the device's memory, from its first step to its end.
+/// What one inference needs of the device's memory, from its first step to its end, or to its job's (SessionState::leaves_early).
 struct Place {
   std::vector<driver::Buffer> tensors;               // by Package::tensors; empty for those that only the host sees, and when they share an arena
   driver::Buffer arena;
@@ -95,6 +95,7 @@ struct InferenceState {
   std::shared_ptr<SessionState> session;
   std::size_t slot = 0;
   std::optional<std::size_t> place;
+  bool has_left_place = false;                             // it is another's; what is still to be downloaded from it, the device keeps until it has gone
   std::size_t step = 0;
   Phase phase = Phase::kQueued;
   std::vector<driver::Operation> operations;
@@ -130,6 +131,7 @@ struct SessionState {
   std::vector<StepPlan> plans;                       // by step
   std::vector<std::uint64_t> arena;                  // offsets of the tensors in Place::arena; empty: each has a buffer
   std::vector<Slot> slots;                           // as many as may be in flight
+  bool leaves_early = false;                         // an inference gives its place to the next when its job has ended, while its results are on their way
   std::vector<Place> places;                         // no more than that; inferences get them in the order they were submitted
   driver::Queue queue;
   std::deque<std::shared_ptr<InferenceState>> active;
@@ -152,6 +154,8 @@ namespace sdk::runtime {
 
 /// Loads constants and streams, makes slots. Part of Session::create().
 [[nodiscard]] Result<void> prepare(detail::SessionState& session);
+/// Whether uploads and downloads of a step travel with its job, in its transfers.
+[[nodiscard]] bool travel_with_job(const detail::SessionState& session, const detail::StepPlan& plan) noexcept;
 /// Lets every active inference go on as far as it can without blocking, then calls the callbacks of those that ended. By what the device's
 /// last wait() found, or, for those who do not wait(), after a `look` for more.
 void drive(detail::SessionState& session, bool look = false);
