@@ -238,6 +238,7 @@ void Core::poll(bool look) {
   if (!transport_ || polling_) return;
   const bool found = std::exchange(found_, 0) != 0;
   if (!found) send_company();
+  send_gathered();
   if (!transport_) return;  // lost by that
   polling_ = true;
   std::span<TransferCompletion> batch = poll_batch_;

@@ -126,7 +126,7 @@ Result<void> Device::read(const Buffer& buffer, std::uint64_t offset, std::span<
 
 Device::Gathering::Gathering(Device& device) noexcept : core_(*device.core_) { core_.gather(); }
 Device::Gathering::~Gathering() {
-  // What finds no memory now goes with the next poll() or wait().
+  // What finds no memory now goes with the next request, or the next completion.
   static_cast<void>(guarded([&]() -> Result<void> {
     core_.gather_end();
     return {};

@@ -78,7 +78,9 @@ class DeviceImpl final : public Device, private ControlTarget {
     if (endpoint != kBulkIn) return std::nullopt;
     return guarded<std::optional<usb::InOffer>>([&]() -> std::optional<usb::InOffer> {
       if (!messages()) return stream_pipe_.in_peek(now());
-      return keeps_replies_back() ? std::nullopt : in_.peek(now());
+      if (!keeps_replies_back()) return in_.peek(now());
+      in_.hold();
+      return std::nullopt;
     });
   }
   void in_done(std::uint8_t endpoint, std::size_t bytes, bool completed) override {
@@ -162,9 +164,7 @@ class DeviceImpl final : public Device, private ControlTarget {
   }
 
   [[nodiscard]] bool keeps_replies_back() {
-    const bool keeps = in_.can_wait_for_company() && (out_.has_more() || scheduler_.completes_by(now() + InPipe::kReplyPatience));
-    if (keeps) in_.hold();
-    return keeps;
+    return in_.can_wait_for_company() && (out_.has_more() || scheduler_.completes_by(now() + InPipe::kReplyPatience));
   }
 
   /// Bits: OUT takes something, IN has something, an event is there.
@@ -187,8 +187,12 @@ class DeviceImpl final : public Device, private ControlTarget {
       out_.pop_front();
     }
     const std::uint32_t throttle = sensors_.throttle_percent();
-    scheduler_.run(now(), budget);
-    if (scheduler_.take_signalled()) processor_.answer_waiting_reads(now());
+    // Reads that wait for a fence are answered before the next job begins, which may write over what they read.
+    for (;;) {
+      scheduler_.run(now(), budget, processor_.has_waiting_reads());
+      if (!scheduler_.take_signalled()) break;
+      processor_.answer_waiting_reads(now());
+    }
     if (sensors_.throttle_percent() != throttle) events_.push(now(), abi::EventKind::kThrottled, sensors_.throttle_percent());
   }
 

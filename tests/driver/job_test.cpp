@@ -71,16 +71,13 @@ TEST(Jobs, SmallOnesCostOneTransferEachWay) {
   EXPECT_EQ(after.in_transfers - before.in_transfers, 1u) << "the write's reply waits for a completion that comes soon";
 }
 
-/// Several jobs of 40,000 bytes in and out, each with memory of its own.
+/// Several jobs with so many bytes in and out, each with memory of its own.
 struct LargeJobs {
-  static constexpr std::uint32_t kBytes = 40'000;
-  static constexpr std::size_t kCount = 3;
-
-  explicit LargeJobs(Device& device) : queue(device.queue(0).value()) {
-    for (std::size_t i = 0; i < kCount; ++i) {
-      setups.push_back(CopySetup::make(device, kBytes).value());
-      inputs.push_back(random_bytes(kBytes, i + 1));
-      outputs.emplace_back(kBytes);
+  explicit LargeJobs(Device& device, std::uint32_t bytes = 40'000, std::size_t count = 3) : queue(device.queue(0).value()) {
+    for (std::size_t i = 0; i < count; ++i) {
+      setups.push_back(CopySetup::make(device, bytes).value());
+      inputs.push_back(random_bytes(bytes, i + 1));
+      outputs.emplace_back(bytes);
     }
   }
   void begin(std::size_t i) {
@@ -111,14 +108,39 @@ TEST(Jobs, OfAGatheringTravelTogetherWithWhatTheyNeed) {
     const Device::Gathering outer(*device);
     {
       const Device::Gathering inner(*device);
-      for (std::size_t i = 0; i < LargeJobs::kCount; ++i) jobs.begin(i);
+      for (std::size_t i = 0; i < 3; ++i) jobs.begin(i);
     }
     EXPECT_EQ(device->host_counters().messages_out, before.messages_out);
   }
-  EXPECT_EQ(device->host_counters().messages_out - before.messages_out, 3 * LargeJobs::kCount) << "at once, when the last one ends";
+  EXPECT_EQ(device->host_counters().messages_out - before.messages_out, 9u) << "at once, when the last one ends";
   jobs.finish();
   EXPECT_TRUE(jobs.outputs == jobs.inputs);
-  EXPECT_EQ(device->host_counters().out_transfers - before.out_transfers, 1 + LargeJobs::kCount) << "one of messages, and the payloads";
+  EXPECT_EQ(device->host_counters().out_transfers - before.out_transfers, 4u) << "one of messages, and the payloads";
+}
+
+TEST(Jobs, OfAGatheringHaveNoMoreChecksumsAheadThanTheCachesHold) {
+  Bench bench;
+  auto device = bench.open();
+  LargeJobs jobs(*device, 3 << 19, 4);
+  const HostCounters before = device->host_counters();
+  {
+    const Device::Gathering gathering(*device);
+    for (std::size_t i = 0; i < 4; ++i) jobs.begin(i);
+  }
+  jobs.finish();
+  EXPECT_TRUE(jobs.outputs == jobs.inputs);
+  EXPECT_EQ(device->host_counters().out_transfers - before.out_transfers, 6u) << "the third's checksum is behind it, so its job and the fourth come with that";
+}
+
+TEST(Jobs, OfAGatheringGoWhenOnlyPollIsCalled) {
+  Bench bench;
+  auto device = bench.open();
+  LargeJobs jobs(*device);
+  const Device::Gathering gathering(*device);
+  const std::uint64_t before = device->host_counters().messages_out;
+  jobs.begin(0);
+  device->poll();
+  EXPECT_EQ(device->host_counters().messages_out - before, 3u);
 }
 
 TEST(Jobs, OfAGatheringAreNotKeptFromWhoWaitsForThem) {

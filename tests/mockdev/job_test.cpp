@@ -72,6 +72,29 @@ TEST(Job, WaitsUntilDataHasGoneThatItWouldOverwrite) {
   EXPECT_TRUE(bench.expect().payload == Bytes(kBytes, std::byte{6}));
 }
 
+TEST(Job, IsReadBeforeTheNextOneWritesOverWhatItMade) {
+  for (const std::uint32_t bytes : {1000u, 20'000u}) {
+    Bench bench;
+    bench.open();
+    const abi::Handle one = bench.create(bytes), other = bench.create(bytes), output = bench.create(bytes);
+    const abi::Handle stream = bench.load(doubling(bytes)).handle;
+    ASSERT_EQ(bench.write(one, 0, Bytes(bytes, std::byte{3})), Status::kOk);
+    ASSERT_EQ(bench.write(other, 0, Bytes(bytes, std::byte{9})), Status::kOk);
+    Bytes transfer;
+    std::uint64_t fence = 0;
+    for (const abi::Handle input : {one, other}) {
+      append(transfer, bench.message(MessageType::kSubmit, Bench::job_body(stream, ++fence, {sram(kJobSram), bind(input, bytes), bind(output, bytes)})));
+      append(transfer, bench.message(MessageType::kRead, body_of(abi::Access{.handle = output, .bytes = bytes, .after_fence = fence})));
+    }
+    ASSERT_TRUE(bench.send(transfer));
+    std::vector<Bytes> read;
+    while (read.size() < 2)
+      if (Message message = bench.expect(); message.header.type == MessageType::kReply) read.push_back(std::move(message.payload));
+    EXPECT_TRUE(read[0] == Bytes(bytes, std::byte{6})) << bytes;
+    EXPECT_TRUE(read[1] == Bytes(bytes, std::byte{18})) << bytes;
+  }
+}
+
 TEST(Job, AnEmptyStreamTakesNoCycles) {
   Bench bench;
   bench.open();

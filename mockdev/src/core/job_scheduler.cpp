@@ -142,12 +142,13 @@ TimePoint JobScheduler::time_of(std::uint64_t cycle) const noexcept {
   return dispatched_ + Duration(static_cast<Duration::rep>((static_cast<unsigned __int128>(cycle) * kNanosecondsPerSecond + clock_hz_ - 1) / clock_hz_));
 }
 
-bool JobScheduler::run(TimePoint now, std::int64_t& budget) {
+bool JobScheduler::run(TimePoint now, std::int64_t& budget, bool one_fence) {
   const std::uint32_t before = jobs_;
   if (std::exchange(unsettled_, false))
     for (unsigned queue = 0; queue < abi::kQueues; ++queue) settle(now, queue);
   while (budget > 0) {
     if (running_ == nullptr) {
+      if (signalled_ && one_fence) break;
       Job* job = next_job();
       if (job == nullptr || held(*job)) break;
       if (lost(*job)) {
@@ -195,8 +196,8 @@ bool JobScheduler::run(TimePoint now, std::int64_t& budget) {
 }
 
 bool JobScheduler::completes_by(TimePoint until) const noexcept {
-  constexpr std::uint64_t kFewCycles = std::uint64_t{1} << 32;
-  return running_ != nullptr && running_->cycle_budget < kFewCycles && time_of(running_->cycle_budget) <= until;
+  constexpr std::uint64_t kCyclesMax = std::uint64_t{1} << 32;  // of a budget that says something, and whose time is no overflow
+  return running_ != nullptr && running_->cycle_budget < kCyclesMax && time_of(running_->cycle_budget) <= until;
 }
 
 TimePoint JobScheduler::next_event(TimePoint now) const noexcept {

@@ -36,8 +36,9 @@ class JobScheduler {
   /// Ends the running job only, with kReset, and the lease.
   void reset_engines(TimePoint now);
 
-  /// Dispatches and executes what has begun by `now`; stops early when `budget` (host nanoseconds) is spent. True: jobs ended.
-  bool run(TimePoint now, std::int64_t& budget);
+  /// Dispatches and executes what has begun by `now`; stops early when `budget` (host nanoseconds) is spent, and with `one_fence` between jobs when a fence was signalled, until
+  /// take_signalled(). True: jobs ended.
+  bool run(TimePoint now, std::int64_t& budget, bool one_fence);
   /// When run() has something to do; kForever: nothing queued, or what is queued waits for the host to take data.
   [[nodiscard]] TimePoint next_event(TimePoint now) const noexcept;
 

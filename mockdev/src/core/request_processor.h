@@ -24,6 +24,7 @@ class RequestProcessor final : public LandingResolver {
   void process(TimePoint now, Request& request);
   /// Answers reads whose fences are signalled.
   void answer_waiting_reads(TimePoint now);
+  [[nodiscard]] bool has_waiting_reads() const noexcept { return !waiting_.empty(); }
   /// Answers `request` with `status`, undone.
   void refuse(TimePoint now, const Request& request, abi::Status status, std::uint32_t detail = 0);
   /// Everything that waits is answered with kReset, every context dies.

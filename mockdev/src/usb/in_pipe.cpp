@@ -44,6 +44,7 @@ InPipe::Item& InPipe::add_item(TimePoint now, abi::MessageHeader header, std::sp
   item.available = lane_.send(now, item.bytes.size());
   item.payload_available = payload_bytes != 0 ? lane_.send(now, payload_bytes) : item.available;
   for (std::size_t i = 0; i < held_; ++i) items_[i].join(item);
+  if (!item.is_plain_reply()) held_ = 0;  // what comes after that keeps nobody waiting
   // What was made in the same instant travels together, so that the host sees it as one transfer.
   for (std::size_t i = items_.size() - 1; i > in_transfer_ && items_[i - 1].made == now && items_[i - 1].payload.bytes == 0; --i)
     items_[i - 1].available = item.available;
@@ -81,8 +82,11 @@ void InPipe::push_completion(TimePoint now, std::uint32_t context, const abi::Co
   Item& item = add_item(now, {.type = abi::MessageType::kCompletion, .context = context}, kRoom, {}, 0);
   item.is_completion = true;
   item.completion = completion;
-  // A job's end is known before its time has come.
-  for (std::size_t i = in_transfer_; items_[i].is_plain_reply(); ++i)
+  // Replies that have not left join it, where they are all that is before it: what is behind a completion, or data, must not wait for the next one.
+  std::size_t first = items_.size() - 1;
+  while (first > in_transfer_ && items_[first - 1].is_plain_reply()) --first;
+  if (first != in_transfer_) return;
+  for (std::size_t i = first; i + 1 < items_.size(); ++i)
     if (item.available - items_[i].available <= kReplyPatience) items_[i].join(item);
 }
 
@@ -124,7 +128,7 @@ void InPipe::start_transfer(TimePoint now) {
   const std::size_t first = !items_.empty() && items_.front().header.type == abi::MessageType::kChecksums ? 1 : 0;
   while (in_transfer_ < items_.size() && announced < abi::kAnnouncedBytesMax && transfer_bytes + items_[in_transfer_].bytes.size() <= abi::kMessageTransferMax) {
     const Item& next = items_[in_transfer_];
-    const bool is_early = next.payload.bytes != 0 && in_transfer_ != 0 && (in_transfer_ == first || next.made == items_[first].made);
+    const bool is_early = next.payload.bytes != 0 && in_transfer_ != 0 && next.made == items_[first].made;
     if (next.available > now && !is_early) break;
     announced += next.payload.bytes;
     transfer_bytes += next.bytes.size();

@@ -70,7 +70,7 @@ bool can_move(const InferenceState& inference) {
     case Phase::kEnded: return inference.callback != nullptr && !inference.result_taken;
     case Phase::kQueued: return !waits_for_place(inference) || inference.session->free_place() != nullptr || inference.cancel_requested;
     case Phase::kRunning:
-      if (inference.job) return inference.job->done();
+      if (inference.job) return inference.job->done() || may_leave_place(inference);
       break;
     case Phase::kUploading:
     case Phase::kDownloading:

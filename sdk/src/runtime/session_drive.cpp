@@ -249,7 +249,7 @@ Result<bool> advance(InferenceState& inference) {
         inference.lease_lost = false;
       }
       if (!inference.job->done()) {
-        if (session.leaves_early && session.device->device->fence_reached(inference.job->fence()).value_or(false)) leave_place(inference);
+        if (may_leave_place(inference)) leave_place(inference);
         return false;
       }
       const Result<driver::JobResult> result = inference.job->result();
@@ -352,6 +352,12 @@ void drive_all(SessionState& session, bool look) {
 }  // namespace
 
 bool travel_with_job(const SessionState& session, const detail::StepPlan& plan) noexcept { return !session.options.split_timing && plan.uploads.size() + plan.downloads.size() <= kTransfersMax; }
+
+bool may_leave_place(const InferenceState& inference) noexcept {
+  const SessionState& session = *inference.session;
+  return session.leaves_early && inference.phase == Phase::kRunning && inference.job && inference.place && !inference.has_left_place &&
+         session.device->device->fence_reached(inference.job->fence()).value_or(false);
+}
 
 void drive(SessionState& session, bool look) {
   const Result<void> driven = guarded([&]() -> Result<void> {

@@ -88,11 +88,9 @@ Result<detail::Place> make_place(const detail::SessionState& session, const std:
   return place;
 }
 
-/// With one job there is nothing that needs what was uploaded once it has ended, unless that is downloaded again, or the job repeated (for its lease).
+/// With one job there is nothing that needs what was uploaded once it has ended, unless it may be repeated (for its lease). What it exchanges is uploaded or downloaded, never both.
 bool may_leave_early(const detail::SessionState& session) {
-  if (session.package().steps.size() != 1 || !session.package().state.empty() || session.resident.valid() || !travel_with_job(session, session.plans.front())) return false;
-  const auto& [uploads, downloads] = session.plans.front();
-  return std::ranges::none_of(uploads, [&](std::uint32_t tensor) { return std::ranges::find(downloads, tensor) != downloads.end(); });
+  return session.package().steps.size() == 1 && session.package().state.empty() && !session.resident.valid() && travel_with_job(session, session.plans.front());
 }
 
 /// So many at once keep cable and device busy: one comes, one computes, one goes, the last without a place where it leaves early. More of large ones only spread over more memory, out

@@ -156,6 +156,8 @@ namespace sdk::runtime {
 [[nodiscard]] Result<void> prepare(detail::SessionState& session);
 /// Whether uploads and downloads of a step travel with its job, in its transfers.
 [[nodiscard]] bool travel_with_job(const detail::SessionState& session, const detail::StepPlan& plan) noexcept;
+/// Its job has ended, and what it has on its way needs no place.
+[[nodiscard]] bool may_leave_place(const detail::InferenceState& inference) noexcept;
 /// Lets every active inference go on as far as it can without blocking, then calls the callbacks of those that ended. By what the device's
 /// last wait() found, or, for those who do not wait(), after a `look` for more.
 void drive(detail::SessionState& session, bool look = false);
