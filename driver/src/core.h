@@ -74,7 +74,7 @@ struct Recovery {
   bool failed = false;
 };
 
-class Core : public std::enable_shared_from_this<Core>, private CompletionSink {
+class Core final : public std::enable_shared_from_this<Core>, private CompletionSink {
  public:
   Core(std::unique_ptr<Transport> transport, DeviceOptions options);
   Core(const Core&) = delete;
