@@ -1,6 +1,8 @@
 // The null job of the bench.
 #include "null_job.h"
 
+#include <deque>
+
 #include "naru/abi/stream.h"
 
 namespace naru::bench {
@@ -23,12 +25,34 @@ Result<NullJob> NullJob::make(driver::Device& device) {
   return job;
 }
 
-Result<void> NullJob::run() {
+Result<driver::Job> NullJob::submit() {
   const driver::Binding binding{.buffer = &buffer_, .offset = 0, .bytes = kRegionBytes, .rights = abi::Rights::kRead};
-  NARU_TRY(driver::Job job, queue_.submit({.stream = &stream_, .bindings = {&binding, 1}, .deadline = kDeadline}));
+  return queue_.submit({.stream = &stream_, .bindings = {&binding, 1}, .deadline = kDeadline});
+}
+
+Result<void> NullJob::finish(driver::Job& job) {
   NARU_CHECK_OK(job.wait());
   NARU_TRY(const bool reached, device_->fence_reached(job.fence()));
   if (!reached) return fail(ErrorId::kInternal, "A job ended before its fence");
+  return {};
+}
+
+Result<void> NullJob::run() {
+  NARU_TRY(driver::Job job, submit());
+  return finish(job);
+}
+
+Result<void> NullJob::run_in_flight(std::size_t in_flight, std::size_t count) {
+  std::deque<driver::Job> jobs;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (jobs.size() == in_flight) {
+      NARU_CHECK_OK(finish(jobs.front()));
+      jobs.pop_front();
+    }
+    NARU_TRY(driver::Job job, submit());
+    jobs.push_back(std::move(job));
+  }
+  for (driver::Job& job : jobs) NARU_CHECK_OK(finish(job));
   return {};
 }
 

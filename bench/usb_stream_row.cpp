@@ -9,7 +9,7 @@
 #include "naru/driver/device.h"
 #include "naru/driver/discovery.h"
 #include "naru/naru.h"
-#include "runtime/handles.h"
+#include "null_job.h"
 #include "usb_stream_row.h"
 
 namespace naru::bench {
@@ -56,61 +56,26 @@ double copies(std::size_t count) {
   return took.count() * 1e6 / static_cast<double>(count);
 }
 
-/// The session's job alone, its data in place: kStreamDepth of them in flight, each on tensors of its own, as the other stages are measured.
-class ComputeStage {
- public:
-  static Result<ComputeStage> make(const Device& device, const Model& compiled) {
-    const sdk::package::Package& package = *compiled.handle()->package;
-    ComputeStage made;
-    made.job_ = &std::get<sdk::package::NpuJob>(package.steps.front());
-    driver::Device& driver = *device.handle()->device;
-    NARU_TRY(made.queue_, driver.queue(0));
-    NARU_TRY(made.stream_, driver.load_stream(made.job_->stream));
-    const std::vector<std::byte> bytes(kStreamBytes, std::byte{1});
-    for (std::size_t i = 0; i < kStreamDepth; ++i) {
-      std::vector<driver::Buffer> tensors;
-      for (const sdk::package::Tensor& tensor : package.tensors) {
-        NARU_TRY(driver::Buffer buffer, driver.create_buffer(tensor.bytes));
-        NARU_CHECK_OK(driver.write(buffer, 0, std::span(bytes).first(std::min<std::size_t>(tensor.bytes, bytes.size()))));
-        tensors.push_back(std::move(buffer));
-      }
-      made.tensors_.push_back(std::move(tensors));
-    }
-    return made;
+/// The jobs alone with their data in place: one after the other, less what a job costs that does nothing, and then what that costs with kStreamDepth of them in flight, as the
+/// other stages are measured. Sessions take turns, so that the jobs work on as much memory as those of the stream.
+Result<double> computes(std::span<Session> one_by_one, double null_job, double null_job_in_flight, std::size_t count) {
+  std::vector<double> microseconds;
+  for (std::size_t i = 0; i < count; ++i) {
+    NARU_TRY(const Outputs outputs, one_by_one[i % one_by_one.size()].run());
+    microseconds.push_back(std::chrono::duration<double, std::micro>(outputs.timing().wall_device).count());
   }
-  Result<double> run(std::size_t count) {
-    Result<void> outcome;
-    const Seconds took = time_of([&] { outcome = run_all(count); });
-    NARU_CHECK_OK(outcome);
-    return took.count() * 1e6 / static_cast<double>(count);
-  }
+  return std::max(0.0, spread_of(std::move(microseconds)).median - null_job) + null_job_in_flight;
+}
 
- private:
-  Result<void> run_all(std::size_t count) {
-    std::deque<driver::Job> jobs;
-    for (std::size_t i = 0; i < count; ++i) {
-      if (jobs.size() == kStreamDepth) {
-        NARU_CHECK_OK(jobs.front().wait());
-        jobs.pop_front();
-      }
-      std::vector<driver::Binding> bindings;
-      for (const sdk::package::Binding& binding : job_->bindings) {
-        const bool of_tensor = binding.source == sdk::package::RegionSource::kTensor;
-        if (!of_tensor && binding.source != sdk::package::RegionSource::kSram) return fail(ErrorId::kInternal, "The stream's model has grown");
-        bindings.push_back({.buffer = of_tensor ? &tensors_[i % kStreamDepth][binding.tensor] : nullptr, .offset = binding.offset, .bytes = binding.bytes, .rights = binding.rights});
-      }
-      NARU_TRY(driver::Job job, queue_.submit({.stream = &stream_, .bindings = bindings, .cycle_budget = job_->worst_case_cycles}));
-      jobs.push_back(std::move(job));
-    }
-    for (driver::Job& job : jobs) NARU_CHECK_OK(job.wait());
-    return {};
-  }
-
-  const sdk::package::NpuJob* job_ = nullptr;
-  driver::Queue queue_;
-  driver::Stream stream_;
-  std::vector<std::vector<driver::Buffer>> tensors_;
-};
+Result<double> null_jobs(driver::Device& device, std::size_t in_flight, std::size_t count) {
+  NARU_TRY(NullJob job, NullJob::make(device));
+  Result<void> outcome = job.run();
+  const Seconds took = time_of([&] {
+    if (outcome) outcome = job.run_in_flight(in_flight, count);
+  });
+  NARU_CHECK_OK(outcome);
+  return took.count() * 1e6 / static_cast<double>(count);
+}
 
 Result<double> streams(Session& session, std::size_t count) {
   Result<void> outcome;
@@ -132,8 +97,8 @@ Result<double> streams(Session& session, std::size_t count) {
   return took.count() * 1e6 / static_cast<double>(count);
 }
 
-Result<Session> open_stream_session(const Device& device, const Model& model) {
-  NARU_TRY(Session session, Session::create(device, model, {.keep_tensors = {}, .depth = kStreamDepth}));
+Result<Session> open_stream_session(const Device& device, const Model& model, bool split) {
+  NARU_TRY(Session session, Session::create(device, model, {.keep_tensors = {}, .depth = split ? 1U : kStreamDepth, .split_timing = split}));
   std::vector<std::byte> input(kStreamBytes);
   for (std::size_t i = 0; i < input.size(); ++i) input[i] = static_cast<std::byte>(i * 37);
   NARU_CHECK_OK(session.input(0).fill_from(std::span<const std::byte>(input)));
@@ -143,30 +108,35 @@ Result<Session> open_stream_session(const Device& device, const Model& model) {
 }  // namespace
 
 Result<void> add_usb_stream(const std::string& selector, const Settings& settings, std::vector<Row>& rows) {
-  const std::size_t count = settings.count(128, 8);
+  const std::size_t count = settings.count(128, 8), few = settings.count(40, 2);
   // One sum: each inference moves 1 MiB either way, and computes about as long.
   NARU_TRY(const Model model, Model::from_bytes(*testing_models::sum_with_itself(kStreamSide, kStreamChannels), "stream"));
   std::vector<double> ours, bound, host, up, down, compute;
   for (std::size_t turn = 0; turn < settings.count(9, 1); ++turn) {
+    double null_job = 0, null_job_in_flight = 0;
     host.push_back(copies(count));
     {
       NARU_TRY(std::unique_ptr<driver::Transport> transport, driver::open_transport(selector));
       NARU_TRY(const std::unique_ptr<driver::Device> device, driver::Device::open(std::move(transport), {}));
       NARU_TRY(const double written, moves(*device, false, count));
       NARU_TRY(const double read, moves(*device, true, count));
+      NARU_TRY(null_job, null_jobs(*device, 1, few * 3));
+      NARU_TRY(null_job_in_flight, null_jobs(*device, kStreamDepth, few * 3));
       up.push_back(written);
       down.push_back(read);
     }
     NARU_TRY(const Device device, open_device(selector));
-    NARU_TRY(Session session, open_stream_session(device, model));
     {
-      NARU_TRY(ComputeStage stage, ComputeStage::make(device, session.package()));
-      NARU_TRY(const double warming, stage.run(kStreamDepth * 2));
-      (void)warming;
-      NARU_TRY(const double computed, stage.run(count));
+      std::vector<Session> sessions;
+      for (std::size_t i = 0; i < kStreamDepth; ++i) {
+        NARU_TRY(Session session, open_stream_session(device, model, true));
+        sessions.push_back(std::move(session));
+      }
+      NARU_TRY(const double computed, computes(sessions, null_job, null_job_in_flight, few));
       compute.push_back(computed);
     }
     bound.push_back(1e6 / (host.back() + up.back() + compute.back() + down.back()));
+    NARU_TRY(Session session, open_stream_session(device, model, false));
     NARU_TRY(const double warming, streams(session, kStreamDepth * 2));
     (void)warming;
     NARU_TRY(const double streamed, streams(session, count));

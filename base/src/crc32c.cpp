@@ -17,7 +17,7 @@ constexpr std::array<std::uint32_t, 256> make_crc_table() {
   std::array<std::uint32_t, 256> table{};
   for (std::uint32_t i = 0; i < 256; ++i) {
     std::uint32_t value = i;
-    for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1) != 0 ? 0x82F63B78U : 0U);
+    for (int bit = 0; bit < 8; ++bit) value = crc32c_times_x(value);
     table[i] = value;
   }
   return table;
@@ -26,9 +26,9 @@ constexpr auto kCrcTable = make_crc_table();
 
 }  // namespace
 
-std::uint32_t crc32c_by_table(const std::byte* data, std::size_t size, std::uint32_t crc) noexcept {
-  for (std::size_t i = 0; i < size; ++i) crc = (crc >> 8) ^ kCrcTable[(crc ^ static_cast<std::uint32_t>(data[i])) & 0xFF];
-  return crc;
+std::uint32_t crc32c_by_table(const std::byte* data, std::size_t size, std::uint32_t state) noexcept {
+  for (std::size_t i = 0; i < size; ++i) state = (state >> 8) ^ kCrcTable[(state ^ static_cast<std::uint32_t>(data[i])) & 0xFF];
+  return state;
 }
 
 #if defined(__x86_64__)
@@ -85,15 +85,15 @@ __attribute__((target("sse4.2"))) std::uint32_t crc32c_lanes(const std::byte*& d
 
 }  // namespace
 
-__attribute__((target("sse4.2"))) std::uint32_t crc32c_by_instruction(const std::byte* data, std::size_t size, std::uint32_t crc) noexcept {
-  crc = crc32c_lanes<kLongLane>(data, size, crc);
-  crc = crc32c_lanes<kMiddleLane>(data, size, crc);
-  crc = crc32c_lanes<kShortLane>(data, size, crc);
-  std::uint64_t wide = crc;
+__attribute__((target("sse4.2"))) std::uint32_t crc32c_by_instruction(const std::byte* data, std::size_t size, std::uint32_t state) noexcept {
+  state = crc32c_lanes<kLongLane>(data, size, state);
+  state = crc32c_lanes<kMiddleLane>(data, size, state);
+  state = crc32c_lanes<kShortLane>(data, size, state);
+  std::uint64_t wide = state;
   for (; size >= 8; data += 8, size -= 8) wide = _mm_crc32_u64(wide, word(data));
-  crc = static_cast<std::uint32_t>(wide);
-  for (; size > 0; ++data, --size) crc = _mm_crc32_u8(crc, static_cast<std::uint8_t>(*data));
-  return crc;
+  state = static_cast<std::uint32_t>(wide);
+  for (; size > 0; ++data, --size) state = _mm_crc32_u8(state, static_cast<std::uint8_t>(*data));
+  return state;
 }
 
 bool cpu_has_crc_instruction() noexcept { return __builtin_cpu_supports("sse4.2"); }

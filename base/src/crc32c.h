@@ -1,10 +1,16 @@
-// The ways through CRC-32C, for crc32c.cpp, crc32c_avx512.cpp and their test. States are not inverted: the CRC of nothing is ~0.
+// The ways through CRC-32C, for crc32c.cpp, crc32c_avx512.cpp and their test. A state is the CRC not yet inverted: ~0 before the first byte.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
 namespace naru {
+
+/// A CRC's polynomial multiplied by x: one bit further. Its lowest power is the highest bit.
+[[nodiscard]] constexpr std::uint32_t crc32c_times_x(std::uint32_t value) noexcept {
+  constexpr std::uint32_t kPolynomial = 0x82F63B78U;
+  return (value >> 1) ^ ((value & 1) != 0 ? kPolynomial : 0U);
+}
 
 [[nodiscard]] std::uint32_t crc32c_by_table(const std::byte* data, std::size_t size, std::uint32_t state) noexcept;
 

@@ -19,7 +19,7 @@ namespace {
 /// x^power modulo the CRC's polynomial as a factor of a product of 64 bits: bit 63 is x^0, as the CRC counts from the first bit of a byte.
 constexpr std::uint64_t power_of_x(std::size_t power) {
   std::uint32_t value = 0x80000000U;
-  for (std::size_t i = 0; i < power; ++i) value = (value >> 1) ^ ((value & 1) != 0 ? 0x82F63B78U : 0U);
+  for (std::size_t i = 0; i < power; ++i) value = crc32c_times_x(value);
   return std::uint64_t{value} << 32;
 }
 
@@ -32,8 +32,8 @@ constexpr Factors past(std::size_t bits) { return {power_of_x(bits + 63), power_
 constexpr std::size_t kRegister = 64, kRegisters = kCrcFoldBytes / kRegister;
 constexpr Factors kPastStep = past(8 * kCrcFoldBytes);
 constexpr std::array<Factors, kRegisters - 1> kPastRegisters = {past(8 * kRegister * 3), past(8 * kRegister * 2), past(8 * kRegister)};
-/// Of the four parts of one register to its last one.
-constexpr std::array<Factors, 3> kPastParts = {past(128 * 3), past(128 * 2), past(128)};
+/// Of the four parts of one register to its last one, which stays.
+constexpr std::array<Factors, 4> kPastParts = {past(128 * 3), past(128 * 2), past(128), Factors{0, 0}};
 
 NARU_FOLDS_INLINE __m512i everywhere(const Factors& factors) noexcept {
   return _mm512_broadcast_i32x4(_mm_set_epi64x(static_cast<long long>(factors.second), static_cast<long long>(factors.first)));
@@ -57,8 +57,7 @@ NARU_TARGET_FOLDS std::uint32_t crc32c_by_folding(const std::byte* data, std::si
   }
   __m512i sum = sums[kRegisters - 1];
   for (std::size_t i = 0; i < kRegisters - 1; ++i) sum = fold(sums[i], everywhere(kPastRegisters[i]), sum);
-  alignas(64) std::array<Factors, 4> parts = {kPastParts[0], kPastParts[1], kPastParts[2], Factors{0, 0}};
-  const __m512i moved = fold(sum, _mm512_loadu_si512(parts.data()), _mm512_setzero_si512());
+  const __m512i moved = fold(sum, _mm512_loadu_si512(kPastParts.data()), _mm512_setzero_si512());
   const __m128i rest = _mm_xor_si128(_mm_xor_si128(_mm512_castsi512_si128(moved), _mm512_extracti32x4_epi32(moved, 1)),
                                      _mm_xor_si128(_mm512_extracti32x4_epi32(moved, 2), _mm512_extracti32x4_epi32(sum, 3)));
   const std::uint64_t first = _mm_crc32_u64(0, static_cast<std::uint64_t>(_mm_cvtsi128_si64(rest)));

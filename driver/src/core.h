@@ -319,7 +319,7 @@ class Core final : public std::enable_shared_from_this<Core>, private Completion
   std::optional<Error> gone_error_;
   std::optional<Error> pending_loss_;
   bool polling_ = false;
-  unsigned gathering_ = 0;     // Device::Gathering, alive
+  unsigned gathering_ = 0;    // Device::Gathering, alive
   bool may_be_held_ = false;  // by the transport, since its last flush()
   unsigned found_ = 0;                  // by the last wait, and poll() has not run since
   std::exception_ptr found_failure_;    // of on_found(), which runs inside libusb

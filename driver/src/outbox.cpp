@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kHeaderBytes = abi::wire_size<abi::MessageHeader>();
 constexpr std::uint64_t kHasteBytes = 512 * 1024;  // with so much or less still to move, what waits goes now
 constexpr std::uint64_t kCrcAheadMax = 4 << 20;    // payloads before a job, in one transfer: they are in the outer caches still when their turn comes
-constexpr std::size_t kRequestsBeforeJobMax = 8;
+constexpr std::size_t kRequestsBeforeJobMax = 8;   // that are looked through for a job
 
 std::size_t body_bytes(const Slot& slot) noexcept {
   switch (slot.type) {

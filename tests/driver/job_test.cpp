@@ -88,9 +88,23 @@ struct LargeJobs {
     ASSERT_OK(job);
     jobs.push_back(*std::move(job));
   }
+  void begin_all() {
+    for (std::size_t i = 0; i < setups.size(); ++i) begin(i);
+  }
   void finish() {
     for (Job& job : jobs) EXPECT_OK(job.wait());
     jobs.clear();
+  }
+  /// All of them in one gathering: what goes out.
+  std::uint64_t transfers_of_all(Device& device) {
+    const std::uint64_t before = device.host_counters().out_transfers;
+    {
+      const Device::Gathering gathering(device);
+      begin_all();
+    }
+    finish();
+    EXPECT_TRUE(outputs == inputs);
+    return device.host_counters().out_transfers - before;
   }
 
   Queue queue;
@@ -103,33 +117,25 @@ TEST(Jobs, OfAGatheringTravelTogetherWithWhatTheyNeed) {
   Bench bench;
   auto device = bench.open();
   LargeJobs jobs(*device);
-  const HostCounters before = device->host_counters();
+  EXPECT_EQ(jobs.transfers_of_all(*device), 4u) << "one of messages, and the payloads";
+  const std::uint64_t before = device->host_counters().messages_out;
   {
     const Device::Gathering outer(*device);
     {
       const Device::Gathering inner(*device);
-      for (std::size_t i = 0; i < 3; ++i) jobs.begin(i);
+      jobs.begin_all();
     }
-    EXPECT_EQ(device->host_counters().messages_out, before.messages_out);
+    EXPECT_EQ(device->host_counters().messages_out, before);
   }
-  EXPECT_EQ(device->host_counters().messages_out - before.messages_out, 9u) << "at once, when the last one ends";
+  EXPECT_EQ(device->host_counters().messages_out - before, 9u) << "at once, when the last one ends";
   jobs.finish();
-  EXPECT_TRUE(jobs.outputs == jobs.inputs);
-  EXPECT_EQ(device->host_counters().out_transfers - before.out_transfers, 4u) << "one of messages, and the payloads";
 }
 
 TEST(Jobs, OfAGatheringHaveNoMoreChecksumsAheadThanTheCachesHold) {
   Bench bench;
   auto device = bench.open();
   LargeJobs jobs(*device, 3 << 19, 4);
-  const HostCounters before = device->host_counters();
-  {
-    const Device::Gathering gathering(*device);
-    for (std::size_t i = 0; i < 4; ++i) jobs.begin(i);
-  }
-  jobs.finish();
-  EXPECT_TRUE(jobs.outputs == jobs.inputs);
-  EXPECT_EQ(device->host_counters().out_transfers - before.out_transfers, 6u) << "the third's checksum is behind it, so its job and the fourth come with that";
+  EXPECT_EQ(jobs.transfers_of_all(*device), 6u) << "the third's checksum is behind it, so its job and the fourth come with that";
 }
 
 TEST(Jobs, OfAGatheringGoWhenOnlyPollIsCalled) {

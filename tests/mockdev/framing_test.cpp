@@ -322,6 +322,29 @@ TEST(Framing, RepliesThatWaitKeepNothingElseWaiting) {
   }
 }
 
+TEST(Framing, DataTakesWithItWhatWasKeptBackAndNothingWaitsForMore) {
+  Duration alone{0};
+  for (const unsigned jobs : {1u, 40u}) {
+    Bench bench;
+    bench.open();
+    Copying copying(bench, 6);
+    Bytes transfer = bench.message(MessageType::kCreateBuffer, body_of(abi::CreateBuffer{64}));
+    append(transfer, announce_writes(bench, copying.buffer, 1, 20'000));
+    ASSERT_TRUE(bench.send(transfer));
+    bench.pass(std::chrono::milliseconds(1));
+    EXPECT_FALSE(bench.device->in_peek(kIn)) << "kept back for the payload";
+    ASSERT_TRUE(bench.send(Bytes(20'000), false));
+    transfer = bench.message(MessageType::kRead, body_of(abi::Access{.handle = copying.buffer, .bytes = 100}));
+    for (unsigned i = 0; i < jobs; ++i) append(transfer, copying.job());
+    ASSERT_TRUE(bench.send(transfer));
+    const TimePoint start = bench.device->clock().now();
+    EXPECT_EQ(bench.expect().reply().status, Status::kOk);
+    const Duration took = bench.device->clock().now() - start;
+    if (jobs == 1) alone = took;
+    EXPECT_LE(took, alone + std::chrono::microseconds(50)) << jobs;
+  }
+}
+
 TEST(Framing, AFewRepliesAreKeptBackAtMost) {
   constexpr unsigned kRequests = 60;
   Bench bench;

@@ -8,6 +8,7 @@
 #include "../frontend/model_builder.h"
 #include "naru/mock.h"
 #include "naru/naru.h"
+#include "runtime/handles.h"
 
 namespace naru {
 namespace {
@@ -130,6 +131,33 @@ TEST_F(Places, AreNotWaitedForOnADeviceThatIsGone) {
     ASSERT_FALSE(outputs);
     EXPECT_EQ(outputs.error().id(), ErrorId::kDeviceLost) << outputs.error().to_string(true);
   }
+}
+
+TEST_F(Places, AreLeftWhileResultsAreOnTheirWay) {
+  constexpr int kInferences = 48;
+  Session one_by_one = create(true);
+  fill(one_by_one, 7);
+  const Timing alone = one_by_one.run().value().timing();
+  // With a place until its end, each of two would take upload, computing and download, half of which is more than the cable's time.
+  ASSERT_GT((alone.upload + alone.device + alone.download) / 2, alone.upload + alone.device / 4);
+  Session session = create();
+  driver::Device& device = *device_.handle()->device;
+  const TimePoint start = device.now();
+  std::vector<Inference> flying;
+  for (int i = 0; i < kInferences; ++i) flying.push_back(submit(session, i));
+  for (int i = 0; i < kInferences; ++i) expect(flying[static_cast<std::size_t>(i)].wait(), i);
+  EXPECT_LT((device.now() - start) / kInferences, alone.upload + alone.device / 4);
+}
+
+TEST_F(Places, ThatAreFreeTogetherAreTakenTogether) {
+  Session session = create();
+  std::vector<Inference> flying;
+  for (int i = 0; i < 4; ++i) flying.push_back(submit(session, i));
+  flying.erase(flying.begin(), flying.begin() + 2);  // those that have the places
+  driver::Device& device = *device_.handle()->device;
+  const std::uint64_t before = device.host_counters().out_transfers;
+  for (int i = 2; i < 4; ++i) expect(flying[static_cast<std::size_t>(i) - 2].wait(), i);
+  EXPECT_EQ(device.host_counters().out_transfers - before, 5u) << "what is left of the two that were dropped, one of messages, and two inputs";
 }
 
 TEST_F(Places, KeepInputsThatAreKept) {

@@ -17,7 +17,7 @@ namespace {
 namespace tflite = naru::sdk::tflite;
 
 constexpr int kSeeds = 12, kSteps = 150;
-constexpr int kDelta = 6;      // what the model takes off its input, by the zero points and scales below
+constexpr int kDelta = 6;       // what the model takes off its input, by the zero points and scales below
 constexpr int kDeltaOfSum = 2;  // and a sum alone
 
 Model model_of(std::int32_t side) {

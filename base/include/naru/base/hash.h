@@ -12,7 +12,7 @@
 namespace naru {
 
 /// CRC-32C (Castagnoli, reflected, init and final xor 0xFFFFFFFF). `seed` is the CRC of what came before, so calls can be chained.
-/// Uses the SSE4.2 instruction where the CPU has it.
+/// Uses VPCLMULQDQ on 512 bits, or else the SSE4.2 instruction, where the CPU has them.
 [[nodiscard]] NARU_API std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t seed = 0) noexcept;
 
 using Sha256 = std::array<std::byte, 32>;

@@ -104,7 +104,7 @@ class NARU_API Device {
   [[nodiscard]] Result<void> read(const Buffer& buffer, std::uint64_t offset, std::span<std::byte> bytes);
 
   /// While one is alive, requests and jobs that are begun wait for those that will be, and go in as few transfers as they fit into when the last one ends: transfers are most of
-  /// what small requests cost. Whatever blocks sends them first, and so do poll() and send(). Outlived by the device.
+  /// what small requests cost. Whatever blocks sends them first, and so do poll(), take() and send(). The device outlives it.
   class NARU_API Gathering {
    public:
     explicit Gathering(Device& device) noexcept;
