@@ -11,6 +11,8 @@
 namespace naru::cli {
 namespace {
 
+constexpr unsigned kUsbMemoryMax = 2047;  // MiB, as usbfs'
+
 struct ServeFlags : Common {
   mock::ServeOptions serve;
   std::string time = "free";
@@ -99,6 +101,7 @@ void add_mock(App& app) {
   verb->add_option("--profile", flags->serve.profile, "edge, tiny, or a profile file (default: edge)");
   verb->add_option("--serial", flags->serve.serial, "The serial number it shows");
   verb->add_option("--threads", flags->serve.threads, "Threads that compute large commands together; the bytes are the same (default: $NARU_THREADS, else 1)")->check(CLI::Range(1U, kThreadsMax));
+  verb->add_option("--usb-memory", flags->serve.usb_memory_mib, "MiB that clients may have in flight, as usbfs allows; 0: no limit (default: 16)")->check(CLI::Range(0U, kUsbMemoryMax));
   verb->add_option("--time", flags->time, "free: as fast as this host can; real: nothing before its modelled time (default: free)")->check(CLI::IsMember({"free", "real"}));
 
   const auto add_control = [&](const std::string& name, const std::string& description) {

@@ -42,7 +42,7 @@ namespace {
 
 Result<void> serve_until_signal(const ServeOptions& options) {
   NARU_TRY(const profile::Profile profile, profile::load(options.profile));
-  mockdev::MockServerOptions server_options{.path = options.path, .make_function = {}, .pacing = options.real_time ? mockdev::Pacing::kReal : mockdev::Pacing::kFree, .plant = {}};
+  mockdev::MockServerOptions server_options{.path = options.path, .make_function = {}, .pacing = options.real_time ? mockdev::Pacing::kReal : mockdev::Pacing::kFree, .memory_bytes_max = std::uint64_t{options.usb_memory_mib} << 20, .plant = {}};
   const mockdev::DeviceOptions device_options{.serial = options.serial, .time = options.real_time ? mockdev::TimeMode::kReal : mockdev::TimeMode::kVirtual, .kernels = {}, .threads = options.threads};
   server_options.make_function = [profile, device_options]() -> Result<std::unique_ptr<usb::Function>> {
     NARU_TRY(std::unique_ptr<mockdev::Device> device, mockdev::Device::create(profile, device_options));

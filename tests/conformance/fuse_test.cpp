@@ -1,7 +1,9 @@
 // Goal: the FUSE host serves, is told to pull the plug, dies and is cleaned up after, as its header says. Method: a server in another process
 // where its death matters, else one on a thread of this process.
 #include <fcntl.h>
+#include <linux/usbdevice_fs.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -166,6 +168,110 @@ TEST_F(FuseHost, GivesTheInterfaceToOneAndDiagnosticsToAll) {
   EXPECT_EQ(diagnostics.status(diagnostics.vendor(abi::ControlRequest::kReadRegister, 0, 16, value, true)), TransferStatus::kOk);
   diagnostics.close();
   echo(holder, 900);
+}
+
+// usbfs' own limit: what a program may not do on a real kernel it may not do here.
+TEST_F(FuseHost, HasNoMoreMemoryForUrbsThanUsbfsUntilSomeAreReaped) {
+  constexpr std::size_t kBytes = 4 << 20;
+  const auto running = serve();
+  std::vector<std::byte> memory(kBytes);
+  for (int opened = 0; opened < 2; ++opened) {  // the second time, what the first had in flight is given back
+    const UniqueFd node(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
+    ASSERT_TRUE(node.valid());
+    std::array<usbdevfs_urb, 4> urbs{};
+    for (usbdevfs_urb& urb : urbs) {
+      urb.type = USBDEVFS_URB_TYPE_BULK;
+      urb.endpoint = 0x85;  // where nothing comes: they stay in flight
+      urb.buffer = memory.data();
+      urb.buffer_length = kBytes;
+    }
+    for (int i = 0; i < 3; ++i) ASSERT_EQ(::ioctl(node.get(), USBDEVFS_SUBMITURB, &urbs[i]), 0) << i << ": " << std::strerror(errno);
+    const auto refused = [&] { return ::ioctl(node.get(), USBDEVFS_SUBMITURB, &urbs[3]) == -1 && errno == ENOMEM; };
+    EXPECT_TRUE(refused());
+    ASSERT_EQ(::ioctl(node.get(), USBDEVFS_DISCARDURB, &urbs[0]), 0);
+    EXPECT_TRUE(refused()) << "it is not reaped";
+    void* reaped = nullptr;
+    ASSERT_EQ(::ioctl(node.get(), USBDEVFS_REAPURBNDELAY, &reaped), 0);
+    EXPECT_EQ(reaped, &urbs[0]);
+    EXPECT_EQ(::ioctl(node.get(), USBDEVFS_SUBMITURB, &urbs[3]), 0);
+    const UniqueFd other(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
+    EXPECT_EQ(::ioctl(other.get(), USBDEVFS_SUBMITURB, &urbs[0]), -1);
+    EXPECT_EQ(errno, EBUSY) << "whose interface it is comes first";
+  }
+}
+
+TEST_F(FuseHost, GivesMemoryBackWhenItsDeviceWasUnplugged) {
+  constexpr std::size_t kBytes = 15 << 20;
+  const auto running = serve();
+  std::vector<std::byte> memory(kBytes);
+  usbdevfs_urb urb{};
+  urb.type = USBDEVFS_URB_TYPE_BULK;
+  urb.endpoint = 0x85;
+  urb.buffer = memory.data();
+  urb.buffer_length = kBytes;
+  for (const bool reaps : {true, false, true}) {
+    const UniqueFd node(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
+    ASSERT_EQ(::ioctl(node.get(), USBDEVFS_SUBMITURB, &urb), 0) << std::strerror(errno);
+    ASSERT_TRUE(control_mock(path_, "unplug"));
+    void* reaped = nullptr;
+    if (reaps) {
+      EXPECT_EQ(::ioctl(node.get(), USBDEVFS_REAPURBNDELAY, &reaped), 0);
+    }
+    ASSERT_TRUE(control_mock(path_, "plug"));
+  }
+}
+
+TEST_F(FuseHost, MovesLargeNeighboursWhole) {
+  constexpr std::size_t kBytes = 6 << 20;
+  auto server = MockServer::start([&] {
+    mockdev::MockServerOptions without_limit = options();
+    without_limit.memory_bytes_max = 0;
+    return without_limit;
+  }());
+  ASSERT_TRUE(server) << server.error().to_string();
+  const Running running(std::move(*server));
+  Wire wire = open();
+  for (const std::size_t bytes : {kBytes, kBytes / 3 * 2, kBytes / 6}) {  // two are longer than one libusb transfer may be, just as long, shorter
+    std::vector<std::byte> sent = pattern(3 * bytes), received(sent.size());
+    std::vector<Ticket> tickets;
+    for (std::size_t i = 0; i < 3; ++i) tickets.push_back(wire.submit({.kind = TransferKind::kBulkIn, .buffer = std::span(received).subspan(i * bytes, bytes), .may_join = true}));
+    wire->flush();
+    for (std::size_t i = 0; i < 3; ++i) tickets.push_back(wire.submit({.kind = TransferKind::kBulkOut, .buffer = std::span(sent).subspan(i * bytes, bytes), .may_join = true}));
+    wire->flush();
+    for (const Ticket ticket : tickets) {
+      const TransferCompletion completion = wire.completion(ticket);
+      EXPECT_EQ(completion.status, TransferStatus::kOk);
+      EXPECT_EQ(completion.bytes, bytes);
+    }
+    EXPECT_TRUE(sent == received) << bytes;
+  }
+}
+
+TEST_F(FuseHost, LetsGoAtOnceOfARunInFlightAndOfWhatIsHeldBehindIt) {
+  const auto running = serve();
+  Wire wire = open();
+  std::vector<std::byte> bytes(4 * wire.packet());
+  const auto held = [&](std::size_t i) { return wire.submit({.kind = TransferKind::kBulkIn, .buffer = std::span(bytes).subspan(i * wire.packet(), wire.packet()), .may_join = true}); };
+  held(0), held(1);
+  wire->flush();
+  held(2);
+  const SteadyClock wall;
+  const TimePoint before = wall.now();
+  wire.close();
+  EXPECT_LT(wall.now() - before, 1s);
+}
+
+TEST_F(FuseHost, CutsTransfersDownWhereThereIsLittleMemory) {
+  auto server = MockServer::start([&] {
+    mockdev::MockServerOptions little = options();
+    little.memory_bytes_max = 150'000;
+    return little;
+  }());
+  ASSERT_TRUE(server) << server.error().to_string();
+  const Running running(std::move(*server));
+  Wire wire = open();
+  echo(wire, 1 << 20);
+  echo(wire, (1 << 20) + 77);
 }
 
 TEST_F(FuseHost, LeavesADeadNodeWhenKilledAndTheNextServerCleansIt) {

@@ -14,6 +14,7 @@ struct ServeOptions {
   bool real_time = false;         // false: as fast as this host can
   std::string serial = "MOCK0001";
   unsigned threads = 0;           // that compute large commands together, 1 to 64; 0 takes NARU_THREADS, else 1
+  unsigned usb_memory_mib = 16;   // of all transfers that clients have in flight, as usbfs' usbfs_memory_mb; 0: no limit
   std::function<void()> on_ready; // called once when the node is live
 };
 

@@ -6,6 +6,7 @@
 #include <linux/usbdevice_fs.h>
 #include <sys/types.h>
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -18,7 +19,8 @@ namespace naru::mockdev::fuse {
 /// Thread: the server's. Callbacks are noexcept; they allocate only when a client has more urbs in flight than ever before.
 class Node {
  public:
-  Node();
+  /// `memory_bytes_max`: of all urbs that clients have in flight; 0: no limit.
+  explicit Node(std::uint64_t memory_bytes_max);
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -63,6 +65,8 @@ class Node {
   std::vector<std::uint8_t> bytes_;
   std::vector<std::unique_ptr<Client>> clients_;
   Client* owner_ = nullptr;      // has the interface
+  std::uint64_t memory_bytes_max_ = 0;
+  std::uint64_t memory_bytes_ = 0;  // charged for urbs that are not reaped
   bool has_work_ = false;
 };
 

@@ -64,7 +64,7 @@ void on_signal(int) {
 
 class MockServer::Core {
  public:
-  Core(MockServerOptions options, fuse::MountPoint point) : options_(std::move(options)), point_(std::move(point)) {}
+  Core(MockServerOptions options, fuse::MountPoint point) : options_(std::move(options)), point_(std::move(point)), node_(options_.memory_bytes_max) {}
 
   Result<void> mount() {
     stop_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

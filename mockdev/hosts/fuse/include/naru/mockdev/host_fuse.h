@@ -18,6 +18,8 @@ struct MockServerOptions {
   /// Makes the device: once at start, and again at every plug.
   std::function<Result<std::unique_ptr<usb::Function>>()> make_function;
   Pacing pacing = Pacing::kFree;
+  /// Of all urbs that clients have in flight, as usbfs' limit; more is refused with ENOMEM (trap T21). 0: no limit.
+  std::uint64_t memory_bytes_max = std::uint64_t{16} << 20;
   /// Carries out `plant ARGUMENTS` and `plant clear` of the control socket on the device that is plugged in; empty: refused. A device
   /// that is plugged in later starts without faults.
   std::function<Result<void>(usb::Function&, std::string_view arguments)> plant;
