@@ -15,7 +15,9 @@ namespace {
 
 constexpr std::size_t kHeaderBytes = abi::wire_size<abi::MessageHeader>();
 constexpr std::uint64_t kHasteBytes = 512 * 1024;  // with so much or less still to move, what waits goes now
+constexpr std::uint64_t kStreamingMax = 4 << 20;   // reads and writes that are longer wait for no company; so much unanswered makes others wait for some
 constexpr std::uint64_t kCrcAheadMax = 4 << 20;    // payloads before a job, in one transfer: they are in the outer caches still when their turn comes
+constexpr std::size_t kCheckedJoinMax = 2 << 20;   // longer ones go as soon as they are checksummed: they would have left the caches while another was
 constexpr std::size_t kRequestsBeforeJobMax = 8;   // that are looked through for a job
 
 std::size_t body_bytes(const Slot& slot) noexcept {
@@ -57,7 +59,7 @@ void Core::enqueue(std::uint16_t index) {
 }
 
 bool Core::is_streaming(const Slot& slot) const noexcept {
-  return (slot.type == abi::MessageType::kWrite || slot.type == abi::MessageType::kRead) && !is_inline(slot) && slot.bytes <= abi::kAnnouncedBytesMax / 2 && slot.fence == 0 && slot.parent == kNoSlot;
+  return (slot.type == abi::MessageType::kWrite || slot.type == abi::MessageType::kRead) && !is_inline(slot) && slot.bytes <= kStreamingMax && slot.fence == 0 && slot.parent == kNoSlot;
 }
 
 /// Messages are dear where payloads are quick, so those of a stream travel together: what is begun while others move, or after several ended together
@@ -82,7 +84,7 @@ void Core::enqueue_access(std::uint16_t index) {
 bool Core::waits_for_company() const noexcept {
   if (company_ == 0 || company_ != waiting_.size() || !urgent_.empty()) return false;
   const std::size_t direction = direction_of(company_type_);
-  return due_[direction] > kHasteBytes || unanswered_bytes_[direction] >= abi::kAnnouncedBytesMax / 2;
+  return due_[direction] > kHasteBytes || unanswered_bytes_[direction] >= kStreamingMax;
 }
 
 void Core::send_company() {
@@ -245,7 +247,7 @@ std::size_t Core::build_transfer(std::span<std::byte> buffer, bool with_requests
   announced_crc_behind_ = false;
   company_ = 0;
   while (!urgent_.empty() && used + message_bytes(slots_[urgent_.front()]) <= room) used += encode_request(buffer.subspan(used), urgent_.pop());
-  while (!waiting_.empty() && announced_bytes_ < abi::kAnnouncedBytesMax && !payloads_.full()) {
+  while (!waiting_.empty() && announced_bytes_ < abi::announced_bytes_max(packet_bytes_) && !payloads_.full()) {
     const std::uint16_t index = waiting_.front();
     Slot& slot = slots_[index];
     if (is_abandoned(slot)) {
@@ -268,7 +270,8 @@ std::size_t Core::build_transfer(std::span<std::byte> buffer, bool with_requests
 }
 
 bool Core::has_room(const Flights& flights, std::size_t bytes) const noexcept {
-  return flights.chunks() < options_.payload_chunks_in_flight && (flights.chunks() == 0 || flights.chunk_bytes() + bytes <= kChunkBytesInFlightMax);
+  if (flights.chunks() == 0) return true;
+  return flights.chunks() < options_.payload_chunks_in_flight && flights.chunk_bytes() + bytes <= kChunkBytesInFlightMax && out_.chunk_bytes() + in_.chunk_bytes() + bytes <= kBothInFlightMax;
 }
 
 bool Core::submit_flight(Flights& flights, const Transfer& transfer, Flight flight) {
@@ -314,7 +317,7 @@ bool Core::send_payload_chunk() {
   if (!has_room(out_, bytes)) return false;
   const Transfer transfer{.kind = TransferKind::kBulkOut,
                           .buffer = mine ? sendable(slot.source + slot.moved, bytes) : std::span(zero_bytes).first(bytes),
-                          .may_join = mine && bytes % packet_bytes_ == 0,
+                          .may_join = mine && bytes % packet_bytes_ == 0 && !(slot.crc_behind && bytes > kCheckedJoinMax),
                           .timeout = options_.timeouts.request};
   may_be_held_ = may_be_held_ || transfer.may_join;
   const std::uint32_t crc = slot.crc_behind ? crc32c(transfer.buffer, slot.crc) : 0;

@@ -385,6 +385,33 @@ TEST(Watchdog, EndsASlowJobAtItsDeadlineAndSaysItIsSlow) {
   EXPECT_OK(next->wait());
 }
 
+// Over high speed, where what is in flight and announced takes longest: the cancel of the one that is late reaches the device before its patience is over.
+TEST(Watchdog, CancelsALateJobBehindAStreamOfWritesWithoutHarmToOthers) {
+  for (const std::size_t bytes : {std::size_t{1} << 20, std::size_t{4} << 20}) {
+    for (int milliseconds = 20; milliseconds < 1000; milliseconds += 70) {
+      Bench bench("tiny");
+      auto device = bench.open();
+      const auto setup = CopySetup::make(*device, 200'000, 200);
+      ASSERT_OK(setup);
+      const auto target = device->create_buffer(bytes);
+      ASSERT_OK(target);
+      const auto bindings = setup->bind();
+      auto low = device->queue(0), high = device->queue(3);
+      ASSERT_OK(low);
+      ASSERT_OK(high);
+      std::vector<Job> others;
+      for (int i = 0; i < 15; ++i) others.push_back(high->submit({.stream = &setup->stream, .bindings = bindings, .deadline = 60s}).value());
+      auto late = low->submit({.stream = &setup->stream, .bindings = bindings, .deadline = std::chrono::milliseconds(milliseconds)});
+      ASSERT_OK(late);
+      const Bytes sent(bytes);
+      std::vector<Operation> writes;
+      for (int i = 0; i < 40; ++i) writes.push_back(device->begin_write(*target, 0, sent).value());
+      (void)late->wait();
+      for (Job& other : others) EXPECT_OK(other.wait());
+    }
+  }
+}
+
 TEST(Watchdog, EndsAHangingJobAndGetsTheDeviceBack) {
   Bench bench;
   auto device = bench.open();

@@ -237,6 +237,33 @@ TEST(Buffers, WhatIsAnnouncedGoesOnWhileOthersWaitForCompany) {
     }
 }
 
+// usbfs has 16 MiB for everybody, its own records included.
+TEST(Streams, BothWaysAtOnceLeaveHostMemoryForOthers) {
+  constexpr std::size_t kBytes = 4 << 20, kCount = 6;
+  for (const bool checksums : {false, true}) {
+    Bench bench;
+    auto device = bench.open({.payload_checksums = checksums});
+    const auto out = device->create_buffer(kBytes), in = device->create_buffer(kBytes);
+    ASSERT_OK(out);
+    ASSERT_OK(in);
+    const Bytes sent = random_bytes(kBytes, 3);
+    std::vector<Bytes> received(kCount, Bytes(kBytes));
+    std::vector<Operation> operations;
+    for (std::size_t i = 0; i < kCount; ++i) {
+      operations.push_back(device->begin_write(*out, 0, sent).value());
+      operations.push_back(device->begin_read(*in, 0, received[i]).value());
+    }
+    for (Operation& operation : operations) EXPECT_OK(operation.wait());
+    EXPECT_GT(bench.tampering.flying_payload_max, 8u << 20) << "both directions were busy";
+    EXPECT_LE(bench.tampering.flying_payload_max, 12u << 20);
+    bench.tampering.joining_outs = 0;
+    operations.clear();
+    for (std::size_t i = 0; i < kCount; ++i) operations.push_back(device->begin_write(*out, 0, sent).value());
+    for (Operation& operation : operations) EXPECT_OK(operation.wait());
+    EXPECT_EQ(bench.tampering.joining_outs, checksums ? 2u : kCount) << "first and last go alone, their checksums ahead; what was just checksummed waits for no other";
+  }
+}
+
 TEST(Buffers, AreFreedWhileALongWriteComes) {
   Bench bench;
   auto device = bench.open({.timeouts = {.request = 50ms}});

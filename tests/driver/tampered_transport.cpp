@@ -35,6 +35,10 @@ Result<Ticket> TamperedTransport::submit(const Transfer& transfer) {
   if (!hit) {
     auto ticket = inner_->submit(transfer);
     if (ticket) known_.push_back({*ticket, transfer});
+    std::uint64_t flying = 0;
+    for (const Known& known : known_) flying += known.transfer.buffer.size() > tampering_.message_bytes ? known.transfer.buffer.size() : 0;
+    tampering_.joining_outs += transfer.kind == TransferKind::kBulkOut && transfer.may_join;
+    tampering_.flying_payload_max = std::max(tampering_.flying_payload_max, flying);
     return ticket;
   }
   tampering_.hit = true;

@@ -26,6 +26,8 @@ struct Tampering {
   bool floods = false;         // the cable has an empty answer for each message transfer that is posted, at once and without end
   std::uint64_t flooded = 0;   // so often, so far
   bool cancels_late = false;   // a cancelled transfer has got whatever was there for it, as over a cable, where transfers go on until then
+  std::uint64_t flying_payload_max = 0;  // bytes of the transfers that carry payloads, in flight at once, both directions
+  std::uint64_t joining_outs = 0;        // OUT transfers that might join others
   bool throws_in_wait = false; // the next submit() that a sink makes has no memory: std::bad_alloc, once
   std::uint64_t message_bytes = 32 * 1024;  // which IN transfers carry messages: by the size that was asked for
   /// Called with what an EP0 IN request brought.

@@ -360,7 +360,7 @@ TEST(Framing, AFewRepliesAreKeptBackAtMost) {
 }
 
 TEST(Framing, DataThatWasReadyTogetherIsAnnouncedTogetherUpToABound) {
-  constexpr std::uint64_t kBytes = 2 << 20;
+  constexpr std::uint64_t kBytes = abi::kAnnouncedBytesMax / 4;
   Bench bench;
   bench.open();
   const abi::Handle buffer = bench.create(6 * kBytes);

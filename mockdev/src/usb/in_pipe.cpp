@@ -126,7 +126,7 @@ void InPipe::start_transfer(TimePoint now) {
   std::size_t transfer_bytes = 0;
   // Data that was ready in the same instant, or behind checksums that go now, is announced together though its turn on the cable comes later.
   const std::size_t first = !items_.empty() && items_.front().header.type == abi::MessageType::kChecksums ? 1 : 0;
-  while (in_transfer_ < items_.size() && announced < abi::kAnnouncedBytesMax && transfer_bytes + items_[in_transfer_].bytes.size() <= abi::kMessageTransferMax) {
+  while (in_transfer_ < items_.size() && announced < abi::announced_bytes_max(state_.packet_bytes()) && transfer_bytes + items_[in_transfer_].bytes.size() <= abi::kMessageTransferMax) {
     const Item& next = items_[in_transfer_];
     const bool is_early = next.payload.bytes != 0 && in_transfer_ != 0 && next.made == items_[first].made;
     if (next.available > now && !is_early) break;

@@ -14,7 +14,7 @@
 //   waits for its checksum, the host puts nothing but requests with payloads that follow behind the first of them in a transfer. Clearing the halt of
 //   an endpoint forgets checksums that were due on it. A device may keep replies back while checksums are due to it.
 // - The host speaks one protocol that both know, and the device answers in the one that the host's newest message had; before there was any, in the lowest.
-// - A sender announces no more payloads in a message transfer once those in it come to kAnnouncedBytesMax: what is urgent waits for them.
+// - A sender announces no more payloads in a message transfer once those in it come to announced_bytes_max(): what is urgent waits for them.
 // - Both directions follow the same rules. The host keeps at most Identity::credits requests unanswered.
 // - Device order: requests of one context are carried out in the order received; each is answered exactly once (jobs by a completion).
 //   A read with after_fence != 0 is answered when that fence of its queue is signalled, and does not hold up what follows it.
@@ -39,7 +39,9 @@ inline constexpr std::uint16_t kProtocolChecksumsBehind = 2;  // from this one o
 inline constexpr std::uint32_t kMessageMagic = 0x5552414E;  // "NARU"
 inline constexpr std::uint32_t kInlinePayloadMax = 16 * 1024;
 inline constexpr std::uint32_t kMessageTransferMax = 32 * 1024;
-inline constexpr std::uint64_t kAnnouncedBytesMax = 8u << 20;
+inline constexpr std::uint64_t kAnnouncedBytesMax = 16u << 20;
+/// Some 40 ms of SuperSpeed, whose bulk packets have 1024 bytes, and 50 of high speed.
+[[nodiscard]] constexpr std::uint64_t announced_bytes_max(std::uint32_t packet_bytes) noexcept { return packet_bytes >= 1024 ? kAnnouncedBytesMax : kAnnouncedBytesMax / 8; }
 inline constexpr unsigned kQueues = 4;  // priority is the queue number, 3 the most urgent
 
 // ---- EP0: vendor requests to the device recipient (bmRequestType 0xC0 in, 0x40 out). They work while another process runs jobs. ----

@@ -43,8 +43,8 @@ struct DeviceOptions {
   bool payload_checksums = true;   // when the device offers them
   bool streams_verified = false;   // the caller ran verify::verify_stream on all it loads
   bool control_only = false;       // EP0 only: works while another process runs jobs; no buffers, streams or jobs
-  std::uint32_t payload_chunk_bytes = 4u << 20;  // of one bulk transfer; a multiple of 1024. Smaller ones that adjoin one another in memory may share one of up to 4 MiB
-  std::uint32_t payload_chunks_in_flight = 8;    // 1 to 8; but no more than 8 MiB of them at once, unless a single one is longer
+  std::uint32_t payload_chunk_bytes = 4u << 20;  // of one bulk transfer; a multiple of 1024. Smaller ones that adjoin one another in memory may share one of up to 4 MiB, or two of 8
+  std::uint32_t payload_chunks_in_flight = 8;    // 1 to 8; but no more than 8 MiB of them a direction and 12 in both at once, unless a single one is longer
   std::uint32_t unfinished_requests_max = 240;   // jobs, reads and writes whose tickets are held, waiting here for the device's credits or sent; 1 to kUnfinishedRequestsMax
 };
 

@@ -61,7 +61,8 @@ struct TransportInfo {
 /// Hears of transfers in the middle of a wait(): what came in is still in the CPU's caches then, and what goes next goes at once.
 class CompletionSink {
  public:
-  /// The buffer is the caller's again. May submit(), flush() and cancel(), and nothing else of the transport. False: not now; poll() has this one, and what comes after it.
+  /// The buffer is the caller's again. May submit(), flush() and cancel(), and nothing else of the transport; what is flushed here may go a little
+  /// later, but before the wait ends. False: not now; poll() has this one, and what comes after it.
   [[nodiscard]] virtual bool on_found(const TransferCompletion& completion) noexcept = 0;
 
  protected:

@@ -92,7 +92,11 @@ void LibusbTransport::on_run(Slot& leader) noexcept {
       slot.cancel_requested = slot.cancel_requested || cancelled;
     }
   }
+  // What each of them makes room for may join what the next one does.
+  telling_run_ = true;
   for (std::size_t i = 0; i < count; ++i) deliver(*run[i]);
+  telling_run_ = false;
+  if (sink_ != nullptr) flush();  // nobody else can have begun anything
 }
 
 /// Only what ended well and in one piece, and has nothing before it that poll() has yet to report.

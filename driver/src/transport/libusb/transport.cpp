@@ -171,7 +171,7 @@ bool LibusbTransport::adjoins(const Lane& lane, const Transfer& transfer) noexce
   if (lane.held == nullptr) return false;
   const Transfer& last = lane.held_last->transfer;
   return last.buffer.data() + last.buffer.size() == transfer.buffer.data() && last.timeout == transfer.timeout && lane.held_count < kRunMax &&
-         lane.held->run_bytes + transfer.buffer.size() <= kRunBytesMax;
+         lane.held->run_bytes + transfer.buffer.size() <= (lane.held_count == 1 ? kPieceMax : kRunBytesMax);
 }
 
 /// Begins a run, or joins the one that is held, which it adjoins.
@@ -234,6 +234,7 @@ void LibusbTransport::fail_held(Lane& lane, Slot& slot, int code) noexcept {
 }
 
 void LibusbTransport::flush() noexcept {
+  if (telling_run_) return;
   for (Lane& lane : lanes_) release(lane);
 }
 

@@ -16,7 +16,8 @@
 
 namespace naru::driver::libusb {
 
-/// Transfers that move as one, at most. Each adjoins the one before it in memory: fewer calls into the kernel, and fewer turns of a served node.
+/// Transfers that move as one, at most: so many, and so many bytes; two may be as long as any libusb transfer. Each adjoins the one before it in memory: fewer calls into the kernel, and fewer turns of
+/// a served node.
 inline constexpr std::size_t kRunMax = 16;
 inline constexpr std::size_t kRunBytesMax = 4 * 1024 * 1024;
 
@@ -146,6 +147,7 @@ class LibusbTransport final : public Transport {
   UniqueFd event_;             // what there is to be told that libusb's own descriptors do not tell
   mutable UniqueFd pollable_;  // both together, for who asks
   CompletionSink* sink_ = nullptr;  // of the wait_with() that is under way
+  bool telling_run_ = false;   // on_run() is at it: what it lets begin is flushed at its end
   bool looked_ = false;        // wait() has let libusb run its events since the last poll()
   unsigned event_failures_ = 0;
   std::atomic<bool> lost_{false};
