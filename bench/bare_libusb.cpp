@@ -35,6 +35,8 @@ struct BareLibusb::State {
   std::size_t flying = 0, left = 0;  // transfers in flight; bytes that are not asked for yet
   bool failed = false, checksums = false;
   std::uint32_t crc = 0;
+  std::span<std::byte> ring;                        // stream's memory
+  std::size_t next = 0;                             // where the next transfer's part of it begins
   std::vector<std::vector<unsigned char>> buffers;  // ping's
   std::vector<libusb_transfer*> transfers;
 
@@ -62,6 +64,11 @@ struct BareLibusb::State {
   void checksum(const libusb_transfer* transfer) noexcept {
     if (checksums) crc ^= crc32c(std::as_bytes(std::span(transfer->buffer, static_cast<std::size_t>(transfer->length))));
   }
+  void take_next_part(libusb_transfer* transfer) noexcept {
+    transfer->buffer = reinterpret_cast<unsigned char*>(ring.data() + next);
+    next += static_cast<std::size_t>(transfer->length);
+    if (next == ring.size()) next = 0;
+  }
   void submit(libusb_transfer* transfer) {
     if ((transfer->endpoint & LIBUSB_ENDPOINT_IN) == 0) checksum(transfer);
     check(libusb_submit_transfer(transfer), "submitting");
@@ -83,6 +90,7 @@ struct BareLibusb::State {
     }
     if ((transfer->endpoint & LIBUSB_ENDPOINT_IN) != 0) state.checksum(transfer);
     if (state.failed || state.left == 0) return;
+    state.take_next_part(transfer);
     if ((transfer->endpoint & LIBUSB_ENDPOINT_IN) == 0) state.checksum(transfer);
     state.left -= static_cast<std::size_t>(transfer->length);
     if (libusb_submit_transfer(transfer) == LIBUSB_SUCCESS)
@@ -121,14 +129,17 @@ void BareLibusb::set_mode(BareMode mode, std::uint16_t device_mebibytes, bool ch
   check(libusb_control_transfer(state_->handle, 0x40, kPipeModeRequest, static_cast<std::uint16_t>(mode), index, nullptr, 0, kTimeoutMilliseconds), "setting the pipe mode");
 }
 
-void BareLibusb::stream(bool in, std::size_t total, std::size_t transfer_bytes, std::span<std::byte> memory, bool checksums) {
+void BareLibusb::stream(bool in, std::size_t total, std::size_t transfer_bytes, std::span<std::byte> memory, std::size_t in_flight, bool checksums) {
   State& state = *state_;
-  const std::size_t first = std::min(memory.size(), total) / transfer_bytes;
+  const std::size_t first = std::min(in_flight, total / transfer_bytes);
   state.prepare_transfers(first);
   state.checksums = checksums;
   state.left = total - first * transfer_bytes;
+  state.ring = memory;
+  state.next = 0;
   for (std::size_t i = 0; i < first; ++i) {
-    libusb_fill_bulk_transfer(state.transfers[i], state.handle, in ? state.in : state.out, reinterpret_cast<unsigned char*>(memory.data() + i * transfer_bytes), static_cast<int>(transfer_bytes), &State::on_completed, &state, kTimeoutMilliseconds);
+    libusb_fill_bulk_transfer(state.transfers[i], state.handle, in ? state.in : state.out, nullptr, static_cast<int>(transfer_bytes), &State::on_completed, &state, kTimeoutMilliseconds);
+    state.take_next_part(state.transfers[i]);
     state.submit(state.transfers[i]);
   }
   state.run();

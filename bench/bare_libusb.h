@@ -22,9 +22,9 @@ class BareLibusb {
 
   /// Sink and source: in so many MiB of device memory, checksummed there or not.
   void set_mode(BareMode mode, std::uint16_t device_mebibytes = 0, bool checksums = false);
-  /// Moves `total` bytes in asynchronous transfers of `transfer_bytes`, as many in flight as `memory` has room for, each on a part of its own.
+  /// Moves `total` bytes in asynchronous transfers of `transfer_bytes`, `in_flight` at once, each on the next part of `memory`, which is a ring of whole ones.
   /// `total` is a multiple of `transfer_bytes`. With `checksums`, each transfer's bytes are checksummed once: before they go, or when they are there.
-  void stream(bool in, std::size_t total, std::size_t transfer_bytes, std::span<std::byte> memory, bool checksums);
+  void stream(bool in, std::size_t total, std::size_t transfer_bytes, std::span<std::byte> memory, std::size_t in_flight, bool checksums);
   /// One OUT and one IN of 64 bytes in loopback, the IN waiting before the OUT goes.
   void ping();
 

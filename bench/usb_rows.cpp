@@ -20,7 +20,8 @@ namespace naru::bench {
 namespace {
 
 constexpr std::size_t kMebibyte = std::size_t{1} << 20;
-constexpr std::size_t kDepth = 8;      // operations or transfers in flight, both sides
+constexpr std::size_t kDepth = 8;      // operations or transfers in flight, both sides; of transfers no more than usbfs, and so the node, has memory for
+constexpr std::size_t kUsbfsBytes = 15 * kMebibyte;  // of 16 MiB, less its own records
 constexpr std::size_t kPage = 4096;
 
 /// What is measured: kDepth operations of `bytes` each at once. Their memory adjoins, as the slices of a ring do, unless they lie `apart`: the driver moves those by themselves.
@@ -29,6 +30,7 @@ struct Flow {
   std::size_t bytes = 0, total = 0;
 
   [[nodiscard]] std::size_t step() const noexcept { return bytes + (apart ? kPage : 0); }
+  [[nodiscard]] std::size_t bare_in_flight() const noexcept { return std::min(kDepth, kUsbfsBytes / bytes); }
   [[nodiscard]] std::string id() const { return in ? "usb-in" : "usb-out"; }
   [[nodiscard]] std::string variant() const { return fmt::format("{} MiB{}, checksums {}", bytes / kMebibyte, apart ? " apart" : "", checksums ? "on" : "off"); }
 };
@@ -108,12 +110,12 @@ Result<void> add_flow(const std::string& selector, const std::string& path, cons
     }
     BareLibusb peer(path);
     peer.set_mode(flow.in ? BareMode::kSource : BareMode::kSink, static_cast<std::uint16_t>(flow.bytes / kMebibyte), flow.checksums);
-    peer.stream(flow.in, flow.total, flow.bytes, adjoining, flow.checksums);
-    for (std::size_t i = 0; i < turns.samples; ++i) bare.push_back(rate(time_of([&] { peer.stream(flow.in, flow.total, flow.bytes, adjoining, flow.checksums); })));
+    peer.stream(flow.in, flow.total, flow.bytes, adjoining, flow.bare_in_flight(), flow.checksums);
+    for (std::size_t i = 0; i < turns.samples; ++i) bare.push_back(rate(time_of([&] { peer.stream(flow.in, flow.total, flow.bytes, adjoining, flow.bare_in_flight(), flow.checksums); })));
     peer.set_mode(BareMode::kMessages);
   }
   rows.push_back({.id = flow.id(), .variant = flow.variant(), .unit = "MB/s", .better = Better::kHigher, .value = spread_of(std::move(ours)),
-                  .peer = fmt::format("bare libusb, {} x {} MiB", kDepth, flow.bytes / kMebibyte), .peer_value = spread_of(std::move(bare)), .note = flow.checksums ? "the bare loop checksums both ends too" : "", .skipped = {},
+                  .peer = fmt::format("bare libusb, {} x {} MiB", flow.bare_in_flight(), flow.bytes / kMebibyte), .peer_value = spread_of(std::move(bare)), .note = flow.checksums ? "the bare loop checksums both ends too" : "", .skipped = {},
                   .target = flow.apart ? std::optional<Target>() : Target{0.95}});
   return {};
 }
@@ -157,7 +159,7 @@ Result<void> add_usb_rows(const Settings& settings, std::vector<Row>& rows) try 
   }
   const testing::ServedMock served("edge");
   if (!served.ready()) return fail(ErrorId::kNodeDead, fmt::format("`naru mock serve --fuse {}` did not come up", served.path()));
-  const Turns turns{.turns = settings.count(5, 1), .samples = settings.count(3, 1)};
+  const Turns turns{.turns = settings.count(12, 1), .samples = settings.count(2, 1)};
   std::vector<Flow> flows;
   for (const bool in : {false, true})
     for (const bool checksums : {false, true})
