@@ -52,8 +52,10 @@ class FuseHost : public ::testing::Test {
     std::unique_ptr<MockServer> server;
     std::thread thread;
   };
-  std::unique_ptr<Running> serve() {
-    auto server = MockServer::start(options());
+  std::unique_ptr<Running> serve(std::uint64_t memory_bytes_max = mockdev::usbfs::UrbMemory::kDefaultBytes) {
+    mockdev::MockServerOptions how = options();
+    how.memory_bytes_max = memory_bytes_max;
+    auto server = MockServer::start(std::move(how));
     if (!server) throw std::runtime_error(server.error().to_string(true));
     return std::make_unique<Running>(std::move(*server));
   }
@@ -66,6 +68,15 @@ class FuseHost : public ::testing::Test {
     auto transport = open_transport("node:" + path_, how);
     if (transport) throw std::runtime_error("it opened");
     return transport.error();
+  }
+  /// A bulk IN where nothing comes: it stays in flight.
+  static usbdevfs_urb in_urb(std::span<std::byte> memory) {
+    usbdevfs_urb urb{};
+    urb.type = USBDEVFS_URB_TYPE_BULK;
+    urb.endpoint = 0x85;
+    urb.buffer = memory.data();
+    urb.buffer_length = static_cast<int>(memory.size());
+    return urb;
   }
   static void echo(Wire& wire, std::size_t bytes) {
     std::vector<std::byte> sent = pattern(bytes), received((bytes / wire.packet() + 1) * wire.packet());
@@ -179,12 +190,7 @@ TEST_F(FuseHost, HasNoMoreMemoryForUrbsThanUsbfsUntilSomeAreReaped) {
     const UniqueFd node(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
     ASSERT_TRUE(node.valid());
     std::array<usbdevfs_urb, 4> urbs{};
-    for (usbdevfs_urb& urb : urbs) {
-      urb.type = USBDEVFS_URB_TYPE_BULK;
-      urb.endpoint = 0x85;  // where nothing comes: they stay in flight
-      urb.buffer = memory.data();
-      urb.buffer_length = kBytes;
-    }
+    urbs.fill(in_urb(memory));
     for (int i = 0; i < 3; ++i) ASSERT_EQ(::ioctl(node.get(), USBDEVFS_SUBMITURB, &urbs[i]), 0) << i << ": " << std::strerror(errno);
     const auto refused = [&] { return ::ioctl(node.get(), USBDEVFS_SUBMITURB, &urbs[3]) == -1 && errno == ENOMEM; };
     EXPECT_TRUE(refused());
@@ -201,14 +207,9 @@ TEST_F(FuseHost, HasNoMoreMemoryForUrbsThanUsbfsUntilSomeAreReaped) {
 }
 
 TEST_F(FuseHost, GivesMemoryBackWhenItsDeviceWasUnplugged) {
-  constexpr std::size_t kBytes = 15 << 20;
   const auto running = serve();
-  std::vector<std::byte> memory(kBytes);
-  usbdevfs_urb urb{};
-  urb.type = USBDEVFS_URB_TYPE_BULK;
-  urb.endpoint = 0x85;
-  urb.buffer = memory.data();
-  urb.buffer_length = kBytes;
+  std::vector<std::byte> memory(15 << 20);
+  usbdevfs_urb urb = in_urb(memory);
   for (const bool reaps : {true, false, true}) {
     const UniqueFd node(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
     ASSERT_EQ(::ioctl(node.get(), USBDEVFS_SUBMITURB, &urb), 0) << std::strerror(errno);
@@ -223,13 +224,7 @@ TEST_F(FuseHost, GivesMemoryBackWhenItsDeviceWasUnplugged) {
 
 TEST_F(FuseHost, MovesLargeNeighboursWhole) {
   constexpr std::size_t kBytes = 6 << 20;
-  auto server = MockServer::start([&] {
-    mockdev::MockServerOptions without_limit = options();
-    without_limit.memory_bytes_max = 0;
-    return without_limit;
-  }());
-  ASSERT_TRUE(server) << server.error().to_string();
-  const Running running(std::move(*server));
+  const auto running = serve(0);
   Wire wire = open();
   for (const std::size_t bytes : {kBytes, kBytes / 3 * 2, kBytes / 6}) {  // two are longer than one libusb transfer may be, just as long, shorter
     std::vector<std::byte> sent = pattern(3 * bytes), received(sent.size());
@@ -262,13 +257,7 @@ TEST_F(FuseHost, LetsGoAtOnceOfARunInFlightAndOfWhatIsHeldBehindIt) {
 }
 
 TEST_F(FuseHost, CutsTransfersDownWhereThereIsLittleMemory) {
-  auto server = MockServer::start([&] {
-    mockdev::MockServerOptions little = options();
-    little.memory_bytes_max = 150'000;
-    return little;
-  }());
-  ASSERT_TRUE(server) << server.error().to_string();
-  const Running running(std::move(*server));
+  const auto running = serve(150'000);
   Wire wire = open();
   echo(wire, 1 << 20);
   echo(wire, (1 << 20) + 77);

@@ -173,7 +173,7 @@ TEST_F(Bus, CutsTransfersDownWhenTheHostsUsbMemoryIsSmall) {
 }
 
 TEST_F(Bus, SaysSoWhenTheHostHasNoUsbMemoryAtAll) {
-  plug(5, "NR0001", {.memory_bytes_max = 1000});
+  plug(5, "NR0001", {.memory_bytes_max = 3000});
   Wire wire = open("usb");
   std::vector<std::byte> bytes = pattern(5000);
   EXPECT_EQ(wire.status(wire.out(bytes, true, 100ms)), TransferStatus::kHostMemory);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "../conformance/wire.h"
 #include "../support/served_mock.h"
 #include "naru/driver/device.h"
 #include "naru/driver/discovery.h"
@@ -14,12 +15,6 @@ namespace {
 
 constexpr std::size_t kBytes = 4 << 20, kPayloads = 6;
 
-std::vector<std::byte> pattern(std::size_t seed) {
-  std::vector<std::byte> bytes(kPayloads * kBytes);
-  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>((i * 31 + i / 4096 + seed) & 0xFF);
-  return bytes;
-}
-
 void move_both_ways(const std::string& mebibytes) {
   testing::ServedMock mock("edge", {"--usb-memory", mebibytes});
   ASSERT_TRUE(mock.ready());
@@ -28,7 +23,7 @@ void move_both_ways(const std::string& mebibytes) {
   auto device = driver::Device::open(std::move(*transport));
   ASSERT_TRUE(device) << device.error().to_string();
   const driver::Buffer there = (*device)->create_buffer(kPayloads * kBytes).value(), back = (*device)->create_buffer(kPayloads * kBytes).value();
-  const std::vector<std::byte> first = pattern(1), second = pattern(2);
+  const std::vector<std::byte> first = test::pattern(kPayloads * kBytes, 1), second = test::pattern(kPayloads * kBytes, 2);
   ASSERT_TRUE((*device)->write(back, 0, first));
   std::vector<std::byte> read(first.size());
   std::vector<driver::Operation> operations;

@@ -57,7 +57,7 @@ bool OutPipe::has_more() {
   if (incomplete_ == 0) return !unsealed_.empty();
   // A payload that takes long is not waited for.
   const Request* request = awaiting_payload();
-  return request != nullptr && request->header.payload_bytes - request->landed <= abi::kAnnouncedBytesMax && expects_payload();
+  return request != nullptr && request->header.payload_bytes - request->landed <= abi::announced_bytes_max(state_.packet_bytes()) && expects_payload();
 }
 
 std::span<std::byte> OutPipe::begin(TimePoint now) {

@@ -17,20 +17,12 @@
 #include <cstring>
 #include <new>
 
-#include "naru/mockdev/usbfs.h"
 
 namespace naru::mockdev::fuse {
 namespace {
 
 constexpr double kAttributeSeconds = 3600;
 constexpr fuse_ino_t kRoot = FUSE_ROOT_ID;
-/// What usbfs takes for an urb besides its buffer: its own records and the list of the buffer's parts. About as much as Linux 6.1 does.
-constexpr std::uint64_t kUrbRecords = 512, kPartBytes = 16 * 1024, kPartRecord = 32;
-
-std::uint64_t charge_of(const usbdevfs_urb& record) noexcept {
-  const auto bytes = static_cast<std::uint64_t>(std::max(record.buffer_length, 0));
-  return kUrbRecords + bytes + bytes / kPartBytes * kPartRecord;
-}
 
 /// The process of a thread; a thread may end before its urbs do. System calls, not libc's open(): where client and server are one process
 /// with umockdev's preload, that one waits for a lock which the client's open() of this very node holds.
@@ -109,7 +101,7 @@ struct Node::Client {
   }
 };
 
-Node::Node(std::uint64_t memory_bytes_max) : memory_bytes_max_(memory_bytes_max) {}
+Node::Node(std::uint64_t memory_bytes_max) : memory_(memory_bytes_max) {}
 
 Node::~Node() {
   for (const auto& client : clients_)
@@ -175,7 +167,7 @@ void Node::release(Client& client) noexcept {
   }
   if (owner_ == &client) owner_ = nullptr;
   if (client.poller != nullptr) fuse_pollhandle_destroy(client.poller);
-  for (const auto& urb : client.urbs) memory_bytes_ -= urb->charged;
+  for (const auto& urb : client.urbs) memory_.give_back(urb->charged);
   std::erase_if(clients_, [&](const std::unique_ptr<Client>& other) { return other.get() == &client; });
 }
 
@@ -201,12 +193,11 @@ int Node::submit(Client& client, std::uint64_t address) noexcept {
   const int header = usbfs::translate(record, setup, *urb);
   if (header < 0) return -EINVAL;
   if (urb->endpoint != 0 && !take_interface(client)) return -EBUSY;
-  const std::uint64_t charged = charge_of(record);
-  if (memory_bytes_max_ != 0 && memory_bytes_ + charged > memory_bytes_max_) return -ENOMEM;
+  const std::optional<std::uint64_t> charged = memory_.take(record);
+  if (!charged) return -ENOMEM;
   urb->memory = urb;
   urb->client = &client;
-  urb->charged = charged;
-  memory_bytes_ += charged;
+  urb->charged = *charged;
   urb->state = ClientUrb::State::kActive;
   urb->process = client.process;
   urb->record = address;
@@ -229,7 +220,7 @@ int Node::reap(Client& client, std::uint64_t result_address) noexcept {
   client.first_done = urb->next_done;
   if (client.first_done == nullptr) client.last_done = nullptr;
   urb->state = ClientUrb::State::kFree;
-  memory_bytes_ -= std::exchange(urb->charged, 0);
+  memory_.give_back(std::exchange(urb->charged, 0));
   int status = usbfs::status_of(urb->status);
   int actual = static_cast<int>(urb->actual);
   std::uint64_t record = urb->record;

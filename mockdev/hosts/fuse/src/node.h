@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "naru/mockdev/pacer.h"
+#include "naru/mockdev/usbfs.h"
 #include "naru/usb/host_controller.h"
 
 namespace naru::mockdev::fuse {
@@ -65,8 +66,7 @@ class Node {
   std::vector<std::uint8_t> bytes_;
   std::vector<std::unique_ptr<Client>> clients_;
   Client* owner_ = nullptr;      // has the interface
-  std::uint64_t memory_bytes_max_ = 0;
-  std::uint64_t memory_bytes_ = 0;  // charged for urbs that are not reaped
+  usbfs::UrbMemory memory_;
   bool has_work_ = false;
 };
 

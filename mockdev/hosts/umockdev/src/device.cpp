@@ -54,7 +54,7 @@ struct Device::DeviceUrb final : usb::Urb {
   usb::SpanMemory bytes;
   UMockdevIoctlClient* client = nullptr;  // whose; compared, never followed
   std::uint64_t address = 0;
-  std::size_t charged = 0;
+  std::uint64_t charged = 0;
   Data record, buffer;
 };
 
@@ -66,7 +66,8 @@ Device::Device(Gate& gate, std::shared_ptr<usb::Function> function, const Umockd
       controller_(*function_),
       pacer_(controller_, options.pacing, wall),
       node_(fmt::format("/dev/bus/usb/001/{:03}", number)),
-      system_path_(fmt::format("/sys/devices/usb1/1-{}", options.port)) {
+      system_path_(fmt::format("/sys/devices/usb1/1-{}", options.port)),
+      memory_(options.memory_bytes_max) {
   controller_.plug();
 }
 
@@ -156,7 +157,7 @@ void Device::start_clean(UMockdevIoctlClient* leaver) {
   deliver();
   std::erase_if(done_, [&](const DeviceUrb* urb) { return urb->client == leaver; });
   std::erase_if(urbs_, [&](const auto& urb) {
-    if (urb->client == leaver) memory_bytes_ -= urb->charged;
+    if (urb->client == leaver) memory_.give_back(urb->charged);
     return urb->client == leaver;
   });
 }
@@ -229,15 +230,15 @@ int Device::submit(UMockdevIoctlClient* client, UMockdevIoctlData* argument) {
   if (header < 0) return -EINVAL;
   urb->bytes = usb::SpanMemory(urb->buffer ? std::span(reinterpret_cast<std::byte*>(urb->buffer->data) + header, urb->length) : std::span<std::byte>{});
   urb->memory = &urb->bytes;
-  urb->charged = static_cast<std::size_t>(record.buffer_length);
   urb->client = client;
 
   const std::lock_guard lock(gate_);
   if (!controller_.plugged()) return -ENODEV;
   if (urb->endpoint != 0 && !take_interface(client)) return -EBUSY;  // usbfs, too, claims for programs that forgot to
   if (record.type == USBDEVFS_URB_TYPE_BULK && (record.endpoint & 0x80) != 0 && ++bulk_in_count_ == options_.refused_bulk_in) return -EIO;
-  if (options_.memory_bytes_max != 0 && memory_bytes_ + urb->charged > options_.memory_bytes_max) return -ENOMEM;
-  memory_bytes_ += urb->charged;
+  const std::optional<std::uint64_t> charged = memory_.take(record);
+  if (!charged) return -ENOMEM;
+  urb->charged = *charged;
   controller_.submit(*urb);
   urbs_.push_back(std::move(urb));
   // What can be answered now is, on this thread; the worker does the rest.
@@ -267,7 +268,7 @@ void Device::reap(UMockdevIoctlClient* client, UMockdevIoctlData* argument) {
       urb = std::move(*own);
       urbs_.erase(own);
       done_.erase(first);
-      memory_bytes_ -= urb->charged;
+      memory_.give_back(urb->charged);
     }
     if (done_.empty() && plugged) set_ready(false);
   }

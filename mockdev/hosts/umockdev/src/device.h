@@ -70,7 +70,8 @@ class Device {
   bool ready_ = true;
   std::vector<std::unique_ptr<DeviceUrb>> urbs_;
   std::vector<DeviceUrb*> done_;
-  std::size_t memory_bytes_ = 0, bulk_in_count_ = 0;
+  usbfs::UrbMemory memory_;
+  std::size_t bulk_in_count_ = 0;
   UMockdevIoctlClient* owner_ = nullptr;       // has the interface
 };
 

@@ -32,6 +32,16 @@ int translate(const usbdevfs_urb& record, const std::uint8_t (&setup_bytes)[kSet
   }
 }
 
+std::optional<std::uint64_t> UrbMemory::take(const usbdevfs_urb& record) noexcept {
+  // About what Linux 6.1 takes for its own records, and for the list of a long buffer's parts.
+  constexpr std::uint64_t kRecords = 512, kPartBytes = 16 * 1024, kPartRecord = 32;
+  const auto bytes = static_cast<std::uint64_t>(record.buffer_length);
+  const std::uint64_t charged = kRecords + bytes + bytes / kPartBytes * kPartRecord;
+  if (bytes_max_ != 0 && bytes_ + charged > bytes_max_) return std::nullopt;
+  bytes_ += charged;
+  return charged;
+}
+
 int status_of(usb::UrbStatus status) noexcept {
   switch (status) {
     case usb::UrbStatus::kOk: return 0;

@@ -9,6 +9,7 @@
 
 #include "naru/base/result.h"
 #include "naru/mockdev/pacer.h"
+#include "naru/mockdev/usbfs.h"
 #include "naru/usb/function.h"
 
 namespace naru::mockdev {
@@ -19,7 +20,7 @@ struct MockServerOptions {
   std::function<Result<std::unique_ptr<usb::Function>>()> make_function;
   Pacing pacing = Pacing::kFree;
   /// Of all urbs that clients have in flight, as usbfs' limit; more is refused with ENOMEM (trap T21). 0: no limit.
-  std::uint64_t memory_bytes_max = std::uint64_t{16} << 20;
+  std::uint64_t memory_bytes_max = usbfs::UrbMemory::kDefaultBytes;
   /// Carries out `plant ARGUMENTS` and `plant clear` of the control socket on the device that is plugged in; empty: refused. A device
   /// that is plugged in later starts without faults.
   std::function<Result<void>(usb::Function&, std::string_view arguments)> plant;

@@ -15,7 +15,7 @@ struct UmockdevPlug {
   unsigned port = 5;              // of bus 1: the device is "1-5"
   Pacing pacing = Pacing::kFree;
   bool scatter_gather = true;     // false: libusb splits transfers into 16 KiB urbs, as on old controllers
-  std::size_t memory_bytes_max = 0;  // of all urbs in flight, as usbfs' limit; 0: none
+  std::uint64_t memory_bytes_max = 0;  // of all urbs in flight, as usbfs' limit; 0: none
   std::size_t refused_bulk_in = 0;   // this bulk IN urb, counted from 1, is refused with an I/O error; 0: none
 };
 

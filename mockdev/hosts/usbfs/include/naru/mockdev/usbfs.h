@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <linux/usbdevice_fs.h>
@@ -21,6 +22,21 @@ inline constexpr std::size_t kSetupBytes = 8;
 /// Fills endpoint, setup, length and flags of `urb` from the client's record; `setup_bytes` are the first eight of a control urb's buffer.
 /// Returns how many bytes of the buffer come before the data (the setup packet's), or -1 when the record is not one that usbfs would take.
 [[nodiscard]] int translate(const usbdevfs_urb& record, const std::uint8_t (&setup_bytes)[kSetupBytes], usb::Urb& urb) noexcept;
+/// The memory of all urbs that are not reaped yet, which usbfs limits (usbfs_memory_mb, 16 by default; trap T21).
+class UrbMemory {
+ public:
+  static constexpr std::uint64_t kDefaultBytes = std::uint64_t{16} << 20;
+
+  /// 0: no limit.
+  explicit UrbMemory(std::uint64_t bytes_max) noexcept : bytes_max_(bytes_max) {}
+  /// For an urb that translate() took: what it is charged, its records included, until give_back(). Nothing: ENOMEM.
+  [[nodiscard]] std::optional<std::uint64_t> take(const usbdevfs_urb& record) noexcept;
+  void give_back(std::uint64_t charged) noexcept { bytes_ -= charged; }
+
+ private:
+  std::uint64_t bytes_max_, bytes_ = 0;
+};
+
 /// usbdevfs_urb::status: 0 or a negative errno.
 [[nodiscard]] int status_of(usb::UrbStatus status) noexcept;
 /// What reading the node gives: device descriptor, then the configuration.
