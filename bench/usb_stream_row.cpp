@@ -112,7 +112,7 @@ Result<void> add_usb_stream(const std::string& selector, const Settings& setting
   // One sum: each inference moves 1 MiB either way, and computes about as long.
   NARU_TRY(const Model model, Model::from_bytes(*testing_models::sum_with_itself(kStreamSide, kStreamChannels), "stream"));
   std::vector<double> ours, bound, host, up, down, compute;
-  for (std::size_t turn = 0; turn < settings.count(9, 1); ++turn) {
+  for (std::size_t turn = 0; turn < settings.count(15, 1); ++turn) {
     double null_job = 0, null_job_in_flight = 0;
     host.push_back(copies(count));
     {

@@ -151,10 +151,10 @@ Result<Ticket> LibusbTransport::submit(const Transfer& transfer) {
   return fail(to_error(code, "submitting a transfer", info().selector));
 }
 
-void LibusbTransport::queue(Lane& lane, Slot& slot) {
+void LibusbTransport::queue(Lane& lane, Slot& slot) noexcept {
   slot.state = Slot::State::kQueued;
   if (slot.deadline == kForever) slot.deadline = clock_.after(kMemoryPatienceMax);
-  lane.queue.push_back(&slot);
+  lane.queue.push_back(slot);
   ++queued_;
   retry_at_ = std::min(retry_at_, clock_.after(kMemoryBackOff));
 }
@@ -204,14 +204,8 @@ void LibusbTransport::release(Lane& lane) noexcept {
     Slot* const next = std::exchange(slot->next, nullptr);
     if (code == LIBUSB_ERROR_NO_MEM && lane.queue.empty() && lane.in_pieces == nullptr && !reset_in_progress_) code = launch(*slot);
     if (code == LIBUSB_ERROR_NO_MEM) {
-      try {
-        queue(lane, *slot);
-        code = LIBUSB_SUCCESS;
-      } catch (const std::bad_alloc&) {
-        code = LIBUSB_ERROR_OTHER;
-      }
-    }
-    if (code == LIBUSB_SUCCESS) {
+      queue(lane, *slot);
+    } else if (code == LIBUSB_SUCCESS) {
       code = LIBUSB_ERROR_NO_MEM;  // for the next one to find out
     } else {
       fail_held(lane, *slot, code);
@@ -359,11 +353,9 @@ std::size_t LibusbTransport::take(std::span<TransferCompletion> completions) {
     if (finish_piece(*slot, completions[count])) ++count;
   }
   if (queued_ != 0) run_queues();
-  if (count < completions.size() && !ended_.empty()) {
-    const std::size_t taken = std::min(completions.size() - count, ended_.size());
-    std::copy_n(ended_.begin(), taken, completions.begin() + static_cast<std::ptrdiff_t>(count));
-    ended_.erase(ended_.begin(), ended_.begin() + static_cast<std::ptrdiff_t>(taken));
-    count += taken;
+  while (count < completions.size() && !ended_.empty()) {
+    Slot& slot = ended_.pop_front();
+    completions[count++] = complete(slot, slot.end_status, slot.moved);
   }
   const std::lock_guard lock(mutex_);
   if (!ended_.empty() || done_count_ != 0) {
@@ -375,7 +367,7 @@ std::size_t LibusbTransport::take(std::span<TransferCompletion> completions) {
 }
 
 /// False: the transfer goes on with its next piece.
-bool LibusbTransport::finish_piece(Slot& slot, TransferCompletion& completion) {
+bool LibusbTransport::finish_piece(Slot& slot, TransferCompletion& completion) noexcept {
   if (slot.state == Slot::State::kBlocking) {
     const int code = slot.blocking_code;
     if (code == LIBUSB_ERROR_NO_DEVICE || (code == LIBUSB_ERROR_IO && is_dead())) mark_lost();
@@ -406,7 +398,7 @@ bool LibusbTransport::finish_piece(Slot& slot, TransferCompletion& completion) {
       if (code == LIBUSB_SUCCESS) return false;
       if (code == LIBUSB_ERROR_NO_MEM) {
         if (slot.deadline == kForever) slot.deadline = clock_.after(kMemoryPatienceMax);
-        lane.queue.push_front(&slot);
+        lane.queue.push_front(slot);
         ++queued_;
         retry_at_ = std::min(retry_at_, clock_.after(kMemoryBackOff));
         return false;
@@ -427,18 +419,12 @@ TransferCompletion LibusbTransport::complete(Slot& slot, TransferStatus status, 
   return completion;
 }
 
-/// Ends a transfer that waits in its lane's queue; the caller takes it out of there.
-void LibusbTransport::end_queued(Slot& slot, TransferStatus status) {
-  ended_.push_back(complete(slot, status, slot.moved));
-  --queued_;
-}
-
 /// Launches what waited for memory, for the pieces before it, or for a reset, and ends what waited too long.
-void LibusbTransport::run_queues() {
+void LibusbTransport::run_queues() noexcept {
   retry_at_ = kForever;
   for (Lane& lane : lanes_) {
     while (!lane.queue.empty()) {
-      Slot& slot = *lane.queue.front();
+      Slot& slot = lane.queue.front();
       TransferStatus status = TransferStatus::kOk;
       if (lost_) {
         status = TransferStatus::kDeviceLost;
@@ -461,8 +447,9 @@ void LibusbTransport::run_queues() {
         if (code == LIBUSB_ERROR_NO_DEVICE || (code != LIBUSB_ERROR_NO_MEM && is_dead())) mark_lost();
         status = lost_ ? TransferStatus::kDeviceLost : code == LIBUSB_ERROR_NO_MEM ? TransferStatus::kHostMemory : TransferStatus::kFailed;
       }
-      lane.queue.pop_front();
-      end_queued(slot, status);
+      slot.end_status = status;
+      ended_.push_back(lane.queue.pop_front());
+      --queued_;
     }
   }
 }

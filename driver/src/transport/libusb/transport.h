@@ -4,9 +4,9 @@
 #include <array>
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "naru/base/unique_fd.h"
@@ -52,6 +52,30 @@ struct Slot {
   Slot* next = nullptr;         // in the run
   std::size_t run_bytes = 0;    // of a leader: what its transfer moves
   bool never_flew = false;      // of those that Lane::untold counts
+  Slot* behind = nullptr;       // in a SlotList
+  TransferStatus end_status = TransferStatus::kOk;  // of one that ended without a callback
+};
+
+/// Slots in order, each in one list at most. Linked through themselves: nothing is allocated, so no transfer is lost where there is no memory.
+class SlotList {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+  [[nodiscard]] Slot& front() const noexcept { return *first_; }
+  void push_back(Slot& slot) noexcept {
+    slot.behind = nullptr;
+    (first_ == nullptr ? first_ : last_->behind) = &slot;
+    last_ = &slot;
+  }
+  void push_front(Slot& slot) noexcept {
+    slot.behind = first_;
+    if (first_ == nullptr) last_ = &slot;
+    first_ = &slot;
+  }
+  Slot& pop_front() noexcept { return *std::exchange(first_, first_->behind); }
+
+ private:
+  Slot* first_ = nullptr;
+  Slot* last_ = nullptr;
 };
 
 /// What a transport is made from. Members go in reverse order: the handle before the descriptor that it wraps, the context last.
@@ -87,7 +111,7 @@ class LibusbTransport final : public Transport {
  private:
   /// Transfers of one endpoint that wait for memory, or for the pieces of the one before them. Order is kept.
   struct Lane {
-    std::deque<Slot*> queue;
+    SlotList queue;
     Slot* in_pieces = nullptr;  // its later pieces come before anything else
     Slot* held = nullptr;       // leads the run that is held
     Slot* held_last = nullptr;
@@ -119,16 +143,15 @@ class LibusbTransport final : public Transport {
   void release(Lane& lane) noexcept;
   /// Ends it as a transfer that failed, without its ever having been launched.
   void fail_held(Lane& lane, Slot& slot, int code) noexcept;
-  void queue(Lane& lane, Slot& slot);
+  void queue(Lane& lane, Slot& slot) noexcept;
 
   /// LIBUSB_SUCCESS: flying. LIBUSB_ERROR_NO_MEM: even the smallest piece finds no memory now. Others: as libusb says.
   int launch(Slot& slot) noexcept;
   void fill(Slot& slot, std::size_t piece) noexcept;
   Result<Ticket> submit_blocking(Slot& slot);
-  void run_queues();
-  bool finish_piece(Slot& slot, TransferCompletion& completion);
+  void run_queues() noexcept;
+  bool finish_piece(Slot& slot, TransferCompletion& completion) noexcept;
   TransferCompletion complete(Slot& slot, TransferStatus status, std::size_t bytes) noexcept;
-  void end_queued(Slot& slot, TransferStatus status);
   bool out_of_time(const Slot& slot) const noexcept { return clock_.now() >= slot.deadline; }
   bool is_dead() const noexcept;
   void mark_lost() noexcept;
@@ -138,7 +161,7 @@ class LibusbTransport final : public Transport {
   SteadyClock clock_;
   transport::Slots<Slot> slots_;
   std::array<Lane, 4> lanes_;  // by kind: control, bulk OUT, bulk IN, interrupt IN
-  std::vector<TransferCompletion> ended_;  // completions that no callback brings
+  SlotList ended_;  // whose completion no callback brings
   std::size_t queued_ = 0;
   TimePoint retry_at_ = kForever;
   bool lost_cancelled_ = false;
