@@ -122,16 +122,20 @@ Result<void> add_beside_onednn(const Group& group, const std::string& kernels, c
 
 /// The other kernel paths, as a share of what their own instruction can do. oneDNN is not exact there.
 Result<void> add_beside_peak(const Group& group, const std::string& kernels, const Peak& peak, const Settings& settings, std::vector<Row>& rows) {
-  Mean mean;
   const double peak_rate = peak.macs_per_second / kGiga;
   const Spread peer{.median = peak_rate, .low = peak_rate, .high = peak_rate, .samples = 1};
-  for (const Shape& shape : group.shapes) {
-    NARU_TRY(Measured measured, measure(shape, Form::kRequantized, kernels, false, settings.count(11, 1), settings.tiny ? 1 : kMacsPerRun / 10));
-    measured.peer = peer;
-    mean.add(measured);
-    rows.push_back(row_of(group, fmt::format("{} 8-bit {}", kernels, shape.name), measured.device, peak.instruction + " on registers", peer, {}));
+  const double macs_per_run = kMacsPerRun / (kernels == "portable" ? 100 : 10);
+  for (const Form form : {Form::kAccumulators, Form::kRequantized}) {
+    const std::string name = kernels + (form == Form::kAccumulators ? " int32 " : " 8-bit ");
+    Mean mean;
+    for (const Shape& shape : group.shapes) {
+      NARU_TRY(Measured measured, measure(shape, form, kernels, false, settings.count(11, 1), settings.tiny ? 1 : macs_per_run));
+      measured.peer = peer;
+      mean.add(measured);
+      rows.push_back(row_of(group, name + std::string(shape.name), measured.device, peak.instruction + " on registers", peer, {}));
+    }
+    rows.push_back(row_of(group, name + "geomean", mean.device_spread(), peak.instruction + " on registers", peer, {}));
   }
-  rows.push_back(row_of(group, kernels + " 8-bit geomean", mean.device_spread(), peak.instruction + " on registers", peer, {}));
   return {};
 }
 
@@ -143,15 +147,31 @@ Result<void> add_compute_rows(const Settings& settings, std::vector<Row>& rows) 
       {.id = "conv-depthwise", .shapes = kDepthwiseShapes, .short_target = 0.8, .long_target = 0.8, .accumulator_target = 0.8},
       {.id = "gemm", .shapes = kGemmShapes, .short_target = 0.60, .long_target = 0.85, .accumulator_target = 0.85},
   };
+  const bool any_group = std::any_of(std::begin(groups), std::end(groups), [&](const Group& group) { return settings.wants(group.id); });
+  if (!any_group && !settings.wants("peak")) return {};
+  std::vector<std::pair<std::string, Peak>> paths;  // best first
+  for (const std::string kernels : {"amx", "vnni", "avx2", "portable"})
+    if (settings.kernels.empty() || kernels == settings.kernels || !paths.empty()) paths.emplace_back(kernels, register_only_peak(kernels));
+  const auto skip = [&](std::string id, const std::string& kernels) {
+    rows.push_back({.id = std::move(id), .variant = kernels, .unit = {}, .value = {}, .peer = {}, .peer_value = {}, .note = {}, .skipped = "this CPU lacks its instructions"});
+  };
+  for (const auto& [kernels, peak] : paths) {
+    if (!settings.wants("peak")) break;
+    if (peak.macs_per_second == 0) {
+      skip("peak", kernels);
+      continue;
+    }
+    const double rate = peak.macs_per_second / kGiga;
+    rows.push_back({.id = "peak", .variant = kernels, .unit = "GMAC/s", .better = Better::kHigher, .value = {.median = rate, .low = rate, .high = rate, .samples = 1}, .peer = {}, .peer_value = {}, .note = peak.instruction + " on registers alone, the best of nine", .skipped = {}});
+  }
   for (Group group : groups) {
     if (!settings.wants(group.id)) continue;
-    if (settings.tiny) group.shapes = group.id == "conv-dense" ? group.shapes.last(1) : group.shapes.first(1);
+    const std::vector<Shape> few = {group.shapes.front(), group.shapes.back()};  // one of either side of kLongSum, where there are two
+    if (settings.tiny) group.shapes = few;
     bool best = true;
-    for (const std::string kernels : {"amx", "vnni", "avx2", "portable"}) {
-      if (kernels == "amx" && settings.kernels == "vnni") continue;
-      const Peak peak = register_only_peak(kernels);
+    for (const auto& [kernels, peak] : paths) {
       if (peak.macs_per_second == 0) {
-        rows.push_back({.id = group.id, .variant = kernels, .unit = {}, .value = {}, .peer = {}, .peer_value = {}, .note = {}, .skipped = "this CPU lacks its instructions"});
+        skip(group.id, kernels);
         continue;
       }
       NARU_CHECK_OK(std::exchange(best, false) ? add_beside_onednn(group, kernels, peak, settings, rows) : add_beside_peak(group, kernels, peak, settings, rows));

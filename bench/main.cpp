@@ -1,12 +1,26 @@
-// naru_bench [--tiny] [--only ID-PREFIX] [--kernels vnni] [--json FILE]: measures, prints the table, and appends one line of JSON to FILE.
+// naru_bench [--tiny] [--only ID-PREFIX] [--kernels vnni|avx2|portable] [--json FILE]: measures, prints the table, and appends one line of JSON to FILE.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <optional>
+#include <string_view>
 
 #include <dnnl.hpp>
 #include <fmt/format.h>
 
 #include "rows.h"
+
+namespace {
+
+/// What oneDNN may use beside the device's kernels of that name; none: there are no such kernels, or they are the best there are.
+std::optional<dnnl::cpu_isa> isa_of(std::string_view kernels) {
+  if (kernels == "vnni") return dnnl::cpu_isa::avx512_core_vnni;
+  if (kernels == "avx2") return dnnl::cpu_isa::avx2;
+  if (kernels == "portable") return dnnl::cpu_isa::sse41;
+  return std::nullopt;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace naru::bench;
@@ -19,19 +33,19 @@ int main(int argc, char** argv) {
       settings.tiny = true;
     } else if (argument == "--only" && i + 1 < argc) {
       settings.only = argv[++i];
-    } else if (argument == "--kernels" && i + 1 < argc && std::string_view(argv[i + 1]) == "vnni") {
+    } else if (argument == "--kernels" && i + 1 < argc && isa_of(argv[i + 1])) {
       settings.kernels = argv[++i];
     } else if (argument == "--json" && i + 1 < argc) {
       json_file = argv[++i];
     } else {
-      fmt::print(stderr, "usage: naru_bench [--tiny] [--only ID-PREFIX] [--kernels vnni] [--json FILE]\n");
+      fmt::print(stderr, "usage: naru_bench [--tiny] [--only ID-PREFIX] [--kernels vnni|avx2|portable] [--json FILE]\n");
       return 2;
     }
   }
-  if (settings.kernels == "vnni") {
-    ::setenv("NARU_KERNELS", "vnni", 1);
-    if (dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_vnni) != dnnl::status::success) {  // only before its first primitive
-      fmt::print(stderr, "naru_bench: oneDNN does not keep to AVX512-VNNI\n");
+  if (!settings.kernels.empty()) {
+    ::setenv("NARU_KERNELS", settings.kernels.c_str(), 1);
+    if (dnnl::set_max_cpu_isa(*isa_of(settings.kernels)) != dnnl::status::success) {  // only before its first primitive
+      fmt::print(stderr, "naru_bench: oneDNN does not keep to what the kernels \"{}\" use\n", settings.kernels);
       return 1;
     }
   }

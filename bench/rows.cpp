@@ -19,11 +19,23 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kSchemaVersion = 1;
 
+/// "AMD EPYC, family 26 model 2": the name alone is that of several.
 std::string processor() {
   std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);)
-    if (line.rfind("model name", 0) == 0) return line.substr(std::min(line.size(), line.find(':') + 2));
-  return "unknown processor";
+  std::string family, model, name = "unknown processor";
+  for (std::string line; std::getline(file, line) && !line.empty();) {
+    const std::string value = line.substr(std::min(line.size(), line.find(':') + 2));
+    if (line.rfind("cpu family", 0) == 0) family = value;
+    if (line.rfind("model\t", 0) == 0) model = value;
+    if (line.rfind("model name", 0) == 0) name = value;
+  }
+  return family.empty() ? name : fmt::format("{}, family {} model {}", name, family, model);
+}
+
+/// The commit that scripts/bench.sh built, if it was that.
+std::string commit() {
+  const char* const name = std::getenv("NARU_BENCH_COMMIT");
+  return name == nullptr ? "" : name;
 }
 
 double load() {
@@ -84,23 +96,21 @@ std::string to_table(const std::vector<Row>& rows) {
 }
 
 std::string to_json(const std::vector<Row>& rows, const Settings& settings) {
-  Json document = {{"schema_version", kSchemaVersion}, {"simulated", true}, {"tiny", settings.tiny}, {"date", now()}, {"machine", processor()}, {"processors", usable_processors()}, {"load", load()}};
+  Json document = {{"schema_version", kSchemaVersion}, {"simulated", true}, {"tiny", settings.tiny}, {"only", settings.only}, {"kernels", settings.kernels}, {"date", now()}, {"commit", commit()}, {"machine", processor()}, {"processors", usable_processors()}, {"load", load()}};
   Json results = Json::array();
   for (const Row& row : rows) {
     Json entry = {{"id", row.id}, {"variant", row.variant}};
-    if (!row.skipped.empty()) {
-      entry["skipped"] = row.skipped;
-    } else {
-      entry["unit"] = row.unit;
-      entry["better"] = row.better == Better::kLower ? "lower" : "higher";
-      entry["value"] = row.value.median;
-      entry["value_spread"] = to_json(row.value);
-      entry["peer"] = row.peer.empty() ? Json() : Json(row.peer);
-      entry["peer_value"] = row.peer.empty() ? Json() : Json(row.peer_value.median);
-      entry["peer_spread"] = row.peer.empty() ? Json() : to_json(row.peer_value);
-      entry["ratio"] = row.peer.empty() ? Json() : Json(row.ratio());
-      if (!row.note.empty()) entry["note"] = row.note;
-    }
+    const bool measured = row.skipped.empty(), has_peer = measured && !row.peer.empty();
+    entry["unit"] = measured ? Json(row.unit) : Json();
+    entry["better"] = row.better == Better::kLower ? "lower" : "higher";
+    entry["value"] = measured ? Json(row.value.median) : Json();
+    entry["value_spread"] = measured ? to_json(row.value) : Json();
+    entry["peer"] = has_peer ? Json(row.peer) : Json();
+    entry["peer_value"] = has_peer ? Json(row.peer_value.median) : Json();
+    entry["peer_spread"] = has_peer ? to_json(row.peer_value) : Json();
+    entry["ratio"] = has_peer ? Json(row.ratio()) : Json();
+    if (!row.note.empty()) entry["note"] = row.note;
+    if (!measured) entry["skipped"] = row.skipped;
     entry["target"] = row.target ? Json(row.target->limit) : Json();
     entry["target_of"] = row.target ? Json(row.target->of_ratio ? "ratio" : "value") : Json();
     entry["met"] = row.target ? Json(row.met()) : Json();

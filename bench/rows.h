@@ -53,7 +53,7 @@ struct Row {
 struct Settings {
   bool tiny = false;       // a few small samples: to see that everything still runs, not how fast
   std::string only;        // rows whose id begins so
-  std::string kernels;     // "vnni": device and oneDNN use no matrix unit, as on a CPU without one
+  std::string kernels;     // "vnni", "avx2", "portable": device and oneDNN use nothing newer, as on a CPU without it
 
   [[nodiscard]] bool wants(std::string_view id) const noexcept { return id.substr(0, only.size()) == only; }
   [[nodiscard]] std::size_t count(std::size_t full, std::size_t small) const noexcept { return tiny ? small : full; }
@@ -81,7 +81,7 @@ template <typename Action>
 [[nodiscard]] int start_once_and_tell(const std::string& package, const std::string& input);
 
 [[nodiscard]] std::string to_table(const std::vector<Row>& rows);
-/// {"schema_version", "simulated", "tiny", "machine", "load", "date", "results": [...]} with a newline at the end.
+/// {"schema_version", "simulated", "tiny", "only", "kernels", "date", "commit", "machine", "processors", "load", "results": [...]} with a newline at the end. Every row has every field; what there is none of is null.
 [[nodiscard]] std::string to_json(const std::vector<Row>& rows, const Settings& settings);
 /// "2 x AMD EPYC ..., load 0.5", for the table's head.
 [[nodiscard]] std::string machine();

@@ -1,11 +1,12 @@
 // What one operation costs while more and more of the same is there: jobs in flight, buffers alive, sessions on a device, devices in a process. Each row is
-// the cost at the dearest size over that at the smallest; the note has all of them. That many at once are cheaper (jobs that wait share transfers) is no fault.
+// the most that the cost grows from any size to a larger one; the note has all of them. That many at once are cheaper (jobs that wait share transfers) is no fault.
 #include <algorithm>
 #include <deque>
 #include <filesystem>
 
 #include <fmt/format.h>
 
+#include "frontend/model_builder.h"
 #include "naru/abi/stream.h"
 #include "naru/driver/device.h"
 #include "naru/driver/transport_inproc.h"
@@ -14,6 +15,7 @@
 #include "naru/naru.h"
 #include "naru/profile/profile.h"
 #include "rows.h"
+#include "support/golden_models.h"
 
 namespace naru::bench {
 namespace {
@@ -28,16 +30,16 @@ struct Cost {
 
 void add_scale(std::string id, std::string variant, std::string_view operation, const std::vector<Cost>& costs, const Settings& settings, std::vector<Row>& rows) {
   std::string note = fmt::format("us of {}:", operation);
-  double first = 0, worst = 0;
+  double least = 0, growth = 0;
   for (const Cost& cost : costs) {
     const double median = spread_of(cost.microseconds).median;
     note += fmt::format("{} {} at {}", cost.size == costs.front().size ? "" : ",", median < 10 ? fmt::format("{:.2f}", median) : fmt::format("{:.1f}", median), cost.size);
-    if (first == 0) first = median;
-    worst = std::max(worst, median);
+    least = growth == 0 ? median : std::min(least, median);
+    growth = std::max(growth, median / least);
   }
   // A tiny run has a few samples of a few sizes, which say nothing about flatness.
   const std::optional<Target> target = settings.tiny ? std::nullopt : std::optional(Target{.limit = kFlatWithin, .of_ratio = false});
-  rows.push_back({.id = std::move(id), .variant = std::move(variant), .unit = "x", .value = spread_of({first > 0 ? worst / first : 0}), .peer = {}, .peer_value = {}, .note = note, .skipped = {}, .target = target});
+  rows.push_back({.id = std::move(id), .variant = std::move(variant), .unit = "x", .value = spread_of({growth}), .peer = {}, .peer_value = {}, .note = note, .skipped = {}, .target = target});
 }
 
 std::vector<std::size_t> sizes_up_to(std::size_t largest, std::vector<std::size_t> sizes) {
@@ -156,18 +158,30 @@ Result<Cost> measure_sessions(std::span<Session> sessions, std::size_t rounds) {
   return cost;
 }
 
-Result<void> add_models(const Model& digits, const Settings& settings, std::vector<Row>& rows) {
+/// The digit model with another byte in its largest constant: a package of its own.
+Result<Model> variant_of(const std::vector<std::byte>& file, std::size_t number) {
+  testing_models::ModelBuilder builder;
+  sdk::tflite::GetModel(file.data())->UnPackTo(&builder.model);
+  const auto largest = std::max_element(builder.model.buffers.begin(), builder.model.buffers.end(), [](const auto& a, const auto& b) { return a->data.size() < b->data.size(); });
+  (*largest)->data.at(number) ^= 1;
+  NARU_TRY(const Model source, Model::from_bytes(*builder.bytes(), fmt::format("digits-{}", number)));
+  return compile(source);
+}
+
+Result<void> add_models(const std::string& file, const Settings& settings, std::vector<Row>& rows) {
   NARU_TRY(const Device device, open_device("mock:edge"));
+  const std::vector<std::byte> bytes = testing::read_all(file);
   std::vector<Session> sessions;
   std::vector<Cost> costs;
   for (const std::size_t size : sizes_up_to(settings.count(100, 10), {1, 10, 100})) {
     while (sessions.size() < size) {
-      NARU_TRY(Session session, Session::create(device, digits));
+      NARU_TRY(const Model model, variant_of(bytes, sessions.size()));
+      NARU_TRY(Session session, Session::create(device, model));
       sessions.push_back(std::move(session));
     }
     NARU_TRY(costs.emplace_back(), measure_sessions(sessions, settings.count(5'000, 30) / size));
   }
-  add_scale("scale-models", "sessions of digits on one device", "one inference, by turns", costs, settings, rows);
+  add_scale("scale-models", "different packages on one device, a session each", "one inference, by turns", costs, settings, rows);
   return {};
 }
 
@@ -194,9 +208,10 @@ Result<void> add_scale_rows(const Settings& settings, std::vector<Row>& rows) {
     if (settings.wants("scale-buffers")) NARU_CHECK_OK(add_buffers(holes, settings, rows));
   if (!settings.wants("scale-models") && !settings.wants("scale-devices")) return {};
   mock::enable();
-  NARU_TRY(const Model source, Model::load((std::filesystem::path(NARU_SOURCE_DIR) / "models" / "digits" / "digits.tflite").string()));
+  const std::string file = (std::filesystem::path(NARU_SOURCE_DIR) / "models" / "digits" / "digits.tflite").string();
+  NARU_TRY(const Model source, Model::load(file));
   NARU_TRY(const Model digits, compile(source));
-  if (settings.wants("scale-models")) NARU_CHECK_OK(add_models(digits, settings, rows));
+  if (settings.wants("scale-models")) NARU_CHECK_OK(add_models(file, settings, rows));
   if (settings.wants("scale-devices")) NARU_CHECK_OK(add_devices(digits, settings, rows));
   return {};
 }

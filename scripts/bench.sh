@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The bench, from a fresh Debian 12: installs what is missing, builds `release`, measures on one core, prints the table.
-# Usage: scripts/bench.sh [--json FILE] [--only ID-PREFIX] [--kernels vnni] [--tiny]    --json appends one line, so that one file keeps the history
-# --kernels vnni: device and oneDNN compute without a matrix unit, as on a CPU that has none.
+# Usage: scripts/bench.sh [--json FILE] [--only ID-PREFIX] [--kernels vnni|avx2|portable] [--tiny]    --json appends one line, so that one file keeps the history
+# --kernels: device and oneDNN compute with nothing newer than that, as on a CPU that has no more (vnni: no matrix unit).
 # ONNX Runtime, a peer, comes from npm into build/bench-peers; where that fails, its rows say so and the others are measured.
 # NARU_BENCH_CPU is the processor to stay on (default: the last one); NARU_MODELS names the folder of golden models, else ../shared/models is taken.
 set -euo pipefail
@@ -14,10 +14,10 @@ while [ $# -gt 0 ]; do
       case $2 in /*) arguments+=(--json "$2") ;; *) arguments+=(--json "$called_from/$2") ;; esac; shift 2 ;;
     --only) [ $# -ge 2 ] || { echo "bench: --only needs the beginning of an id" >&2; exit 2; }
       arguments+=(--only "$2"); shift 2 ;;
-    --kernels) [ "${2-}" = vnni ] || { echo "bench: --kernels takes vnni" >&2; exit 2; }
-      arguments+=(--kernels vnni); shift 2 ;;
+    --kernels) case ${2-} in vnni | avx2 | portable) ;; *) echo "bench: --kernels takes vnni, avx2 or portable" >&2; exit 2 ;; esac
+      arguments+=(--kernels "$2"); shift 2 ;;
     --tiny) arguments+=(--tiny); shift ;;
-    *) echo "usage: scripts/bench.sh [--json FILE] [--only ID-PREFIX] [--kernels vnni] [--tiny]" >&2; exit 2 ;;
+    *) echo "usage: scripts/bench.sh [--json FILE] [--only ID-PREFIX] [--kernels vnni|avx2|portable] [--tiny]" >&2; exit 2 ;;
   esac
 done
 source scripts/setup.sh
@@ -44,4 +44,6 @@ naru_build release naru_bench naru_cli
 naru_install_peers
 unset NARU_DEVICE NARU_KERNELS NARU_LOG NARU_THREADS
 export OMP_NUM_THREADS=1  # of oneDNN
+NARU_BENCH_COMMIT=$(git describe --always --dirty 2>/dev/null || true)
+export NARU_BENCH_COMMIT
 exec taskset -c "${NARU_BENCH_CPU:-$(($(nproc) - 1))}" build/release/bin/naru_bench "${arguments[@]}"
