@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <deque>
+
 #include <fmt/format.h>
 
 #include "../support/measured.h"
@@ -195,6 +197,40 @@ TEST(Session, CountsTheBytesThatTheHostCopies) {
   // inference while the caller may fill in the next; the output is read to where the caller finds it.
   EXPECT_EQ(count("host.copied_bytes") - cable, 784U + 10U);
   EXPECT_EQ(count("host.session_copied_bytes") - above, 784U);
+}
+
+TEST(Session, TakesInputsThatAreHandedOverWithoutACopy) {
+  Opened opened;
+  Session copying = Session::create(opened.device, digits_model()).value();
+  Session session = Session::create(opened.device, digits_model(), {.keep_tensors = {}, .depth = 3}).value();
+  const auto copied = [&] {
+    const std::vector<CounterReading> counters = opened.device.counters().value();
+    const auto row = std::ranges::find(counters, "host.session_copied_bytes", &CounterReading::name);
+    return row == counters.end() ? ~std::uint64_t{0} : row->value;
+  };
+  std::vector<std::vector<std::byte>> expected;
+  for (const int digit : {8, 3, 5, 0, 7}) {
+    fill(copying, digit);
+    const Outputs outputs = copying.run().value();
+    expected.emplace_back(outputs.at(0).bytes().begin(), outputs.at(0).bytes().end());
+  }
+  const std::uint64_t before = copied();
+  std::deque<Inference> inferences;
+  std::vector<std::vector<std::byte>> got;
+  const auto finish = [&] {
+    const Outputs outputs = inferences.front().wait().value();
+    got.emplace_back(outputs.at(0).bytes().begin(), outputs.at(0).bytes().end());
+    inferences.pop_front();
+  };
+  for (const int digit : {8, 3, 5, 0, 7}) {
+    if (inferences.size() == 3) finish();
+    fill(session, digit);
+    inferences.push_back(session.submit({.hand_over_inputs = true}).value());
+    EXPECT_EQ(session.input(0).bytes().size(), 784U);
+  }
+  while (!inferences.empty()) finish();
+  EXPECT_EQ(got, expected);
+  EXPECT_EQ(copied(), before);
 }
 
 TEST(Session, SplitsTheTimeWhenAsked) {

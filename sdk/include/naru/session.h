@@ -34,6 +34,9 @@ struct Timing {
 struct RunOptions {
   /// From submit to outputs on the host; expiry cancels the job and is kDeadline. 0: the session's default.
   std::chrono::nanoseconds deadline{0};
+  /// The inputs become the inference's own instead of being copied for it. Session::input() then holds other bytes of the same size, of no meaning, to be filled in
+  /// anew; views taken before must not be written to any more. If submit() fails, the inputs may or may not have been handed over.
+  bool hand_over_inputs = false;
 };
 
 /// Results of one inference. Owns its bytes; move only.

@@ -182,9 +182,14 @@ Result<Inference> Session::submit(const RunOptions& options) {
     }
     const sdk::package::Package& package = state_->package();
     for (std::size_t i = 0; i < state_->inputs.size(); ++i) {
+      std::vector<std::byte>& given = state_->input_bytes[i];
       std::vector<std::byte>& host = slot->host[package.inputs[i]];
-      state_->spare->refill(host, state_->input_bytes[i].size());  // one that is kept went with the last inference's Outputs
-      std::copy(state_->input_bytes[i].begin(), state_->input_bytes[i].end(), host.begin());
+      state_->spare->refill(host, given.size());  // one that is kept went with the last inference's Outputs
+      if (options.hand_over_inputs) {
+        host.swap(given);
+        continue;
+      }
+      std::copy(given.begin(), given.end(), host.begin());
       state_->device->session_copied_bytes += host.size();
     }
     auto inference = std::make_shared<InferenceState>();
