@@ -128,11 +128,14 @@ void expect_exact(const std::vector<std::int64_t>& values, std::uint32_t rows, c
   const Guarded input((rows - 1) * std::size_t{r.input_row_stride} + length), output((rows - 1) * std::size_t{r.output_row_stride} + length);
   for (std::uint32_t row = 0; row < rows; ++row)
     for (std::uint32_t i = 0; i < length; ++i) put(input.data() + row * r.input_row_stride + i, type, values[row * length + i]);
-  Units(supported_paths().front()).execute(r, UnaryPointers{input.data(), output.data()});
-  for (std::uint32_t row = 0; row < rows; ++row) {
-    const std::vector<std::int64_t> expected = reference({values.begin() + row * length, values.begin() + (row + 1) * length}, p, lowest);
-    for (std::uint32_t i = 0; i < length; ++i)
-      ASSERT_EQ(get(output.data() + row * r.output_row_stride + i, type), expected[i]) << "row " << row << " element " << i << " of " << length;
+  std::vector<std::vector<std::int64_t>> expected;
+  for (std::uint32_t row = 0; row < rows; ++row) expected.push_back(reference({values.begin() + row * length, values.begin() + (row + 1) * length}, p, lowest));
+  for (const KernelPath path : supported_paths()) {
+    output.fill(std::byte{0xA5});
+    Units(path).execute(r, UnaryPointers{input.data(), output.data()});
+    for (std::uint32_t row = 0; row < rows; ++row)
+      for (std::uint32_t i = 0; i < length; ++i)
+        ASSERT_EQ(get(output.data() + row * r.output_row_stride + i, type), expected[row][i]) << name_of(path) << " row " << row << " element " << i << " of " << length;
   }
 }
 
@@ -168,8 +171,11 @@ TEST(Softmax, SharesLongRowsOfEqualValuesOut) {
     r.row_elements = r.input_row_stride = r.output_row_stride = length;
     const Guarded input(length), output(length);
     input.fill(std::byte{5});
-    Units(KernelPath::kPortable).execute(r, UnaryPointers{input.data(), output.data()});
-    for (std::uint32_t i = 0; i < length; ++i) ASSERT_EQ(get(output.data() + i, ElementType::kI8), std::lround(256.0 / length) - 128) << length;
+    for (const KernelPath path : supported_paths()) {
+      output.fill(std::byte{0xA5});
+      Units(path).execute(r, UnaryPointers{input.data(), output.data()});
+      for (std::uint32_t i = 0; i < length; ++i) ASSERT_EQ(get(output.data() + i, ElementType::kI8), std::lround(256.0 / length) - 128) << name_of(path) << " " << length;
+    }
   }
 }
 
@@ -180,11 +186,13 @@ TEST(Softmax, WritesOverItsInput) {
   r.multiplier = p.multiplier, r.left_shift = static_cast<std::int8_t>(p.left_shift), r.difference_min = p.difference_min;
   r.rows = 3, r.row_elements = r.input_row_stride = r.output_row_stride = 21;
   const Guarded input(63), output(63);
-  input.randomize(random);
-  Units units(supported_paths().front());
-  units.execute(r, UnaryPointers{input.data(), output.data()});
-  units.execute(r, UnaryPointers{input.data(), input.data()});
-  EXPECT_TRUE(input.copy() == output.copy());
+  for (const KernelPath path : supported_paths()) {
+    input.randomize(random);
+    Units units(path);
+    units.execute(r, UnaryPointers{input.data(), output.data()});
+    units.execute(r, UnaryPointers{input.data(), input.data()});
+    EXPECT_TRUE(input.copy() == output.copy()) << name_of(path);
+  }
 }
 
 TEST(Softmax, StandsArbitraryFields) {
@@ -198,7 +206,8 @@ TEST(Softmax, StandsArbitraryFields) {
     r.left_shift = static_cast<std::int8_t>(random() % 31);
     r.difference_min = -static_cast<std::int32_t>(random() % 300);
     r.row_elements = i % 4 == 0 ? 8192 : 1 + random() % 9000;
-    Units(KernelPath::kPortable).execute(r, UnaryPointers{input.data(), output.data()});
+    const std::vector<KernelPath> paths = supported_paths();
+    Units(paths[static_cast<std::size_t>(i) % paths.size()]).execute(r, UnaryPointers{input.data(), output.data()});
     std::vector<int> code_of(256, -1);
     for (std::uint32_t e = 0; e < r.row_elements; ++e) {
       int& code = code_of[static_cast<std::size_t>(input.data()[e])];

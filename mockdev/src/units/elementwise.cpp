@@ -4,68 +4,23 @@
 namespace naru::mockdev {
 namespace {
 
-template <typename T>
-void load_row_as(const std::byte* from, std::uint64_t stride, std::size_t count, std::int32_t* values) noexcept {
-  if (stride == sizeof(T)) {
-    for (std::size_t i = 0; i < count; ++i) values[i] = load<T>(from + i * sizeof(T));
-  } else if (stride == 0) {
-    std::fill_n(values, count, static_cast<std::int32_t>(load<T>(from)));
-  } else {
-    for (std::size_t i = 0; i < count; ++i) values[i] = load<T>(from + i * stride);
-  }
-}
-
-template <typename T>
-void store_row_as(std::byte* to, std::uint64_t stride, std::size_t count, const std::int32_t* values) noexcept {
-  if (stride == sizeof(T)) {
-    for (std::size_t i = 0; i < count; ++i) store(to + i * sizeof(T), static_cast<T>(values[i]));
-  } else {
-    for (std::size_t i = 0; i < count; ++i) store(to + i * stride, static_cast<T>(values[i]));
-  }
-}
-
-/// values[i] = clamp(values[i] + zero)
-void add_zero_and_clamp_row(std::int32_t* values, std::size_t count, std::int32_t zero, std::int32_t lowest, std::int32_t highest) noexcept {
-  TileOutput bounds_of;
-  bounds_of.zero = zero, bounds_of.lowest = lowest, bounds_of.highest = highest;
-  const Bounds bounds = bounds_before_zero(bounds_of);
-  for (std::size_t i = 0; i < count; ++i) values[i] = wrap_add(std::min(std::max(values[i], bounds.lowest), bounds.highest), zero);
-}
-
 /// values[i] = requant((values[i] - zero) << left_shift)
-void rescale_row(std::int32_t* values, std::size_t count, std::int32_t zero, std::int32_t left_shift, std::int32_t multiplier, std::int32_t shift,
-                 const KernelTable& kernels) noexcept {
-  for (std::size_t i = 0; i < count; ++i) values[i] = wrap_shift_left(wrap_sub(values[i], zero), left_shift);
+void rescale_row(std::int32_t* values, std::size_t count, std::int32_t zero, std::int32_t left_shift, std::int32_t multiplier, std::int32_t shift, const KernelTable& kernels) noexcept {
+  kernels.rows->shift(values, count, zero, left_shift);
   kernels.requantize(values, count, multiplier, split_shift(shift));
 }
 
 void combine_row(const abi::Elementwise& record, std::int32_t* a, std::int32_t* b, std::size_t count, const KernelTable& kernels) noexcept {
-  switch (record.op) {
-    case abi::ElementwiseOp::kMinimum:
-      for (std::size_t i = 0; i < count; ++i) a[i] = std::clamp(std::min(a[i], b[i]), record.activation_min, record.activation_max);
-      return;
-    case abi::ElementwiseOp::kMaximum:
-      for (std::size_t i = 0; i < count; ++i) a[i] = std::clamp(std::max(a[i], b[i]), record.activation_min, record.activation_max);
-      return;
-    case abi::ElementwiseOp::kMul:
-      for (std::size_t i = 0; i < count; ++i) a[i] = wrap_mul(wrap_sub(a[i], record.a_zero), wrap_sub(b[i], record.b_zero));
-      break;
-    default: {
-      const std::int32_t left_shift = std::min<std::int32_t>(record.left_shift, 31);
-      rescale_row(a, count, record.a_zero, left_shift, record.a_multiplier, record.a_shift, kernels);
-      rescale_row(b, count, record.b_zero, left_shift, record.b_multiplier, record.b_shift, kernels);
-      if (record.op == abi::ElementwiseOp::kAdd) {
-        for (std::size_t i = 0; i < count; ++i) a[i] = wrap_add(a[i], b[i]);
-      } else {
-        for (std::size_t i = 0; i < count; ++i) a[i] = wrap_sub(a[i], b[i]);
-      }
-      if (record.op == abi::ElementwiseOp::kSquaredDifference)
-        for (std::size_t i = 0; i < count; ++i) a[i] = wrap_mul(a[i], a[i]);
-      break;
-    }
+  const bool compares = record.op == abi::ElementwiseOp::kMinimum || record.op == abi::ElementwiseOp::kMaximum;
+  if (!compares && record.op != abi::ElementwiseOp::kMul) {
+    const std::int32_t left_shift = std::min<std::int32_t>(record.left_shift, 31);
+    rescale_row(a, count, record.a_zero, left_shift, record.a_multiplier, record.a_shift, kernels);
+    rescale_row(b, count, record.b_zero, left_shift, record.b_multiplier, record.b_shift, kernels);
   }
+  kernels.rows->combine(record, a, b, count);
+  if (compares) return;
   kernels.requantize(a, count, record.output_multiplier, split_shift(record.output_shift));
-  add_zero_and_clamp_row(a, count, record.output_zero, record.activation_min, record.activation_max);
+  kernels.rows->add_zero_and_clamp(a, count, record.output_zero, record.activation_min, record.activation_max);
 }
 
 /// Whether a sum or difference of bytes may go the short way through requantisation (kernels.h).
@@ -80,23 +35,6 @@ bool is_short_add(const abi::Elementwise& record) noexcept {
 
 }  // namespace
 
-void load_row(const std::byte* from, std::uint64_t stride, abi::ElementType type, std::size_t count, std::int32_t* values) noexcept {
-  switch (type) {
-    case abi::ElementType::kI8: load_row_as<std::int8_t>(from, stride, count, values); break;
-    case abi::ElementType::kU8: load_row_as<std::uint8_t>(from, stride, count, values); break;
-    case abi::ElementType::kI16: load_row_as<std::int16_t>(from, stride, count, values); break;
-    default: load_row_as<std::int32_t>(from, stride, count, values); break;
-  }
-}
-
-void store_row(std::byte* to, std::uint64_t stride, abi::ElementType type, std::size_t count, const std::int32_t* values) noexcept {
-  switch (abi::element_bytes(type)) {
-    case 1: store_row_as<std::uint8_t>(to, stride, count, values); break;
-    case 2: store_row_as<std::uint16_t>(to, stride, count, values); break;
-    default: store_row_as<std::int32_t>(to, stride, count, values); break;
-  }
-}
-
 void execute_elementwise(const abi::Elementwise& record, const ElementwisePointers& at, const Context& context) noexcept {
   const Walk<3> walk(record.extent, {record.a_stride, record.b_stride, record.output_stride});
   Scratch& scratch = context.scratch;
@@ -105,10 +43,10 @@ void execute_elementwise(const abi::Elementwise& record, const ElementwisePointe
     if (by_bytes) return context.kernels.add_bytes(record, at.a + offset[0], at.b + offset[1], at.output + offset[2], walk.row);
     for (std::uint64_t i = 0; i < walk.row; i += kRowElements) {
       const std::size_t count = std::min<std::uint64_t>(kRowElements, walk.row - i);
-      load_row(at.a + offset[0] + i * walk.row_stride[0], walk.row_stride[0], record.type, count, scratch.row_a);
-      load_row(at.b + offset[1] + i * walk.row_stride[1], walk.row_stride[1], record.type, count, scratch.row_b);
+      context.kernels.rows->load(at.a + offset[0] + i * walk.row_stride[0], walk.row_stride[0], record.type, count, scratch.row_a);
+      context.kernels.rows->load(at.b + offset[1] + i * walk.row_stride[1], walk.row_stride[1], record.type, count, scratch.row_b);
       combine_row(record, scratch.row_a, scratch.row_b, count, context.kernels);
-      store_row(at.output + offset[2] + i * walk.row_stride[2], walk.row_stride[2], record.type, count, scratch.row_a);
+      context.kernels.rows->store(at.output + offset[2] + i * walk.row_stride[2], walk.row_stride[2], record.type, count, scratch.row_a);
     }
   });
 }
@@ -119,15 +57,15 @@ void execute_requantize(const abi::Requantize& record, const UnaryPointers& at, 
   walk.rows([&](const std::array<std::uint64_t, 2>& offset) {
     for (std::uint64_t i = 0; i < walk.row; i += kRowElements) {
       const std::size_t count = std::min<std::uint64_t>(kRowElements, walk.row - i);
-      load_row(at.input + offset[0] + i * walk.row_stride[0], walk.row_stride[0], record.input_type, count, scratch.row_a);
+      context.kernels.rows->load(at.input + offset[0] + i * walk.row_stride[0], walk.row_stride[0], record.input_type, count, scratch.row_a);
       rescale_row(scratch.row_a, count, record.input_zero, 0, record.multiplier, record.shift, context.kernels);
-      add_zero_and_clamp_row(scratch.row_a, count, record.output_zero, record.activation_min, record.activation_max);
-      store_row(at.output + offset[1] + i * walk.row_stride[1], walk.row_stride[1], record.output_type, count, scratch.row_a);
+      context.kernels.rows->add_zero_and_clamp(scratch.row_a, count, record.output_zero, record.activation_min, record.activation_max);
+      context.kernels.rows->store(at.output + offset[1] + i * walk.row_stride[1], walk.row_stride[1], record.output_type, count, scratch.row_a);
     }
   });
 }
 
-void execute_table(const abi::Table& record, const TablePointers& at) noexcept {
+void execute_table(const abi::Table& record, const TablePointers& at, const Context& context) noexcept {
   // Indexed by the raw byte: the lowest code of i8 is 0x80.
   std::array<std::byte, 256> entry;
   const unsigned lowest = record.type == abi::ElementType::kI8 ? 0x80 : 0;
@@ -136,6 +74,7 @@ void execute_table(const abi::Table& record, const TablePointers& at) noexcept {
   walk.rows([&](const std::array<std::uint64_t, 2>& offset) {
     const std::byte* input = at.input + offset[0];
     std::byte* output = at.output + offset[1];
+    if (walk.row_stride[0] == 1 && walk.row_stride[1] == 1) return context.kernels.rows->look_up(entry.data(), input, output, walk.row);
     for (std::uint64_t i = 0; i < walk.row; ++i) output[i * walk.row_stride[1]] = entry[static_cast<std::uint8_t>(input[i * walk.row_stride[0]])];
   });
 }

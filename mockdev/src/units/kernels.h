@@ -8,6 +8,7 @@
 #include "naru/abi/types.h"
 #include "naru/abi/weights.h"
 #include "units/fixed_point.h"
+#include "units/row_loops.h"
 #include "units/units.h"
 
 namespace naru::mockdev {
@@ -210,6 +211,7 @@ struct KernelTable {
   void (*finish)(const TileOutput& tile) noexcept;
   /// values[i] = requant(values[i]); in place.
   void (*requantize)(std::int32_t* values, std::size_t count, std::int32_t multiplier, Shift shift) noexcept;
+  const RowLoops* rows;
   /// Computes the first channels of a command and tells how many; may be 0.
   std::uint64_t (*depthwise_bytes)(const abi::Depthwise& record, const DepthwisePointers& at, Scratch& scratch) noexcept = nullptr;
   /// `count` neighbouring elements of a sum or difference of bytes, the short way, where that is exact.

@@ -13,20 +13,6 @@ std::int32_t fold(abi::ReduceKind kind, std::int32_t a, std::int32_t b) noexcept
   return wrap_add(a, b);
 }
 
-void fold_rows(abi::ReduceKind kind, std::int32_t* into, const std::int32_t* row, std::size_t count) noexcept {
-  switch (kind) {
-    case abi::ReduceKind::kMaximum:
-      for (std::size_t i = 0; i < count; ++i) into[i] = std::max(into[i], row[i]);
-      break;
-    case abi::ReduceKind::kMinimum:
-      for (std::size_t i = 0; i < count; ++i) into[i] = std::min(into[i], row[i]);
-      break;
-    case abi::ReduceKind::kSum:
-      for (std::size_t i = 0; i < count; ++i) into[i] = wrap_add(into[i], row[i]);
-      break;
-  }
-}
-
 std::int32_t identity(abi::ReduceKind kind) noexcept {
   switch (kind) {
     case abi::ReduceKind::kMaximum: return std::numeric_limits<std::int32_t>::min();
@@ -73,9 +59,9 @@ class ReduceRun {
           for (std::uint64_t l = 0; l < folded_[3]; l += kRowElements) {
             const bool innermost = folded_[3] != 1;
             const std::size_t taken = innermost ? std::min<std::uint64_t>(kRowElements, folded_[3] - l) : count;
-            load_row(from + l * record_.input_stride[3], record_.input_stride[3], record_.input_type, taken, one);
+            context_.kernels.rows->load(from + l * record_.input_stride[3], record_.input_stride[3], record_.input_type, taken, one);
             if (!innermost) {
-              fold_rows(record_.kind, values, one, count);
+              context_.kernels.rows->fold(record_.kind, values, one, count);
             } else {
               for (std::size_t e = 0; e < taken; ++e) values[0] = fold(record_.kind, values[0], one[e]);
             }
@@ -90,7 +76,7 @@ class ReduceRun {
           values[e] = add_zero_and_clamp(values[e], record_.output_zero, record_.activation_min, record_.activation_max);
       }
     }
-    store_row(output, record_.output_stride[3], record_.output_type, count, values);
+    context_.kernels.rows->store(output, record_.output_stride[3], record_.output_type, count, values);
   }
 
   const abi::Reduce& record_;

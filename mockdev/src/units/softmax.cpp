@@ -52,13 +52,13 @@ std::int32_t reciprocal_of_one_plus(std::int32_t a) noexcept {
 
 class SoftmaxRun {
  public:
-  SoftmaxRun(const abi::Softmax& record, const UnaryPointers& at) noexcept
-      : record_(record), at_(at), lowest_(record.type == abi::ElementType::kI8 ? -128 : 0) {
-    for (std::int32_t below = 0; below < 256; ++below) {
-      counted_[below] = -below >= record.difference_min;
-      if (!counted_[below]) break;
+  SoftmaxRun(const abi::Softmax& record, const UnaryPointers& at, const Context& context) noexcept
+      : record_(record), at_(at), rows_(*context.kernels.rows), is_signed_(record.type == abi::ElementType::kI8), lowest_(is_signed_ ? -128 : 0) {
+    for (std::int32_t below = 0; below < 256 && -below >= record.difference_min; ++below) {
       const std::int32_t shifted = wrap_shift_left(-below, std::clamp<std::int32_t>(record.left_shift, 0, 31));
-      exponential_[below] = exp_of_negative(doubling_high_multiply(shifted, record.multiplier));
+      const std::int32_t exponential = exp_of_negative(doubling_high_multiply(shifted, record.multiplier));
+      exponential_[static_cast<std::size_t>(255 - below)] = exponential;
+      share_[static_cast<std::size_t>(255 - below)] = static_cast<std::uint32_t>(rounding_divide(exponential, kAccumulatorIntegerBits));
     }
   }
 
@@ -67,43 +67,47 @@ class SoftmaxRun {
   }
 
  private:
-  void row(const std::byte* input, std::byte* output) const noexcept {
-    std::int32_t highest = std::numeric_limits<std::int32_t>::min();
-    for (std::uint64_t i = 0; i < record_.row_elements; ++i) highest = std::max(highest, load_element(input + i, record_.type));
-    std::uint32_t sum = 0;
-    for (std::uint64_t i = 0; i < record_.row_elements; ++i) {
-      const std::int32_t below = highest - load_element(input + i, record_.type);
-      if (counted_[below]) sum += static_cast<std::uint32_t>(rounding_divide(exponential_[below], kAccumulatorIntegerBits));
-    }
+  void row(const std::byte* input, std::byte* output) noexcept {
+    const std::uint64_t count = record_.row_elements;
+    if (count == 0) return;  // the record's checks exclude it
+    std::int32_t least = 0, greatest = 0;
+    rows_.extremes(input, is_signed_, count, least, greatest);
+    // Codes are numbered from the lowest one, so that each row's exponentials lie in their order.
+    const unsigned flip = is_signed_ ? 0x80 : 0;
+    const auto top = static_cast<std::size_t>(greatest - lowest_), bottom = static_cast<std::size_t>(least - lowest_);
+    const std::uint32_t* const share = share_.data() + 255 - top;
+    std::array<std::uint32_t, 4> sums{};
+    std::uint64_t i = 0;
+    for (; i + 4 <= count; i += 4)
+      for (std::uint64_t j = 0; j < 4; ++j) sums[j] += share[std::to_integer<unsigned>(input[i + j]) ^ flip];
+    for (; i < count; ++i) sums[0] += share[std::to_integer<unsigned>(input[i]) ^ flip];
+    const std::uint32_t sum = sums[0] + sums[1] + sums[2] + sums[3];
     // A sum of zero needs 2^13 equal maxima, past what the 12 integer bits hold; shifts stay defined all the same.
     const int headroom = std::min(std::countl_zero(sum), 31);
     const auto fraction = static_cast<std::int32_t>((sum << headroom) - (std::uint32_t{1} << 31));
     const std::int32_t scale = reciprocal_of_one_plus(fraction);
     const int exponent = kAccumulatorIntegerBits - headroom + 31 - 8;
-    std::array<std::uint8_t, 256> code;
-    for (std::size_t below = 0; below < 256; ++below) {
-      const std::int64_t value = counted_[below] ? rounded(doubling_high_multiply(scale, exponential_[below]), exponent) : 0;
-      code[below] = static_cast<std::uint8_t>(std::clamp<std::int64_t>(value, 0, 255) + lowest_);
-    }
-    for (std::uint64_t i = 0; i < record_.row_elements; ++i) store(output + i, code[static_cast<std::size_t>(highest - load_element(input + i, record_.type))]);
-  }
-
-  /// Half away from zero, in 64 bits: long rows of equal values divide by more than 2^31, where TFLite's 32-bit form is undefined.
-  [[nodiscard]] static std::int64_t rounded(std::int64_t value, int exponent) noexcept {
-    const std::int64_t half = std::int64_t{1} << (exponent - 1);
-    return value >= 0 ? (value + half) >> exponent : -((-value + half) >> exponent);
+    rows_.softmax_codes(exponential_.data() + 255 - top + bottom, top - bottom + 1, scale, exponent, lowest_, codes_.data() + bottom);
+    // By the raw byte.
+    std::array<std::byte, 256> table;
+    std::copy_n(codes_.begin() + flip, 128, table.begin());
+    std::copy_n(codes_.begin() + (flip ^ 0x80), 128, table.begin() + 128);
+    rows_.look_up(table.data(), input, output, count);
   }
 
   const abi::Softmax& record_;
   const UnaryPointers& at_;
+  const RowLoops& rows_;
+  bool is_signed_;
   std::int32_t lowest_;
-  // By how far below the row's maximum.
-  std::array<bool, 256> counted_{};
+  // Of a code that is 255 - n below its row's greatest; those too far below stay zero.
   std::array<std::int32_t, 256> exponential_{};
+  std::array<std::uint32_t, 256> share_{};
+  std::array<std::byte, 256> codes_{};  // of the row at hand, from the lowest one's on
 };
 
 }  // namespace
 
-void execute_softmax(const abi::Softmax& record, const UnaryPointers& at) noexcept { SoftmaxRun(record, at).execute(); }
+void execute_softmax(const abi::Softmax& record, const UnaryPointers& at, const Context& context) noexcept { SoftmaxRun(record, at, context).execute(); }
 
 }  // namespace naru::mockdev

@@ -12,26 +12,30 @@ namespace naru::mockdev {
 namespace {
 
 constexpr KernelTable kPortableKernels = {.conv_staging = Staging::kI16, .conv_shape = portable::conv_shape, .conv = portable::conv, .sum = portable::sum, .depthwise = portable::depthwise,
-                                          .load_terms = portable::load_terms, .finish = portable::finish, .requantize = portable::requantize};
+                                          .load_terms = portable::load_terms, .finish = portable::finish, .requantize = portable::requantize, .rows = &portable::kRowLoops};
 constexpr WideKernels kAvx2Wide = {.bytes = avx2::wide_bytes, .weights = avx2::widen_weights, .stage = avx2::stage_pixels};
 constexpr KernelTable kAvx2Kernels = {.conv_staging = Staging::kI16EvenFirst, .conv_starts = true, .conv_shape = avx2::conv_shape, .conv = avx2::conv, .sum = avx2::sum, .depthwise = highway::depthwise,
-                                      .load_terms = avx2::load_terms, .finish = avx2::finish, .requantize = highway::requantize, .depthwise_bytes = avx2::depthwise_bytes, .add_bytes = avx2::add_bytes, .conv_span = avx2::conv_span, .span_pixels = 4,
+                                      .load_terms = avx2::load_terms, .finish = avx2::finish, .requantize = highway::requantize, .rows = &avx2::kRowLoops, .depthwise_bytes = avx2::depthwise_bytes, .add_bytes = avx2::add_bytes, .conv_span = avx2::conv_span, .span_pixels = 4,
                                       .stage = {.threes = avx2::stage_threes, .bytes = avx2::stage_bytes}, .wide = &kAvx2Wide};
 constexpr KernelTable kVnniKernels = {.conv_staging = Staging::kU8, .conv_starts = true, .conv_shape = vnni::conv_shape, .conv = vnni::conv, .sum = vnni::sum, .depthwise = vnni::depthwise,
-                                      .load_terms = vnni::load_terms, .finish = vnni::finish, .requantize = vnni::requantize, .depthwise_bytes = vnni::depthwise_bytes, .add_bytes = vnni::add_bytes,
+                                      .load_terms = vnni::load_terms, .finish = vnni::finish, .requantize = vnni::requantize, .rows = &vnni::kRowLoops, .depthwise_bytes = vnni::depthwise_bytes, .add_bytes = vnni::add_bytes,
                                       .conv_span = vnni::conv_span, .stage = {.threes = vnni::stage_threes}};
-constexpr KernelTable kAmxKernels = [] {
-  KernelTable kernels = kVnniKernels;
+constexpr KernelTable with_vbmi(KernelTable kernels) noexcept {
+  kernels.rows = &vnni::kVbmiRowLoops;
+  return kernels;
+}
+constexpr KernelTable with_matrix_unit(KernelTable kernels) noexcept {
   kernels.matrix = &amx::kKernels;
   return kernels;
-}();
+}
+constexpr KernelTable kVnniVbmiKernels = with_vbmi(kVnniKernels), kAmxKernels = with_matrix_unit(kVnniVbmiKernels);
 
 constexpr KernelPath kBestFirst[] = {KernelPath::kAmx, KernelPath::kVnni, KernelPath::kAvx2, KernelPath::kPortable};
 
 const KernelTable& kernels_of(KernelPath path) noexcept {
   switch (path) {
     case KernelPath::kAmx: return kAmxKernels;
-    case KernelPath::kVnni: return kVnniKernels;
+    case KernelPath::kVnni: return vnni::has_vbmi() ? kVnniVbmiKernels : kVnniKernels;
     case KernelPath::kAvx2: return kAvx2Kernels;
     case KernelPath::kPortable: break;
   }
@@ -114,10 +118,10 @@ void Units::execute(const abi::Conv& record, const ConvPointers& at) noexcept { 
 void Units::execute(const abi::Depthwise& record, const DepthwisePointers& at) noexcept { execute_parts(record, at, &execute_depthwise); }
 void Units::execute(const abi::Elementwise& record, const ElementwisePointers& at) noexcept { execute_parts(record, at, &execute_elementwise); }
 void Units::execute(const abi::Requantize& record, const UnaryPointers& at) noexcept { execute_requantize(record, at, {*kernels_, *scratch_[0]}); }
-void Units::execute(const abi::Table& record, const TablePointers& at) noexcept { execute_table(record, at); }
+void Units::execute(const abi::Table& record, const TablePointers& at) noexcept { execute_table(record, at, {*kernels_, *scratch_[0]}); }
 void Units::execute(const abi::Pool& record, const UnaryPointers& at) noexcept { execute_pool(record, at, {*kernels_, *scratch_[0]}); }
 void Units::execute(const abi::Reduce& record, const UnaryPointers& at) noexcept { execute_reduce(record, at, {*kernels_, *scratch_[0]}); }
-void Units::execute(const abi::Softmax& record, const UnaryPointers& at) noexcept { execute_softmax(record, at); }
+void Units::execute(const abi::Softmax& record, const UnaryPointers& at) noexcept { execute_softmax(record, at, {*kernels_, *scratch_[0]}); }
 void Units::execute(const abi::Curve& record, const TablePointers& at) noexcept { execute_curve(record, at); }
 void Units::execute(const abi::Pack& record, const UnaryPointers& at) noexcept { execute_pack(record, at); }
 void Units::execute(const abi::Resize& record, const UnaryPointers& at) noexcept { execute_resize(record, at); }

@@ -11,10 +11,10 @@ namespace naru::mockdev {
 
 void execute_elementwise(const abi::Elementwise& record, const ElementwisePointers& at, const Context& context) noexcept;
 void execute_requantize(const abi::Requantize& record, const UnaryPointers& at, const Context& context) noexcept;
-void execute_table(const abi::Table& record, const TablePointers& at) noexcept;
+void execute_table(const abi::Table& record, const TablePointers& at, const Context& context) noexcept;
 void execute_pool(const abi::Pool& record, const UnaryPointers& at, const Context& context) noexcept;
 void execute_reduce(const abi::Reduce& record, const UnaryPointers& at, const Context& context) noexcept;
-void execute_softmax(const abi::Softmax& record, const UnaryPointers& at) noexcept;
+void execute_softmax(const abi::Softmax& record, const UnaryPointers& at, const Context& context) noexcept;
 void execute_curve(const abi::Curve& record, const TablePointers& at) noexcept;
 void execute_pack(const abi::Pack& record, const UnaryPointers& at) noexcept;
 void execute_resize(const abi::Resize& record, const UnaryPointers& at) noexcept;
@@ -70,10 +70,5 @@ struct Walk {
         }
   }
 };
-
-/// values[i] = element i of a strided row.
-void load_row(const std::byte* from, std::uint64_t stride, abi::ElementType type, std::size_t count, std::int32_t* values) noexcept;
-/// The other way; values are in the type's range.
-void store_row(std::byte* to, std::uint64_t stride, abi::ElementType type, std::size_t count, const std::int32_t* values) noexcept;
 
 }  // namespace naru::mockdev
