@@ -16,6 +16,7 @@
 #include "naru/session.h"
 #include "reference/interpreter.h"
 #include "runtime/handles.h"
+#include "support/cpu.h"
 
 namespace naru::generated {
 namespace {
@@ -90,16 +91,18 @@ Verdict rejected(std::string where, const Error& error) {
 }  // namespace
 
 struct Judge::Bench {
-  std::string profile;
+  std::string profile, kernels;
   std::unique_ptr<mockdev::Device> mock;
   Device device;
 };
 
 Judge::Judge() {
   for (const char* name : {"edge", "tiny"}) {
-    auto mock = mockdev::Device::create(profile::load(name).value(), {.serial = "GENERATED", .kernels = {}}).value();
-    Device device = open_device_on(std::make_unique<driver::InprocTransport>(*mock)).value();
-    benches_.push_back(std::make_unique<Bench>(Bench{name, std::move(mock), std::move(device)}));
+    for (const std::string& kernels : testing::executable_kernels()) {
+      auto mock = mockdev::Device::create(profile::load(name).value(), {.serial = "GENERATED", .kernels = kernels}).value();
+      Device device = open_device_on(std::make_unique<driver::InprocTransport>(*mock)).value();
+      benches_.push_back(std::make_unique<Bench>(Bench{name, kernels, std::move(mock), std::move(device)}));
+    }
   }
 }
 Judge::~Judge() = default;
@@ -142,10 +145,11 @@ Verdict run_once(Session& session, const Graph& graph, std::size_t run, const st
 }  // namespace
 
 Verdict Judge::judge_on(Bench& bench, const Trial& trial) {
+  const std::string on = bench.profile + " (" + bench.kernels + ")";
   Result<Session> plain = Session::create(bench.device, trial.model, {.keep_tensors = {}, .depth = 1});
-  if (!plain) return rejected("session on " + bench.profile, plain.error());
+  if (!plain) return rejected("session on " + on, plain.error());
   const Result<ModelSummary> summary = summarize(plain->package(), bench.profile);
-  if (!summary) return rejected("summary for " + bench.profile, summary.error());
+  if (!summary) return rejected("summary for " + on, summary.error());
   for (const OperatorSummary& op : summary->operators) ++(op.placement == "host" ? on_host : on_npu);
   const auto run = [&](Session& session, std::size_t number, std::uint64_t cycles, const std::string& where) {
     return run_once(session, trial.graph, number, trial.inputs[number], trial.expected[number], cycles, where);
@@ -153,10 +157,10 @@ Verdict Judge::judge_on(Bench& bench, const Trial& trial) {
   const std::size_t last = trial.inputs.size() - 1;
   const std::size_t runs_first = trial.keeps_weights ? last : last + 1;
   for (std::size_t i = 0; i < runs_first; ++i)
-    if (Verdict verdict = run(*plain, i, summary->predicted_cycles, bench.profile); !verdict.ok()) return verdict;
+    if (Verdict verdict = run(*plain, i, summary->predicted_cycles, on); !verdict.ok()) return verdict;
   if (!trial.keeps_weights) return {};
 
-  const std::string where = bench.profile + " with weights that stay";
+  const std::string where = on + " with weights that stay";
   Result<Session> keeping = Session::create(bench.device, trial.model, {.keep_tensors = {}, .depth = 1, .resident_weights = true});
   if (!keeping) return rejected("session on " + where, keeping.error());
   const Result<ModelSummary> kept_summary = summarize(keeping->package(), bench.profile);
@@ -169,7 +173,7 @@ Verdict Judge::judge_on(Bench& bench, const Trial& trial) {
     kept += i > 0 && warm < cold ? 1 : 0;
   }
   // The other session takes the SRAM; then the weights have to be loaded again.
-  if (Verdict verdict = run(*plain, last, summary->predicted_cycles, bench.profile); !verdict.ok()) return verdict;
+  if (Verdict verdict = run(*plain, last, summary->predicted_cycles, on); !verdict.ok()) return verdict;
   return run(*keeping, last, cold, where);
 }
 
@@ -193,8 +197,12 @@ Verdict Judge::judge(const testing_models::SharedBytes& bytes, std::uint64_t see
     if (!result) return rejected("reference", result.error());
     trial.expected[run] = std::move(result->outputs);
   }
-  for (const auto& bench : benches_)
+  // Kernels take turns by the seed.
+  const std::vector<std::string> kernels = testing::executable_kernels();
+  for (const auto& bench : benches_) {
+    if (bench->kernels != kernels[seed % kernels.size()]) continue;
     if (Verdict verdict = judge_on(*bench, trial); !verdict.ok()) return verdict;
+  }
   return {};
 }
 

@@ -15,7 +15,7 @@ enum class Outcome : std::uint8_t { kEqual, kRejected, kDiffers };
 
 struct Verdict {
   Outcome outcome = Outcome::kEqual;
-  std::string where;  // who refused, or the profile that differs
+  std::string where;  // who refused, or the profile (and kernels) that differs
   std::string error;  // the error's number, when somebody refused
   std::string text;
 
@@ -24,7 +24,7 @@ struct Verdict {
   [[nodiscard]] bool same_failure(const Verdict& other) const { return outcome == other.outcome && where == other.where && error == other.error; }
 };
 
-/// Has a device of each profile and keeps it. Thread: one.
+/// Has a device of each profile and kernel path and keeps it; a model goes to those of one path, by its seed. Thread: one.
 class Judge {
  public:
   Judge();

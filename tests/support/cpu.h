@@ -1,7 +1,9 @@
 // What this machine's CPU can execute, asked of the CPU itself: a kernel path that it lacks is skipped with a reason, never passed over in silence.
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -27,6 +29,14 @@ inline bool cpu_executes(std::string_view kernels) {
   }
   if (kernels == "avx2") return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
   return true;
+}
+
+/// All that it executes, the fastest first.
+inline std::vector<std::string> executable_kernels() {
+  std::vector<std::string> all;
+  for (const char* kernels : {"amx", "vnni", "avx2", "portable"})
+    if (cpu_executes(kernels)) all.emplace_back(kernels);
+  return all;
 }
 
 }  // namespace naru::testing
