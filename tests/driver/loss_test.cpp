@@ -12,14 +12,14 @@ struct Outcome {
   bool lost = false;
 };
 
-/// Opens, writes, runs jobs, reads, cancels, closes. Checks of every ticket that it ends, and of bytes reported as right that they are.
-Outcome live(Bench& bench) {
+/// Opens, writes, runs jobs, reads, cancels, streams, gathers, submits a batch, closes. Checks of every ticket that it ends, and of bytes reported as right that they are.
+Outcome live(Bench& bench, const DeviceOptions& options) {
   Outcome outcome;
   const auto spoil = [&outcome] {
     outcome.all_well = false;
     return outcome;
   };
-  auto opened = bench.try_open({.payload_chunk_bytes = 64 * 1024, .payload_chunks_in_flight = 4});
+  auto opened = bench.try_open(options);
   if (!opened) return spoil();
   Device& device = **opened;
   auto setup = CopySetup::make(device, 150001);
@@ -79,6 +79,41 @@ Outcome live(Bench& bench) {
     if (outcome.all_well)
       for (std::size_t i = 0; i < kParts; ++i) { EXPECT_EQ(*received[i], *sent[i]) << i; }
   }
+  {
+    // What is gathered leaves together; then a batch, whose completions are told together.
+    const Bytes first = random_bytes(3000, 5), second = random_bytes(70000, 6);
+    Bytes again(first.size() + second.size());
+    std::vector<Operation> operations;
+    constexpr std::size_t kBatch = 6;
+    std::vector<Job> jobs(kBatch);
+    const std::vector<JobDescription> descriptions(kBatch, {.stream = &setup->stream, .bindings = bindings});
+    bool submitted = false;
+    {
+      const Device::Gathering gathering(device);
+      const auto keep = [&](Result<Operation> operation) {
+        if (operation) operations.push_back(*std::move(operation));
+      };
+      keep(device.begin_write(setup->input, 0, first));
+      keep(device.begin_write(setup->input, first.size(), second));
+      submitted = queue->submit_batch(descriptions, jobs).has_value();
+      keep(device.begin_read(setup->input, 0, again));
+    }
+    bool well = submitted && operations.size() == 3;
+    for (Operation& operation : operations) {
+      well = operation.wait().has_value() && well;
+      EXPECT_TRUE(operation.done());
+    }
+    for (std::size_t i = 0; submitted && i < kBatch; ++i) {
+      well = jobs[i].wait().has_value() && well;
+      EXPECT_TRUE(jobs[i].done());
+    }
+    if (well) {
+      EXPECT_TRUE(std::ranges::equal(std::span(again).first(first.size()), first));
+      EXPECT_TRUE(std::ranges::equal(std::span(again).subspan(first.size()), second));
+      EXPECT_TRUE(device.fence_reached(jobs.back().fence()).value_or(false));
+    }
+    outcome.all_well = outcome.all_well && well;
+  }
   input.reset();
   output.reset();
   back.reset();
@@ -93,10 +128,14 @@ Outcome live(Bench& bench) {
   return outcome;
 }
 
-class EveryTransfer : public testing::TestWithParam<Fault> {};
+/// Many small transfers, and the few that users have.
+constexpr DeviceOptions kSmallChunks{.payload_chunk_bytes = 64 * 1024, .payload_chunks_in_flight = 4}, kUsualChunks{};
+
+class EveryTransfer : public testing::TestWithParam<std::tuple<Fault, bool>> {};
 
 TEST_P(EveryTransfer, MayFailOnce) {
-  const Fault fault = GetParam();
+  const auto [fault, small] = GetParam();
+  const DeviceOptions& options = small ? kSmallChunks : kUsualChunks;
   std::uint64_t at = 0;
   int lost = 0, recovered = 0, unharmed = 0;
   for (;; ++at) {
@@ -104,7 +143,7 @@ TEST_P(EveryTransfer, MayFailOnce) {
     Bench bench("tiny");
     bench.tampering.fault = fault;
     bench.tampering.at = at;
-    const Outcome outcome = live(bench);
+    const Outcome outcome = live(bench, options);
     if (!bench.tampering.hit) {
       EXPECT_TRUE(outcome.all_well);
       break;
@@ -112,7 +151,7 @@ TEST_P(EveryTransfer, MayFailOnce) {
     (outcome.lost ? lost : outcome.all_well ? unharmed : recovered)++;
     // A fresh session on the same device, which a lost cable does not concern.
     bench.tampering.fault = Fault::kNone;
-    EXPECT_TRUE(live(bench).all_well);
+    EXPECT_TRUE(live(bench, options).all_well);
     if (HasFailure()) break;
     ASSERT_LT(at, 1000u);
   }
@@ -121,12 +160,12 @@ TEST_P(EveryTransfer, MayFailOnce) {
   if (fault == Fault::kStalled || fault == Fault::kShort) { EXPECT_GT(recovered, lost); }
 }
 
-std::string fault_name(const testing::TestParamInfo<Fault>& info) {
-  std::string text = name_of(info.param);
+std::string fault_name(const testing::TestParamInfo<std::tuple<Fault, bool>>& info) {
+  std::string text = name_of(std::get<0>(info.param));
   std::erase(text, ' ');
-  return text;
+  return text + (std::get<1>(info.param) ? "InSmallChunks" : "InUsualChunks");
 }
-INSTANTIATE_TEST_SUITE_P(Loss, EveryTransfer, testing::ValuesIn(kAllFaults), fault_name);
+INSTANTIATE_TEST_SUITE_P(Loss, EveryTransfer, testing::Combine(testing::ValuesIn(kAllFaults), testing::Bool()), fault_name);
 
 // A cable goes on behind a transfer that failed: the next ones bring its bytes, and nothing but their place says whose they were.
 TEST(Loss, OfATransferLeavesItsBytesToNoOther) {
