@@ -93,11 +93,11 @@ bool may_leave_early(const detail::SessionState& session) {
   return session.package().steps.size() == 1 && session.package().state.empty() && !session.resident.valid() && travel_with_job(session, session.plans.front());
 }
 
-/// So many at once keep cable and device busy: one comes, one computes, one goes, the last without a place where it leaves early. More of large ones only spread over more memory, out
-/// of everybody's caches.
+/// So many at once keep cable and device busy: one comes, one computes, one goes, the last without a place where it leaves early. Where things take their time there is one more then, or the cable
+/// stands idle from a job's end until the next input, which waits for that place, has heard of it. More of large ones only spread over more memory, out of everybody's caches.
 std::size_t places_wanted(const detail::SessionState& session) {
   constexpr std::uint64_t kExchangedBytesMax = 4 * 1024 * 1024;
-  const std::uint64_t places_min = session.leaves_early ? 2 : 3;
+  const std::uint64_t places_min = session.leaves_early && !session.device->info.real_time ? 2 : 3;
   std::uint64_t exchanged = 0;
   for (const detail::StepPlan& plan : session.plans)
     for (const auto* tensors : {&plan.uploads, &plan.downloads})
