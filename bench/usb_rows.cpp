@@ -159,7 +159,7 @@ Result<void> add_usb_rows(const Settings& settings, std::vector<Row>& rows) try 
   }
   const testing::ServedMock served("edge");
   if (!served.ready()) return fail(ErrorId::kNodeDead, fmt::format("`naru mock serve --fuse {}` did not come up", served.path()));
-  const Turns turns{.turns = settings.count(12, 1), .samples = settings.count(2, 1)};
+  const Turns turns{.turns = settings.count(24, 1), .samples = settings.count(2, 1)};
   std::vector<Flow> flows;
   for (const bool in : {false, true})
     for (const bool checksums : {false, true})
