@@ -339,6 +339,7 @@ void Core::end_everything(const Error& error) {
   orphans_.clear();
   payloads_.clear();
   checksums_.clear();
+  unsummed_ = 0;
   checksums_due_.clear();
   due_ = unanswered_bytes_ = {};
   company_ = 0;

@@ -51,6 +51,12 @@ struct ChecksumDue {
   std::uint16_t slot = kNoSlot;  // kNoSlot: thrown away
 };
 
+/// A payload that was sent, or is being sent, with its checksum behind it.
+struct SentPayload {
+  std::uint32_t sequence = 0, crc = 0;
+  std::span<const std::byte> unsummed;  // the whole payload, while crc is not known: see sum_up()
+};
+
 struct Timeline {
   std::uint64_t last_fence = 0, sent_fence = 0, completed_fence = 0;
   Ring<std::uint16_t> unfinished;  // slots of fences completed_fence + 1 .. last_fence
@@ -181,6 +187,7 @@ class Core final : public std::enable_shared_from_this<Core>, private Completion
   void fill_out(bool may_build);
   void fill_in();
   void flush();
+  void sum_up() noexcept;
   /// Between them, what is begun waits for what will be, to travel with it.
   void gather() noexcept { ++gathering_; }
   void gather_end() {
@@ -357,7 +364,8 @@ class Core final : public std::enable_shared_from_this<Core>, private Completion
   std::array<std::array<std::byte, abi::kMessageTransferMax>, kOutBuffers> out_buffers_;
   std::uint16_t free_out_buffers_ = (1u << kOutBuffers) - 1;  // bits
   FixedRing<std::uint16_t, 256> payloads_;  // slots whose payloads are announced and not all sent, in that order
-  FixedRing<abi::PayloadChecksum, 256> checksums_;  // of payloads that were sent: the next message transfer begins with them
+  FixedRing<SentPayload, 256> checksums_;   // of payloads that were sent: the next message transfer begins with them
+  std::size_t unsummed_ = 0;                // of those, how many have no checksum yet
   std::uint64_t announced_bytes_ = 0;       // of the payloads announced in the transfer that is being built, or sent last
   bool announced_crc_behind_ = false;       // and whether one of them has its checksum behind it
   std::array<std::uint64_t, 2> due_{};      // bytes of payload that requests which are sent still move: writes', reads'

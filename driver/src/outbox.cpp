@@ -140,8 +140,12 @@ bool Core::sends_crc_behind(const Slot& slot) noexcept {
 }
 
 std::size_t Core::encode_checksums(std::span<std::byte> target) {
+  sum_up();
   std::size_t used = kHeaderBytes;
-  while (!checksums_.empty()) used += abi::encode_to(target.subspan(used), checksums_.pop());
+  while (!checksums_.empty()) {
+    const SentPayload sent = checksums_.pop();
+    used += abi::encode_to(target.subspan(used), abi::PayloadChecksum{.sequence = sent.sequence, .crc = sent.crc});
+  }
   return seal(target, {.type = abi::MessageType::kChecksums}, used - kHeaderBytes);
 }
 
@@ -320,7 +324,8 @@ bool Core::send_payload_chunk() {
                           .may_join = mine && bytes % packet_bytes_ == 0 && !(slot.crc_behind && bytes > kCheckedJoinMax),
                           .timeout = options_.timeouts.request};
   may_be_held_ = may_be_held_ || transfer.may_join;
-  const std::uint32_t crc = slot.crc_behind ? crc32c(transfer.buffer, slot.crc) : 0;
+  const bool sum_later = slot.crc_behind && transfer.may_join && bytes == slot.bytes;
+  const std::uint32_t crc = slot.crc_behind && !sum_later ? crc32c(transfer.buffer, slot.crc) : 0;
   const std::size_t before = out_.size();
   const Flight flight{.kind = mine ? FlightKind::kPayload : FlightKind::kDiscard, .slot = index, .expected = static_cast<std::uint32_t>(bytes), .generation = slot.generation};
   if (!submit_flight(out_, transfer, flight)) return false;
@@ -331,7 +336,9 @@ bool Core::send_payload_chunk() {
   if (slot.moved < slot.bytes) return true;
   payloads_.pop();
   // What was given up in the middle must not count as written.
-  if (slot.crc_behind) checksums_.push({.sequence = slot.sequence, .crc = mine ? crc : ~crc});
+  if (!slot.crc_behind) return true;
+  unsummed_ += sum_later;
+  checksums_.push({.sequence = slot.sequence, .crc = mine ? crc : ~crc, .unsummed = sum_later ? transfer.buffer : std::span<const std::byte>()});
   return true;
 }
 
@@ -346,7 +353,19 @@ void Core::send_gathered() {
   flush();
 }
 
+/// From the end: what the cable takes first was read last then, and is still in the caches. Before anybody can be told that a write has ended, and take its memory back.
+void Core::sum_up() noexcept {
+  for (std::size_t i = checksums_.size(); unsummed_ != 0; --i) {
+    SentPayload& sent = checksums_.at(i - 1);
+    if (sent.unsummed.empty()) continue;
+    sent.crc = crc32c(sent.unsummed);
+    sent.unsummed = {};
+    --unsummed_;
+  }
+}
+
 void Core::flush() {
+  sum_up();
   if (std::exchange(may_be_held_, false) && transport_) transport_->flush();
 }
 

@@ -67,6 +67,7 @@ void Core::fail_all_for_recovery() {
   cancel_sequences_.clear();
   payloads_.clear();
   checksums_.clear();
+  unsummed_ = 0;
   checksums_due_.clear();
   company_ = 0;
   staged_bytes_ = 0;
