@@ -42,9 +42,10 @@ std::uint32_t message_crc(MessageHeader header, std::span<const std::byte> body)
 }
 
 std::uint32_t message_crc(std::span<const std::byte> message) noexcept {
-  std::array<std::byte, wire_size<MessageHeader>() - kMessageCrcOffset> tail{};
-  std::memcpy(tail.data() + sizeof(std::uint32_t), message.data() + kMessageCrcOffset + sizeof(std::uint32_t), tail.size() - sizeof(std::uint32_t));
-  return crc32c(message.subspan(wire_size<MessageHeader>()), crc32c(tail, crc32c(message.first(kMessageCrcOffset))));
+  std::array<std::byte, wire_size<MessageHeader>()> header;
+  std::memcpy(header.data(), message.data(), header.size());
+  std::memset(header.data() + kMessageCrcOffset, 0, sizeof(std::uint32_t));
+  return crc32c(message.subspan(header.size()), crc32c(header));
 }
 
 }  // namespace naru::abi

@@ -86,9 +86,11 @@ __attribute__((target("sse4.2"))) std::uint32_t crc32c_lanes(const std::byte*& d
 }  // namespace
 
 __attribute__((target("sse4.2"))) std::uint32_t crc32c_by_instruction(const std::byte* data, std::size_t size, std::uint32_t state) noexcept {
-  state = crc32c_lanes<kLongLane>(data, size, state);
-  state = crc32c_lanes<kMiddleLane>(data, size, state);
-  state = crc32c_lanes<kShortLane>(data, size, state);
+  if (size >= 3 * kShortLane) {
+    state = crc32c_lanes<kLongLane>(data, size, state);
+    state = crc32c_lanes<kMiddleLane>(data, size, state);
+    state = crc32c_lanes<kShortLane>(data, size, state);
+  }
   std::uint64_t wide = state;
   for (; size >= 8; data += 8, size -= 8) wide = _mm_crc32_u64(wide, word(data));
   state = static_cast<std::uint32_t>(wide);
@@ -103,14 +105,16 @@ std::uint32_t crc32c_by_instruction(const std::byte* data, std::size_t size, std
 #endif
 
 std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t seed) noexcept {
-  static const bool has_instruction = cpu_has_crc_instruction(), has_folds = cpu_has_crc_folds();
+  static const struct {
+    bool instruction = cpu_has_crc_instruction(), folds = cpu_has_crc_folds();
+  } has;
   std::uint32_t state = ~seed;
-  if (has_folds && bytes.size() >= kCrcFoldBytes) {
+  if (has.folds && bytes.size() >= kCrcFoldBytes) {
     const std::size_t whole = bytes.size() / kCrcFoldBytes * kCrcFoldBytes;
     state = crc32c_by_folding(bytes.data(), whole, state);
     bytes = bytes.subspan(whole);
   }
-  return ~(has_instruction ? crc32c_by_instruction(bytes.data(), bytes.size(), state) : crc32c_by_table(bytes.data(), bytes.size(), state));
+  return ~(has.instruction ? crc32c_by_instruction(bytes.data(), bytes.size(), state) : crc32c_by_table(bytes.data(), bytes.size(), state));
 }
 
 }  // namespace naru

@@ -92,7 +92,7 @@ Error Core::gone_error() const {
 
 // ---- slots ----
 
-std::uint16_t Core::acquire(abi::MessageType type, bool internal, TimePoint time) {
+std::uint16_t Core::acquire(abi::MessageType type, bool internal, TimePoint time, Duration allowed) {
   if (!internal && slots_.free_count() <= kSlotsForDriver) return kNoSlot;
   const std::uint16_t index = slots_.acquire(type);
   if (index == kNoSlot) return kNoSlot;
@@ -101,8 +101,8 @@ std::uint16_t Core::acquire(abi::MessageType type, bool internal, TimePoint time
   slot.detached = internal;
   slot.era = era_;
   slot.started = time;
-  slot.allowed = options_.timeouts.request;
-  slot.deadline = later(time, slot.allowed);
+  slot.allowed = allowed;
+  slot.deadline = later(time, allowed);
   return index;
 }
 

@@ -165,8 +165,8 @@ class Core final : public std::enable_shared_from_this<Core>, private Completion
   void unlink_child(std::uint16_t child);
 
   // slots (core.cpp)
-  [[nodiscard]] std::uint16_t acquire(abi::MessageType type, bool internal) { return acquire(type, internal, now()); }
-  [[nodiscard]] std::uint16_t acquire(abi::MessageType type, bool internal, TimePoint time);
+  [[nodiscard]] std::uint16_t acquire(abi::MessageType type, bool internal) { return acquire(type, internal, now(), options_.timeouts.request); }
+  [[nodiscard]] std::uint16_t acquire(abi::MessageType type, bool internal, TimePoint time, Duration allowed);
   void end_operation(std::uint16_t slot, std::optional<Error> error);
   void release_ticket(std::uint16_t slot) noexcept;
   void free_if_over(std::uint16_t index) {

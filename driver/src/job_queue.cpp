@@ -45,7 +45,7 @@ Result<void> Core::check_job(const JobDescription& description) const {
 }
 
 std::uint16_t Core::add_child(std::uint16_t job, abi::MessageType type, const Buffer& buffer, std::uint64_t offset, std::uint64_t bytes, TimePoint time) {
-  const std::uint16_t index = acquire(type, false, time);
+  const std::uint16_t index = acquire(type, false, time, options_.timeouts.request);
   Slot& child = slots_[index];
   child.detached = true;
   child.parent = job;
@@ -60,7 +60,7 @@ std::uint16_t Core::add_child(std::uint16_t job, abi::MessageType type, const Bu
 
 /// One description that was checked and that there are slots for.
 std::uint16_t Core::enqueue_job(std::uint16_t queue, const JobDescription& description, TimePoint time) {
-  const std::uint16_t index = acquire(abi::MessageType::kSubmit, false, time);
+  const std::uint16_t index = acquire(abi::MessageType::kSubmit, false, time, description.deadline > Duration::zero() ? description.deadline : options_.timeouts.job);
   Slot& job = slots_[index];
   for (const JobWrite& write : description.writes) {
     const std::uint16_t child = add_child(index, abi::MessageType::kWrite, *write.buffer, write.offset, write.bytes.size(), time);
@@ -84,8 +84,6 @@ std::uint16_t Core::enqueue_job(std::uint16_t queue, const JobDescription& descr
     target.bytes = binding.bytes;
     target.rights = binding.rights;
   }
-  job.allowed = description.deadline > Duration::zero() ? description.deadline : options_.timeouts.job;
-  job.deadline = later(time, job.allowed);
   job.watch.next = job.deadline == kForever ? kForever : time + job.allowed / 2;
   enqueue(index);
   for (const JobRead& read : description.reads) {

@@ -123,26 +123,24 @@ void HostController::end_all(UrbStatus status) noexcept {
 
 bool HostController::pump() {
   if (!plugged_) return false;
-  bool moved_any = false;
-  for (bool moved = true; moved;) {
-    moved = pump_control();
-    for (std::size_t i = 0; i < address_count_; ++i) {
-      const std::uint8_t address = addresses_[i];
-      Endpoint& endpoint = endpoints_[index_of(address)];
-      if (endpoint.pending.first == nullptr) continue;
-      if ((address & 0x80) != 0 ? pump_in(address, endpoint) : pump_out(address, endpoint)) moved = true;
-    }
-    moved_any = moved_any || moved;
+  bool moved = pump_control();
+  // Round and round, until all endpoints but the last that moved have been looked at since: that one went on for as long as it could.
+  for (std::size_t i = 0, idle = 0; idle < address_count_; i = i + 1 < address_count_ ? i + 1 : 0) {
+    const std::uint8_t address = addresses_[i];
+    Endpoint& endpoint = endpoints_[index_of(address)];
+    ++idle;
+    if (endpoint.pending.first == nullptr || !((address & 0x80) != 0 ? pump_in(address, endpoint) : pump_out(address, endpoint))) continue;
+    moved = true;
+    idle = 1;
   }
-  return moved_any;
+  return moved;
 }
 
 StepResult HostController::step(TimePoint until, std::uint64_t budget) {
   if (!plugged_) return {};
-  const bool before = pump();
   StepResult result = function_.step(until, budget);
-  const bool after = pump();
-  result.progressed = result.progressed || before || after;
+  const bool moved = pump();
+  result.progressed = result.progressed || moved;
   return result;
 }
 

@@ -12,6 +12,7 @@ constexpr double kVectorShare = 0.15;            // of the MAC array's power, wh
 constexpr double kDmaShare = 0.05;               // likewise, per DMA engine
 constexpr std::uint32_t kThrottlePercent = 50;
 constexpr double kThrottleHysteresis = 5;        // degrees
+constexpr Duration kResolution = std::chrono::microseconds(100);  // less time changes no sensor by its unit: work is added up that long
 
 }  // namespace
 
@@ -43,19 +44,24 @@ void SensorModel::pass(double seconds) noexcept {
 }
 
 bool SensorModel::update(TimePoint now) noexcept {
-  if (now <= updated_) return false;
+  if (now < updated_ + kResolution) return false;
+  const std::uint32_t before = throttle_percent_;
+  pass_to(now);
+  return throttle_percent_ != before;
+}
+
+void SensorModel::pass_to(TimePoint now) noexcept {
+  if (now <= updated_) return;
   pass(static_cast<double>((now - updated_).count()) * 1e-9);
   updated_ = now;
   const double limit = state_.profile.power.throttle_millicelsius / 1e3;
-  const std::uint32_t before = throttle_percent_;
   if (temperature_ >= limit) throttle_percent_ = kThrottlePercent;
   if (temperature_ < limit - kThrottleHysteresis) throttle_percent_ = 0;
-  return throttle_percent_ != before;
 }
 
 abi::Sensors SensorModel::read(TimePoint now) const noexcept {
   SensorModel model = *this;
-  model.update(now);
+  model.pass_to(now);
   const auto clock_khz = static_cast<std::uint32_t>(std::uint64_t{state_.chip().clock_hz_thousands} * (100 - model.throttle_percent_) / 100);
   return {.temperature_millicelsius = static_cast<std::int32_t>(std::lround(model.temperature_ * 1e3)),
           .power_milliwatts = static_cast<std::uint32_t>(std::lround(model.power_watts_ * 1e3)),

@@ -12,13 +12,14 @@ class SensorModel {
 
   /// Energy of a command on top of idling, counted when it begins.
   void add_work(const abi::Command& command, const abi::Cost& cost) noexcept;
-  /// Lets time pass to `now`. Returns true when throttling began or ended.
+  /// Lets time pass to `now`, once it is enough to matter. Returns true when throttling began or ended.
   bool update(TimePoint now) noexcept;
   /// The values at `now`, without changing the model.
   [[nodiscard]] abi::Sensors read(TimePoint now) const noexcept;
   [[nodiscard]] std::uint32_t throttle_percent() const noexcept { return throttle_percent_; }
 
  private:
+  void pass_to(TimePoint now) noexcept;
   void pass(double seconds) noexcept;
 
   const State& state_;

@@ -92,7 +92,7 @@ class InprocTransport::Core {
   }
 
   std::size_t poll(std::span<TransferCompletion> completions) {
-    controller_.pump();
+    if (!has_completions()) controller_.pump();
     std::size_t count = 0;
     while (count < completions.size()) {
       if (usb::Urb* urb = controller_.reap()) {
@@ -110,9 +110,9 @@ class InprocTransport::Core {
 
   void wait(TimePoint until) {
     TimePoint instant = clock().now();
+    controller_.pump();
     for (unsigned steps = 0; steps < kStepsPerInstantMax; ++steps) {
       if (woken_.load(std::memory_order_relaxed) && woken_.exchange(false, std::memory_order_acquire)) return;
-      controller_.pump();
       if (has_completions() || !controller_.plugged()) return;
       const TimePoint now = clock().now();
       if (now >= earliest_deadline_ && expire(now)) return;

@@ -28,7 +28,7 @@ void Pacer::end_idleness() {
 }
 
 Duration Pacer::run_free() {
-  end_idleness();
+  move();
   const usb::StepResult result = controller_.step(kForever, kSliceBudget);
   if (result.progressed || result.next != kForever) return Duration::zero();
   idle_since_ = wall_.now();
@@ -36,7 +36,7 @@ Duration Pacer::run_free() {
 }
 
 Duration Pacer::run_real() {
-  end_idleness();
+  move();
   const Clock& device = controller_.function().clock();
   const TimePoint now = wall_.now(), target = device_origin_ + (now - wall_origin_);
   const usb::StepResult result = controller_.step(target, kSliceBudget);

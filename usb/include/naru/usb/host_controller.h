@@ -92,7 +92,7 @@ class HostController {
 
   /// Moves what can be moved now, without letting device time pass. True: something moved.
   bool pump();
-  /// Lets the device work (see Function::step), with pump() before and after. An unplugged device does not step.
+  /// Lets the device work (see Function::step), with pump() after it; what was submitted since the last one needs another before. An unplugged device does not step.
   StepResult step(TimePoint until, std::uint64_t budget);
 
   /// Takes the device off the bus: what is pending ends with kNoDevice, as does whatever is submitted later.
