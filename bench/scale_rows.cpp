@@ -1,5 +1,6 @@
 // What one operation costs while more and more of the same is there: jobs in flight, buffers alive, sessions on a device, devices in a process. Each row is
 // the most that the cost grows from any size to a larger one; the note has all of them. That many at once are cheaper (jobs that wait share transfers) is no fault.
+// All sizes are gone through several times, so that what a neighbour does for a second decides nothing.
 #include <algorithm>
 #include <deque>
 #include <filesystem>
@@ -42,10 +43,15 @@ void add_scale(std::string id, std::string variant, std::string_view operation, 
   rows.push_back({.id = std::move(id), .variant = std::move(variant), .unit = "x", .value = spread_of({growth}), .peer = {}, .peer_value = {}, .note = note, .skipped = {}, .target = target});
 }
 
-std::vector<std::size_t> sizes_up_to(std::size_t largest, std::vector<std::size_t> sizes) {
-  std::erase_if(sizes, [&](std::size_t size) { return size > largest; });
-  return sizes;
+/// To be measured: the sizes up to `largest`.
+std::vector<Cost> costs_up_to(std::size_t largest, std::initializer_list<std::size_t> sizes) {
+  std::vector<Cost> costs;
+  for (const std::size_t size : sizes)
+    if (size <= largest) costs.push_back({.size = size, .microseconds = {}});
+  return costs;
 }
+
+std::size_t rounds(const Settings& settings) { return settings.count(5, 1); }
 
 /// A driver on a mock in this process.
 struct Bench {
@@ -64,7 +70,7 @@ struct Bench {
 // ---- jobs in flight ----
 
 /// As many as `size` jobs of END only are unfinished all the time: the oldest is waited for, and one more is submitted in its place.
-Result<Cost> measure_jobs(driver::Device& device, std::size_t size, std::size_t samples, std::size_t jobs_per_sample) {
+Result<void> measure_jobs(driver::Device& device, Cost& cost, std::size_t samples, std::size_t jobs_per_sample) {
   NARU_TRY(driver::Queue queue, device.queue(0));
   NARU_TRY(const driver::Stream stream, device.load_stream(abi::encode_stream({.regions = {}, .commands = {{abi::Engine::kNone, 0, abi::End{}}}})));
   const driver::JobDescription description{.stream = &stream, .deadline = std::chrono::seconds(60)};
@@ -74,8 +80,7 @@ Result<Cost> measure_jobs(driver::Device& device, std::size_t size, std::size_t 
     Result<driver::Job> job = queue.submit(description);
     job ? jobs.push_back(std::move(*job)) : void(outcome = fail(std::move(job).error()));
   };
-  for (std::size_t i = 0; i < size && outcome; ++i) submit();
-  Cost cost{.size = size, .microseconds = {}};
+  for (std::size_t i = 0; i < cost.size && outcome; ++i) submit();
   for (std::size_t sample = 0; sample <= samples; ++sample) {
     const Seconds took = time_of([&] {
       for (std::size_t i = 0; i < jobs_per_sample && outcome; ++i) {
@@ -88,15 +93,15 @@ Result<Cost> measure_jobs(driver::Device& device, std::size_t size, std::size_t 
     if (sample != 0) cost.microseconds.push_back(took.count() * 1e6 / static_cast<double>(jobs_per_sample));
   }
   for (driver::Job& job : jobs) NARU_CHECK_OK(job.wait());
-  return cost;
+  return {};
 }
 
 Result<void> add_jobs(const Settings& settings, std::vector<Row>& rows) {
-  std::vector<Cost> costs;
+  std::vector<Cost> costs = costs_up_to(settings.count(10'000, 100), {1, 10, 100, 1'000, 10'000});
   NARU_TRY(const Bench bench, Bench::open({.unfinished_requests_max = 10'240}));
-  for (const std::size_t size : sizes_up_to(settings.count(10'000, 100), {1, 10, 100, 1'000, 10'000})) {
+  for (std::size_t round = 0; round < rounds(settings); ++round) {
     // No fewer than there are in flight: each sample goes once through all of them.
-    NARU_TRY(costs.emplace_back(), measure_jobs(*bench.device, size, settings.count(51, 3), std::max<std::size_t>(size, settings.count(2'000, 100))));
+    for (Cost& cost : costs) NARU_CHECK_OK(measure_jobs(*bench.device, cost, settings.count(11, 3), std::max<std::size_t>(cost.size, settings.count(2'000, 100))));
   }
   add_scale("scale-jobs", "in flight on one queue", "one null job", costs, settings, rows);
   return {};
@@ -105,16 +110,15 @@ Result<void> add_jobs(const Settings& settings, std::vector<Row>& rows) {
 // ---- buffers ----
 
 /// With holes, every other buffer that was made is freed again, and what is made beside them fits into none of the holes.
-Result<void> add_buffers(bool holes, const Settings& settings, std::vector<Row>& rows) {
+Result<void> measure_buffers(bool holes, std::span<Cost> costs, std::size_t samples) {
   constexpr std::size_t kBytes = 64;
   NARU_TRY(const Bench bench, Bench::open());
   const std::vector<std::byte> bytes(holes ? 2 * kBytes : kBytes, std::byte{1});
   std::vector<driver::Buffer> alive;
-  std::vector<Cost> costs;
-  for (const std::size_t size : sizes_up_to(settings.count(100'000, 100), {1, 10, 100, 1'000, 10'000, 100'000})) {
+  for (Cost& cost : costs) {
     if (holes) alive.clear();
     std::vector<driver::Buffer> between;
-    while (alive.size() < size) {
+    while (alive.size() < cost.size) {
       NARU_TRY(driver::Buffer buffer, bench.device->create_buffer(kBytes));
       alive.push_back(std::move(buffer));
       if (!holes) continue;
@@ -122,8 +126,7 @@ Result<void> add_buffers(bool holes, const Settings& settings, std::vector<Row>&
       between.push_back(std::move(freed));
     }
     between.clear();
-    Cost cost{.size = size, .microseconds = {}};
-    for (std::size_t sample = 0; sample <= settings.count(51, 3); ++sample) {
+    for (std::size_t sample = 0; sample <= samples; ++sample) {
       constexpr std::size_t kCycles = 100;
       Result<void> outcome;
       const Seconds took = time_of([&] {
@@ -135,27 +138,31 @@ Result<void> add_buffers(bool holes, const Settings& settings, std::vector<Row>&
       NARU_CHECK_OK(outcome);
       if (sample != 0) cost.microseconds.push_back(took.count() * 1e6 / static_cast<double>(kCycles));
     }
-    costs.push_back(std::move(cost));
   }
+  return {};
+}
+
+Result<void> add_buffers(bool holes, const Settings& settings, std::vector<Row>& rows) {
+  std::vector<Cost> costs = costs_up_to(settings.count(100'000, 100), {1, 10, 100, 1'000, 10'000, 100'000});
+  for (std::size_t round = 0; round < rounds(settings); ++round) NARU_CHECK_OK(measure_buffers(holes, costs, settings.count(11, 3)));
   add_scale("scale-buffers", holes ? "alive, a hole beside every other" : "alive, 64 bytes each", "making, writing and freeing one more", costs, settings, rows);
   return {};
 }
 
 // ---- sessions and devices ----
 
-/// One inference after the other, each by another session, until all had `rounds` of them.
-Result<Cost> measure_sessions(std::span<Session> sessions, std::size_t rounds) {
-  Cost cost{.size = sessions.size(), .microseconds = {}};
-  for (std::size_t round = 0; round <= rounds; ++round) {
+/// One inference after the other, each by another session, until all had `samples` of them.
+Result<void> measure_sessions(std::span<Session> sessions, Cost& cost, std::size_t samples) {
+  for (std::size_t sample = 0; sample <= samples; ++sample) {
     Result<void> outcome;
     const Seconds took = time_of([&] {
       for (std::size_t i = 0; i < sessions.size() && outcome; ++i)
         if (Result<Outputs> outputs = sessions[i].run(); !outputs) outcome = fail(std::move(outputs).error());
     });
     NARU_CHECK_OK(outcome);
-    if (round != 0) cost.microseconds.push_back(took.count() * 1e6 / static_cast<double>(sessions.size()));
+    if (sample != 0) cost.microseconds.push_back(took.count() * 1e6 / static_cast<double>(sessions.size()));
   }
-  return cost;
+  return {};
 }
 
 /// The digit model with another byte in its largest constant: a package of its own.
@@ -169,32 +176,40 @@ Result<Model> variant_of(const std::vector<std::byte>& file, std::size_t number)
 }
 
 Result<void> add_models(const std::string& file, const Settings& settings, std::vector<Row>& rows) {
-  NARU_TRY(const Device device, open_device("mock:edge"));
   const std::vector<std::byte> bytes = testing::read_all(file);
-  std::vector<Session> sessions;
-  std::vector<Cost> costs;
-  for (const std::size_t size : sizes_up_to(settings.count(100, 10), {1, 10, 100})) {
-    while (sessions.size() < size) {
-      NARU_TRY(const Model model, variant_of(bytes, sessions.size()));
-      NARU_TRY(Session session, Session::create(device, model));
-      sessions.push_back(std::move(session));
+  std::vector<Cost> costs = costs_up_to(settings.count(100, 10), {1, 10, 100});
+  std::vector<Model> models;
+  while (models.size() < costs.back().size) {
+    NARU_TRY(Model model, variant_of(bytes, models.size()));
+    models.push_back(std::move(model));
+  }
+  for (std::size_t round = 0; round < rounds(settings); ++round) {
+    NARU_TRY(const Device device, open_device("mock:edge"));
+    std::vector<Session> sessions;
+    for (Cost& cost : costs) {
+      while (sessions.size() < cost.size) {
+        NARU_TRY(Session session, Session::create(device, models[sessions.size()]));
+        sessions.push_back(std::move(session));
+      }
+      NARU_CHECK_OK(measure_sessions(sessions, cost, settings.count(1'000, 30) / cost.size));
     }
-    NARU_TRY(costs.emplace_back(), measure_sessions(sessions, settings.count(5'000, 30) / size));
   }
   add_scale("scale-models", "different packages on one device, a session each", "one inference, by turns", costs, settings, rows);
   return {};
 }
 
 Result<void> add_devices(const Model& digits, const Settings& settings, std::vector<Row>& rows) {
-  std::vector<Session> sessions;  // of a device each
-  std::vector<Cost> costs;
-  for (const std::size_t size : sizes_up_to(settings.count(64, 4), {1, 4, 16, 64})) {
-    while (sessions.size() < size) {
-      NARU_TRY(const Device device, open_device("mock:edge"));
-      NARU_TRY(Session session, Session::create(device, digits));
-      sessions.push_back(std::move(session));
+  std::vector<Cost> costs = costs_up_to(settings.count(64, 4), {1, 4, 16, 64});
+  for (std::size_t round = 0; round < rounds(settings); ++round) {
+    std::vector<Session> sessions;  // of a device each
+    for (Cost& cost : costs) {
+      while (sessions.size() < cost.size) {
+        NARU_TRY(const Device device, open_device("mock:edge"));
+        NARU_TRY(Session session, Session::create(device, digits));
+        sessions.push_back(std::move(session));
+      }
+      NARU_CHECK_OK(measure_sessions(sessions, cost, settings.count(1'000, 30) / cost.size));
     }
-    NARU_TRY(costs.emplace_back(), measure_sessions(sessions, settings.count(5'000, 30) / size));
   }
   add_scale("scale-devices", "mocks in one process, a session of digits each", "one inference, by turns", costs, settings, rows);
   return {};
