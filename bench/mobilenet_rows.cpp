@@ -21,7 +21,7 @@
 namespace naru::bench {
 namespace {
 
-constexpr std::size_t kTurns = 15, kRunsPerTurn = 2;  // timed ones; one before them warms up
+constexpr std::size_t kTurns = 61, kRunsPerTurn = 2;  // timed ones; one before them warms up
 constexpr double kOrtTarget = 1.2, kOneDnnTarget = 2.0;
 constexpr double kBrokenDifference = 4;  // codes on average
 constexpr OnnxForm kOnnxForms[] = {{}, {.pixels_first = true}, {.dense_as_gemm = true}, {.pixels_first = true, .dense_as_gemm = true}};
