@@ -14,8 +14,6 @@
 namespace naru::driver {
 namespace {
 
-constexpr std::size_t kHeaderBytes = abi::wire_size<abi::MessageHeader>();
-
 tl::unexpected<Error> violation(std::string what) { return fail(ErrorId::kProtocolViolation, "The device broke the protocol: " + std::move(what)); }
 
 }  // namespace

@@ -30,6 +30,7 @@ namespace naru::driver {
 inline constexpr std::uint64_t kChunkBytesInFlightMax = 8u << 20;  // a direction
 /// Both directions, but for the one chunk that each may always have: usbfs has 16 MiB by default, for all devices.
 inline constexpr std::uint64_t kBothInFlightMax = 12u << 20;
+inline constexpr std::size_t kHeaderBytes = abi::wire_size<abi::MessageHeader>();
 inline constexpr std::size_t kOutBuffers = 8;    // message transfers being sent
 inline constexpr std::size_t kControlBytes = 4088;  // libusb trap T20: 4096 with the setup packet
 inline constexpr std::size_t kPacketBytesMax = 1024;

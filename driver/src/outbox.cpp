@@ -13,7 +13,6 @@
 namespace naru::driver {
 namespace {
 
-constexpr std::size_t kHeaderBytes = abi::wire_size<abi::MessageHeader>();
 constexpr std::uint64_t kHasteBytes = 512 * 1024;  // with so much or less still to move, what waits goes now
 constexpr std::uint64_t kStreamingMax = 4 << 20;   // reads and writes that are longer wait for no company; so much unanswered makes others wait for some
 constexpr std::uint64_t kCrcAheadMax = 4 << 20;    // payloads before a job, in one transfer: they are in the outer caches still when their turn comes
