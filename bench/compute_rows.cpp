@@ -65,24 +65,33 @@ Result<Measured> measure(const Shape& shape, Form form, const std::string& kerne
   return Measured{spread_of(std::move(ours)), spread_of(std::move(theirs))};
 }
 
-/// Geometric means of several layers.
-struct Mean {
-  double device = 0, peer = 0;  // sums of logarithms
-  std::size_t count = 0;
-
+/// Geometric means of several layers: of their medians, and of their percentiles.
+class Mean {
+ public:
   void add(const Measured& measured) {
-    device += std::log(measured.device.median);
-    peer += std::log(measured.peer.median);
-    ++count;
+    device_.add(measured.device);
+    peer_.add(measured.peer);
+    ++count_;
   }
-  [[nodiscard]] Spread device_spread() const { return spread(device); }
-  [[nodiscard]] Spread peer_spread() const { return spread(peer); }
+  [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
+  [[nodiscard]] Spread device_spread() const { return device_.spread(count_); }
+  [[nodiscard]] Spread peer_spread() const { return peer_.spread(count_); }
 
  private:
-  [[nodiscard]] Spread spread(double sum) const {
-    const double mean = std::exp(sum / static_cast<double>(count));
-    return {.median = mean, .low = mean, .high = mean, .samples = count};
-  }
+  struct Logarithms {
+    double median = 0, low = 0, high = 0;
+    void add(const Spread& spread) {
+      median += std::log(spread.median);
+      low += std::log(spread.low);
+      high += std::log(spread.high);
+    }
+    [[nodiscard]] Spread spread(std::size_t count) const {
+      const auto mean = [&](double sum) { return std::exp(sum / static_cast<double>(count)); };
+      return {.median = mean(median), .low = mean(low), .high = mean(high), .samples = count};
+    }
+  };
+  Logarithms device_, peer_;
+  std::size_t count_ = 0;
 };
 
 struct Group {
@@ -110,7 +119,7 @@ Result<void> add_beside_onednn(const Group& group, const std::string& kernels, c
     }
   }
   const auto add_mean = [&](const Mean& mean, std::string variant, const std::string& peer, double target) {
-    if (mean.count == 0) return;
+    if (mean.empty()) return;
     rows.push_back(row_of(group, std::move(variant), mean.device_spread(), peer, mean.peer_spread(), Target{target}));
     rows.back().note = share(rows.back().value);
   };

@@ -96,8 +96,7 @@ Result<std::string> compare_with_ort(std::span<const std::int32_t> ours, std::sp
     sum += std::abs(ours[i] - theirs[i]);
   }
   const double mean = sum / static_cast<double>(ours.size());
-  const bool same_best = std::ranges::max_element(ours) - ours.begin() == std::ranges::max_element(theirs) - theirs.begin();
-  if (!same_best && mean > kBrokenDifference) return fail(ErrorId::kInternal, fmt::format("results differ from ONNX Runtime's by {:.1f} codes on average, at most {}", mean, largest));
+  if (mean > kBrokenDifference) return fail(ErrorId::kInternal, fmt::format("results differ from ONNX Runtime's by {:.1f} codes on average, at most {}", mean, largest));
   return fmt::format("results differ by at most {} codes, {:.2f} on average", largest, mean);
 }
 
